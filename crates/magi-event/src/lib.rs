@@ -1,1 +1,31 @@
-//! placeholder
+//! The vocabulary of MAGI: what happened in a deliberation, in the one form that every front end,
+//! file and test reads.
+//!
+//! This room knows the events, their wire JSON and their SSE frame, the ids, the fold (events to a
+//! [`Snapshot`]) and the checker that holds the invariants of a log. It must not know a network, a
+//! database, a clock or a model vendor: everything here is a pure function of its arguments.
+//!
+//! Read first: [`Event`] (one line of a log), [`Body`] (the kinds of event) and [`Cursor`] (a place
+//! in a log).
+
+mod body;
+mod data;
+mod event;
+mod id;
+pub mod sse;
+mod time;
+mod vote;
+mod who;
+
+pub use body::{Body, Unknown};
+pub use data::*;
+pub use event::{DecodeError, Event};
+pub use id::{Cursor, CursorError, DeliberationId, IdError};
+pub use time::Timestamp;
+pub use vote::{
+    Cause, Confidence, Decision, FinalDecision, Missing, Rule, RuleError, Status, Votes,
+};
+pub use who::{Agent, Sage, UnknownAgent};
+
+/// The version of the event contract, sent in `start.data.protocol`.
+pub const PROTOCOL: u32 = 1;
