@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub struct Timestamp(i64);
 
 /// The last instant that every time zone still writes with four digits of the year.
-const MAX_MS: i64 = 253_402_207_200_999;
+const MAX_MS: i64 = 253_402_207_200_000;
 
 impl Timestamp {
     /// Makes an instant from milliseconds since the Unix epoch, clamped to 1970 and the end of 9999.
@@ -109,7 +109,7 @@ mod tests {
         );
         assert_eq!(
             Timestamp::from_millis(i64::MAX).to_string(),
-            "9999-12-30T22:00:00.999Z"
+            "9999-12-30T22:00:00.000Z"
         );
     }
 
