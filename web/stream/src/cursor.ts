@@ -1,0 +1,19 @@
+/** A place in a log: `<deliberation>.<generation>.<seq>`. */
+export interface Cursor {
+  deliberation: string
+  generation: number
+  seq: number
+}
+
+const SHAPE = /^([0-9A-Za-z]{1,64})\.(\d{1,15})\.(\d{1,15})$/
+
+/** Reads a cursor; undefined when the text is not one. */
+export function parseCursor(id: string): Cursor | undefined {
+  const found = SHAPE.exec(id)
+  if (!found) return undefined
+  return {
+    deliberation: found[1] as string,
+    generation: Number(found[2]),
+    seq: Number(found[3]),
+  }
+}

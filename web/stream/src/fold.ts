@@ -1,0 +1,316 @@
+import { SAGES } from './contract.ts'
+import { isMilestone, isSage } from './contract.ts'
+import type {
+  AgentComplete,
+  Cancelled,
+  Complete,
+  Council,
+  Event,
+  Failure,
+  JudgeComplete,
+  Mode,
+  Sage,
+  Tally,
+} from './contract.ts'
+
+/** Where one role stands. */
+export type LaneStatus =
+  'waiting' | 'connecting' | 'thinking' | 'writing' | 'retrying' | 'done' | 'failed'
+
+/** What went wrong with one attempt. */
+export interface Trouble {
+  attempt: number
+  /** An error's code, or the deadline that ran out, as `timeout:idle`. */
+  code: string
+  message: string
+  retryable: boolean
+  /** Seconds until the next attempt, where the server said so. */
+  retryIn?: number
+}
+
+/** An attempt that was given up: its text is kept, outside the lane. */
+export interface PastAttempt {
+  attempt: number
+  text: string
+  thinking: string
+  trouble: Trouble | undefined
+}
+
+/** One role as shown: what it says now, and how it got there. */
+export interface Lane {
+  status: LaneStatus
+  attempt: number
+  provider: string
+  model: string
+  text: string
+  thinking: string
+  past: readonly PastAttempt[]
+  trouble: Trouble | undefined
+  /** Milliseconds since the epoch; undefined until the role is called. */
+  startedAt: number | undefined
+}
+
+export interface SageLane extends Lane {
+  vote: AgentComplete | undefined
+}
+export interface JudgeLane extends Lane {
+  judgment: JudgeComplete | undefined
+  /** The order in which the judge sees the sages. */
+  order: readonly Sage[]
+}
+
+/** How a deliberation ended. */
+export type End =
+  | { kind: 'complete'; data: Complete }
+  | { kind: 'cancelled'; data: Cancelled }
+  | { kind: 'error'; data: Failure }
+
+export type Phase = 'waiting' | 'sages' | 'tally' | 'judge' | 'over'
+
+/** Everything a front end shows of one deliberation. A pure function of its events. */
+export interface View {
+  id: string | undefined
+  /** The last event folded, 0 before the first. */
+  seq: number
+  phase: Phase
+  question: string
+  context: string | undefined
+  lang: string | undefined
+  mode: Mode | undefined
+  council: Council | undefined
+  capabilities: readonly string[]
+  sages: Readonly<Record<Sage, SageLane>>
+  judge: JudgeLane
+  tally: Tally | undefined
+  notes: readonly { from: string; to: string; text: string }[]
+  paused: { by: string; reason: string } | undefined
+  end: End | undefined
+  /** Milliseconds since the epoch of the first and the newest event. */
+  startedAt: number | undefined
+  lastAt: number | undefined
+  /** Lengths before each delta since the last milestone, newest first: what `rewind` needs. */
+  since: Undo | undefined
+}
+
+interface Undo {
+  seq: number
+  who: Sage | 'judge'
+  field: 'text' | 'thinking'
+  length: number
+  status: LaneStatus
+  before: Undo | undefined
+}
+
+const lane: Lane = {
+  status: 'waiting',
+  attempt: 0,
+  provider: '',
+  model: '',
+  text: '',
+  thinking: '',
+  past: [],
+  trouble: undefined,
+  startedAt: undefined,
+}
+const sageLane: SageLane = { ...lane, vote: undefined }
+
+/** The view before any event. */
+export const EMPTY: View = {
+  id: undefined,
+  seq: 0,
+  phase: 'waiting',
+  question: '',
+  context: undefined,
+  lang: undefined,
+  mode: undefined,
+  council: undefined,
+  capabilities: [],
+  sages: { caspar: sageLane, balthasar: sageLane, melchior: sageLane },
+  judge: { ...lane, judgment: undefined, order: [] },
+  tally: undefined,
+  notes: [],
+  paused: undefined,
+  end: undefined,
+  startedAt: undefined,
+  lastAt: undefined,
+  since: undefined,
+}
+
+/** The sages of this deliberation's council, in the order every front end shows them. */
+export const sagesOf = (view: View): readonly Sage[] =>
+  view.council ? SAGES.filter((sage) => view.council?.sages.includes(sage)) : SAGES
+
+/** Returns the view after one more event. Unknown events only move the place. */
+export function fold(view: View, event: Event): View {
+  const at = Date.parse(event.timestamp)
+  const next: View = {
+    ...step(view, event, at),
+    id: view.id ?? event.trace_id,
+    seq: event.seq,
+    startedAt: view.startedAt ?? at,
+    lastAt: at,
+  }
+  return isMilestone(event.type) ? { ...next, since: undefined } : next
+}
+
+function step(view: View, event: Event, at: number): View {
+  switch (event.type) {
+    case 'start': {
+      const { question, context, lang, mode, council, capabilities } = event.data
+      return { ...view, phase: 'sages', question, context, lang, mode, council, capabilities }
+    }
+    case 'agent_start':
+      return withSage(view, event.agentId, (old) => ({
+        ...begin(old, event.data, at),
+        vote: undefined,
+      }))
+    case 'agent_thinking':
+    case 'agent_chunk':
+      return isSage(event.agentId)
+        ? append(view, event.agentId, event.type === 'agent_chunk', event.data.text, event.seq)
+        : view
+    case 'agent_error':
+      return withSage(view, event.agentId, (old) => stumble(old, troubleOfError(event.data)))
+    case 'agent_timeout':
+      return withSage(view, event.agentId, (old) => stumble(old, troubleOfTimeout(event.data)))
+    case 'agent_complete':
+      return withSage(view, event.agentId, (old) => ({
+        ...old,
+        status: isMissing(event.data) ? 'failed' : 'done',
+        vote: event.data,
+      }))
+    case 'tally':
+      return { ...view, phase: 'tally', tally: event.data }
+    case 'judge_start': {
+      const begun = begin(view.judge, event.data, at)
+      const judge = { ...begun, judgment: undefined, order: event.data.order ?? [] }
+      return { ...view, phase: 'judge', judge }
+    }
+    case 'judge_thinking':
+    case 'judge_chunk':
+      return append(view, 'judge', event.type === 'judge_chunk', event.data.text, event.seq)
+    case 'judge_error':
+      return { ...view, judge: stumble(view.judge, troubleOfError(event.data)) }
+    case 'judge_timeout':
+      return { ...view, judge: stumble(view.judge, troubleOfTimeout(event.data)) }
+    case 'judge_complete':
+      return { ...view, judge: { ...view.judge, status: 'done', judgment: event.data } }
+    case 'note':
+      return { ...view, notes: [...view.notes, event.data] }
+    case 'paused':
+      return { ...view, paused: { by: event.data.by, reason: event.data.reason } }
+    case 'resumed':
+      return { ...view, paused: undefined }
+    case 'rewind':
+      return rewind(view, event.data.to)
+    case 'complete':
+      return { ...view, phase: 'over', end: { kind: 'complete', data: event.data } }
+    case 'cancelled':
+      return { ...view, phase: 'over', end: { kind: 'cancelled', data: event.data } }
+    case 'error':
+      return { ...view, phase: 'over', end: { kind: 'error', data: event.data } }
+    case 'sages_start':
+    case 'trace':
+      return view
+    default:
+      // A kind this version does not know: ignored, by contract.
+      return view
+  }
+}
+
+/** True for an abstention that nobody cast: the vote is missing. */
+export const isMissing = (vote: AgentComplete): boolean =>
+  vote.cause === 'failed' ||
+  vote.cause === 'timeout' ||
+  vote.cause === 'unparsable' ||
+  vote.cause === 'stopped'
+
+function withSage(view: View, sage: Sage, change: (old: SageLane) => SageLane): View {
+  const old = view.sages[sage]
+  return old ? { ...view, sages: { ...view.sages, [sage]: change(old) } } : view
+}
+
+/** An attempt begins: the lane starts afresh, and what an earlier attempt said is set aside. */
+function begin<L extends Lane>(
+  old: L,
+  start: { attempt: number; provider: string; model: string },
+  at: number,
+): L {
+  const spoke = old.attempt > 0 && (old.text !== '' || old.thinking !== '' || old.trouble)
+  const past: PastAttempt[] = spoke
+    ? [
+        ...old.past,
+        { attempt: old.attempt, text: old.text, thinking: old.thinking, trouble: old.trouble },
+      ]
+    : [...old.past]
+  return {
+    ...old,
+    status: 'connecting',
+    attempt: start.attempt,
+    provider: start.provider,
+    model: start.model,
+    text: '',
+    thinking: '',
+    past,
+    trouble: undefined,
+    startedAt: old.startedAt ?? at,
+  }
+}
+
+const stumble = <L extends Lane>(old: L, trouble: Trouble): L => ({
+  ...old,
+  trouble,
+  status: trouble.retryable ? 'retrying' : 'failed',
+})
+
+const troubleOfError = (data: {
+  code: string
+  message: string
+  attempt: number
+  retryable: boolean
+  retry_in?: number
+}): Trouble => {
+  const { code, message, attempt, retryable } = data
+  const trouble: Trouble = { attempt, code, message, retryable }
+  if (typeof data.retry_in === 'number') trouble.retryIn = data.retry_in
+  return trouble
+}
+
+const troubleOfTimeout = (data: {
+  kind: string
+  timeout: number
+  attempt: number
+  retryable: boolean
+}): Trouble => ({
+  attempt: data.attempt,
+  code: `timeout:${data.kind}`,
+  message: `${data.timeout} s`,
+  retryable: data.retryable,
+})
+
+function append(view: View, who: Sage | 'judge', prose: boolean, text: string, seq: number): View {
+  const field = prose ? 'text' : 'thinking'
+  const old: Lane = who === 'judge' ? view.judge : view.sages[who]
+  const { status } = old
+  const since: Undo = { seq, who, field, length: old[field].length, status, before: view.since }
+  const change = { [field]: old[field] + text, status: prose ? 'writing' : 'thinking' } as const
+  return { ...patch(view, who, change), since }
+}
+
+const patch = (view: View, who: Sage | 'judge', change: Partial<Lane>): View =>
+  who === 'judge'
+    ? { ...view, judge: { ...view.judge, ...change } }
+    : { ...view, sages: { ...view.sages, [who]: { ...view.sages[who], ...change } } }
+
+/** Takes back everything after `to`. Only deltas can be there: a milestone is shown once stored. */
+function rewind(view: View, to: number): View {
+  let back = view
+  let undo = view.since
+  while (undo && undo.seq > to) {
+    const { who, field, length, status } = undo
+    const old: Lane = who === 'judge' ? back.judge : back.sages[who]
+    back = patch(back, who, { [field]: old[field].slice(0, length), status })
+    undo = undo.before
+  }
+  return back
+}

@@ -1,0 +1,73 @@
+import { expect, test } from 'vitest'
+import { Client } from '../src/client.ts'
+import { Problem } from '../src/problem.ts'
+import { refusal, World } from './world.ts'
+
+const json = (body: unknown, status = 200): Response =>
+  new Response(JSON.stringify(body), { status })
+
+function client(answer: Response) {
+  const world = new World()
+  const calls: string[] = []
+  const bodies: unknown[] = []
+  world.fetch = async (url, init) => {
+    calls.push(`${init.method} ${url}`)
+    bodies.push(init.body)
+    return answer
+  }
+  const headers = { authorization: 'Bearer t' }
+  return { calls, bodies, client: new Client({ base: '', headers, env: world.env }) }
+}
+
+test('the history is one page with the place of the next', async () => {
+  const item = { trace_id: 'A', question: 'q', status: 'completed' }
+  const { calls, client: magi } = client(json({ items: [item, {}], next: 'c' }))
+  expect(await magi.list({ limit: 5, q: '移行' })).toEqual({
+    items: [{ ...item, id: 'A' }],
+    next: 'c',
+  })
+  expect(calls).toEqual(['GET /v1/deliberations?limit=5&q=%E7%A7%BB%E8%A1%8C'])
+})
+
+test('the verbs go where the contract says', async () => {
+  const stop = client(json({}))
+  await stop.client.stop('A', 'caspar')
+  expect(stop.calls).toEqual(['POST /v1/deliberations/A/stop'])
+  expect(stop.bodies).toEqual(['{"agent":"caspar"}'])
+  const remove = client(new Response(null, { status: 204 }))
+  await remove.client.remove('A')
+  expect(remove.calls).toEqual(['DELETE /v1/deliberations/A'])
+  const resume = client(json({ id: 'B' }))
+  expect(await resume.client.resume('A')).toBe('B')
+  expect(resume.client.exportUrl('A', 'md')).toBe('/v1/deliberations/A/export?format=md')
+})
+
+test('a refusal is a typed problem', async () => {
+  const problem = {
+    type: 'https://magi.example/problems/not_found',
+    title: 'Gone',
+    detail: 'It is gone.',
+  }
+  const { client: magi } = client(refusal(404, problem))
+  const error = await magi.get('A').catch((thrown: unknown) => thrown)
+  expect(error).toBeInstanceOf(Problem)
+  expect(error).toMatchObject({
+    status: 404,
+    code: 'not_found',
+    message: 'It is gone.',
+    transient: false,
+  })
+})
+
+test('an answer that is no JSON, and no answer at all, are problems too', async () => {
+  await expect(client(new Response('<html>')).client.scenes()).rejects.toMatchObject({
+    code: 'not_json',
+  })
+  const world = new World()
+  const magi = new Client({ env: world.env })
+  await expect(magi.models()).rejects.toMatchObject({
+    status: 0,
+    code: 'no_answer',
+    transient: true,
+  })
+})
