@@ -59,6 +59,11 @@ macro_rules! define {
     (@munch [$($done:tt)*]) => {
         /// What happened: one kind of event with its data, and the sage it is about.
         #[derive(Clone, Debug, PartialEq)]
+        #[expect(
+            clippy::large_enum_variant,
+            reason = "the large one is the verdict, once in a log; deltas move by value and a box \
+                would cost each of their readers a look-up"
+        )]
         pub enum Body { $($done)* /// A kind this version does not know.
             Unknown(Unknown) }
     };

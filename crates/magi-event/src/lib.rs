@@ -10,8 +10,11 @@
 
 mod body;
 mod data;
+mod digest;
 mod event;
+mod fold;
 mod id;
+mod schema;
 pub mod sse;
 mod time;
 mod vote;
@@ -19,8 +22,11 @@ mod who;
 
 pub use body::{Body, Unknown};
 pub use data::*;
+pub use digest::{TextDigest, text_sha256};
 pub use event::{DecodeError, Event};
+pub use fold::{Fault, JudgeLane, Lane, LaneState, Noted, Phase, SageLane, Snapshot};
 pub use id::{Cursor, CursorError, DeliberationId, IdError};
+pub use schema::{SCHEMA_JSON, schema};
 pub use time::Timestamp;
 pub use vote::{
     Cause, Confidence, Decision, FinalDecision, Missing, Rule, RuleError, Status, Votes,
