@@ -1,0 +1,42 @@
+# Thin names for cargo and npm commands. Each target first makes sure that what it needs is there.
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check test-outside bench page
+
+WEB := npm --prefix web --no-audit --no-fund
+
+help: ## list these targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-14s %s\n", $$1, $$2}'
+
+run: ## build MAGI and start it with its page
+	@scripts/need rust
+	cargo run --locked --package magi -- serve $(ARGS)
+
+test: ## run every test of the project, in a real browser too
+	@scripts/need rust node browser
+	cargo test --locked --workspace
+	$(WEB) ci
+	$(WEB) test
+	cargo build --locked --package magi
+	$(WEB) run e2e
+
+check: ## formatting, lints, generated files, the shape of the house
+	@scripts/need rust node
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- --deny warnings
+	cargo test --locked --package magi --test house
+	$(WEB) ci
+	$(WEB) run check
+
+test-outside: ## prove the wires against other people's servers and clients; the long runs
+	@scripts/need rust python
+	tests/outside/run.sh
+
+bench: ## measure: tokens beside a bare fan-out, memory, start
+	@scripts/need rust
+	bench/run.sh
+
+page: ## build the page into the crate that embeds it
+	@scripts/need node
+	$(WEB) ci
+	$(WEB) run build
