@@ -1,2 +1,6 @@
-//! placeholder
+//! MAGI: one question, three sages, one verdict.
+
+mod settings;
+mod show;
+
 fn main() {}

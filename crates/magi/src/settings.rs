@@ -48,11 +48,21 @@ const fn known(
     env: &'static [&'static str],
     default: Option<&'static str>,
 ) -> Known {
-    Known { key, env, default, is_secret: false }
+    Known {
+        key,
+        env,
+        default,
+        is_secret: false,
+    }
 }
 
 const fn secret(key: &'static str, env: &'static [&'static str]) -> Known {
-    Known { key, env, default: None, is_secret: true }
+    Known {
+        key,
+        env,
+        default: None,
+        is_secret: true,
+    }
 }
 
 /// Every setting, in the order in which `magi config show` prints them.
@@ -67,12 +77,28 @@ pub(crate) const KNOWN: &[Known] = &[
     known("models.balthasar", &["MAGI_BALTHASAR_MODEL"], None),
     known("models.melchior", &["MAGI_MELCHIOR_MODEL"], None),
     known("models.solomon", &["MAGI_SOLOMON_MODEL"], None),
-    known("models.solomon_fallback", &["MAGI_SOLOMON_FALLBACK_MODEL"], None),
+    known(
+        "models.solomon_fallback",
+        &["MAGI_SOLOMON_FALLBACK_MODEL"],
+        None,
+    ),
     secret("openai.api_key", &["OPENAI_API_KEY"]),
-    known("openai.base_url", &["OPENAI_BASE_URL"], Some("https://api.openai.com/v1")),
+    known(
+        "openai.base_url",
+        &["OPENAI_BASE_URL"],
+        Some("https://api.openai.com/v1"),
+    ),
     secret("anthropic.api_key", &["ANTHROPIC_API_KEY"]),
-    known("anthropic.base_url", &["ANTHROPIC_BASE_URL"], Some("https://api.anthropic.com")),
-    known("ollama.base_url", &["OLLAMA_HOST"], Some("http://127.0.0.1:11434")),
+    known(
+        "anthropic.base_url",
+        &["ANTHROPIC_BASE_URL"],
+        Some("https://api.anthropic.com"),
+    ),
+    known(
+        "ollama.base_url",
+        &["OLLAMA_HOST"],
+        Some("http://127.0.0.1:11434"),
+    ),
     known("rehearsal.pace", &["MAGI_REHEARSAL_PACE"], Some("model")),
     known("host", &["MAGI_HOST"], Some("127.0.0.1")),
     known("port", &["MAGI_PORT", "PORT"], Some("8717")),
@@ -159,11 +185,17 @@ impl Settings {
         T: std::str::FromStr,
         T::Err: fmt::Display,
     {
-        let Some(value) = self.get(key) else { return Ok(None) };
+        let Some(value) = self.get(key) else {
+            return Ok(None);
+        };
         match value.text.parse() {
             Ok(parsed) => Ok(Some(parsed)),
             Err(error) => {
-                bail!("setting `{key}` is `{}` (from {}): {error}", value.text, value.source)
+                bail!(
+                    "setting `{key}` is `{}` (from {}): {error}",
+                    value.text,
+                    value.source
+                )
             }
         }
     }
@@ -174,7 +206,9 @@ impl Settings {
     ///
     /// When the text is not a duration; the error names the setting, its value and its source.
     pub(crate) fn duration(&self, key: &str) -> Result<Option<std::time::Duration>> {
-        let Some(value) = self.get(key) else { return Ok(None) };
+        let Some(value) = self.get(key) else {
+            return Ok(None);
+        };
         match read_duration(&value.text) {
             Some(duration) => Ok(Some(duration)),
             None => bail!(
@@ -194,7 +228,9 @@ impl Settings {
 /// Reads `2s`, `500ms`, `5m`, `1h` or a number of seconds; at most a year.
 pub(crate) fn read_duration(text: &str) -> Option<std::time::Duration> {
     let text = text.trim();
-    let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let split = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
     let number: f64 = text[..split].parse().ok()?;
     let unit = match text[split..].trim() {
         "ms" => 0.001,
@@ -204,7 +240,9 @@ pub(crate) fn read_duration(text: &str) -> Option<std::time::Duration> {
         _ => return None,
     };
     let seconds = number * unit;
-    (0.0..=31_536_000.0).contains(&seconds).then(|| std::time::Duration::from_secs_f64(seconds))
+    (0.0..=31_536_000.0)
+        .contains(&seconds)
+        .then(|| std::time::Duration::from_secs_f64(seconds))
 }
 
 fn resolve(
@@ -214,24 +252,39 @@ fn resolve(
     file: &BTreeMap<String, String>,
 ) -> Option<Value> {
     if let Some(text) = origins.flags.get(known.key) {
-        return Some(Value { text: text.clone(), source: Source::Flag });
+        return Some(Value {
+            text: text.clone(),
+            source: Source::Flag,
+        });
     }
     for name in known.env {
         // An empty variable is how a shell says "not set".
         if let Some(text) = (origins.env)(name).filter(|text| !text.is_empty()) {
-            return Some(Value { text, source: Source::Env(name) });
+            return Some(Value {
+                text,
+                source: Source::Env(name),
+            });
         }
     }
     if let Some(text) = file.get(known.key) {
-        return Some(Value { text: text.clone(), source: Source::File(path.to_owned()) });
+        return Some(Value {
+            text: text.clone(),
+            source: Source::File(path.to_owned()),
+        });
     }
-    known.default.map(|text| Value { text: text.to_owned(), source: Source::Default })
+    known.default.map(|text| Value {
+        text: text.to_owned(),
+        source: Source::Default,
+    })
 }
 
 type File = (PathBuf, BTreeMap<String, String>, toml::Table);
 
 fn read_file(origins: &Origins<'_>) -> Result<File> {
-    let named = origins.file.clone().or_else(|| (origins.env)("MAGI_CONFIG").map(PathBuf::from));
+    let named = origins
+        .file
+        .clone()
+        .or_else(|| (origins.env)("MAGI_CONFIG").map(PathBuf::from));
     let path = named.clone().unwrap_or_else(|| default_config(origins.env));
     if named.is_none() && !path.exists() {
         return Ok((path, BTreeMap::new(), toml::Table::new()));
@@ -279,12 +332,16 @@ fn flatten(prefix: &str, table: &toml::Table, values: &mut BTreeMap<String, Stri
 }
 
 fn plain(value: &toml::Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// Source: XDG Base Directory Specification; on other systems the same folders under home.
 fn default_config(env: &dyn Fn(&str) -> Option<String>) -> PathBuf {
-    xdg(env, "XDG_CONFIG_HOME", ".config").join("magi").join("magi.toml")
+    xdg(env, "XDG_CONFIG_HOME", ".config")
+        .join("magi")
+        .join("magi.toml")
 }
 
 fn default_data_dir(env: &dyn Fn(&str) -> Option<String>) -> PathBuf {
@@ -293,10 +350,15 @@ fn default_data_dir(env: &dyn Fn(&str) -> Option<String>) -> PathBuf {
 
 fn xdg(env: &dyn Fn(&str) -> Option<String>, name: &str, under_home: &str) -> PathBuf {
     // The specification says a relative path must be ignored.
-    if let Some(folder) = env(name).map(PathBuf::from).filter(|folder| folder.is_absolute()) {
+    if let Some(folder) = env(name)
+        .map(PathBuf::from)
+        .filter(|folder| folder.is_absolute())
+    {
         return folder;
     }
-    let home = env("HOME").or_else(|| env("USERPROFILE")).unwrap_or_else(|| ".".to_owned());
+    let home = env("HOME")
+        .or_else(|| env("USERPROFILE"))
+        .unwrap_or_else(|| ".".to_owned());
     PathBuf::from(home).join(under_home)
 }
 
@@ -316,10 +378,15 @@ mod tests {
             path
         });
         let lookup = |name: &str| {
-            env.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+            env.iter()
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| (*value).to_owned())
         };
         Settings::load(&Origins {
-            flags: flags.iter().map(|(key, value)| (*key, (*value).to_owned())).collect(),
+            flags: flags
+                .iter()
+                .map(|(key, value)| (*key, (*value).to_owned()))
+                .collect(),
             env: &lookup,
             file: path,
         })
@@ -331,7 +398,10 @@ mod tests {
         let settings = load(&[("port", "3")], &[("MAGI_PORT", "2"), ("PORT", "4")], file).unwrap();
         assert_eq!(settings.text("port"), "3");
         let settings = load(&[], &[("PORT", "4"), ("MAGI_PORT", "2")], file).unwrap();
-        assert_eq!(settings.get("port").unwrap().source, Source::Env("MAGI_PORT"));
+        assert_eq!(
+            settings.get("port").unwrap().source,
+            Source::Env("MAGI_PORT")
+        );
         let settings = load(&[], &[("PORT", "4"), ("MAGI_PORT", "")], file).unwrap();
         assert_eq!(settings.text("port"), "4");
         let settings = load(&[], &[], file).unwrap();
@@ -345,8 +415,17 @@ mod tests {
     fn a_wrong_value_names_the_setting_its_value_and_its_source() {
         let settings = load(&[], &[("PORT", "eighty"), ("MAGI_HEARTBEAT", "soon")], None).unwrap();
         let error = settings.parse::<u16>("port").unwrap_err().to_string();
-        assert!(error.contains("`port` is `eighty` (from environment PORT)"), "{error}");
-        assert!(settings.duration("heartbeat").unwrap_err().to_string().contains("`soon`"));
+        assert!(
+            error.contains("`port` is `eighty` (from environment PORT)"),
+            "{error}"
+        );
+        assert!(
+            settings
+                .duration("heartbeat")
+                .unwrap_err()
+                .to_string()
+                .contains("`soon`")
+        );
     }
 
     #[test]
@@ -359,7 +438,10 @@ mod tests {
     #[test]
     fn the_data_folder_follows_xdg_and_ignores_a_relative_one() {
         let home = ("HOME", "/home/rei");
-        assert_eq!(load(&[], &[home], None).unwrap().text("data_dir"), "/home/rei/.local/share/magi");
+        assert_eq!(
+            load(&[], &[home], None).unwrap().text("data_dir"),
+            "/home/rei/.local/share/magi"
+        );
         let settings = load(&[], &[home, ("XDG_DATA_HOME", "/data")], None).unwrap();
         assert_eq!(settings.text("data_dir"), "/data/magi");
         let settings = load(&[], &[home, ("XDG_DATA_HOME", "data")], None).unwrap();

@@ -1,0 +1,379 @@
+//! The command line.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// MAGI: one question, three sages, one verdict.
+#[derive(Debug, Parser)]
+#[command(name = "magi", version, about, max_term_width = 100, after_help = EXAMPLES)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  magi ask \"Should we ship on Friday?\"            three sages deliberate, the verdict is printed
+  git diff main | magi ask \"Safe to merge?\" --gate   exit code 0 approved, 10 rejected, 11 undecided
+  magi ask --scene two-containers                 a written scene, free and offline
+  magi serve --open                               the same in the browser
+  magi history                                    what was decided so far";
+
+/// Flags of every command.
+#[derive(Args, Debug)]
+pub(crate) struct Common {
+    /// The settings file (default: magi/magi.toml in the user's configuration folder)
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// The folder of the store
+    #[arg(long, global = true, value_name = "DIR")]
+    data_dir: Option<String>,
+    /// The language of labels and answers: ja, en or auto
+    #[arg(long, global = true, value_name = "LANG")]
+    lang: Option<String>,
+    /// Say only the result
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+    /// Say more on stderr: -v what happens, -vv everything
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+    /// No colours (also: any value in NO_COLOR)
+    #[arg(long, global = true)]
+    pub(crate) no_color: bool,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Put a question to the council and print the verdict
+    Ask(Ask),
+    /// Start the server with its page
+    Serve(Serve),
+    /// List, show and remove what was deliberated
+    History(History),
+    /// Play a stored deliberation again, without any network
+    Replay(Replay),
+    /// Print the record of a deliberation
+    Export(Export),
+    /// Stop a deliberation; what was said is kept
+    Stop(Id),
+    /// Go on with an interrupted or stopped deliberation, keeping its votes
+    Resume(Resume),
+    /// Show which model answers for whom, and what the providers offer
+    Models(Models),
+    /// Show the settings
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+    /// Check what MAGI stands on, and say how to mend what is wrong
+    Doctor(Doctor),
+    /// Print the completions of a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Form of the result.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// For a person
+    #[default]
+    Text,
+    /// The snapshot as one JSON object
+    Json,
+    /// Every event as it happens, one JSON object a line
+    Ndjson,
+    /// The record, in Markdown
+    Md,
+}
+
+/// Flags that choose models; what they set wins over environment and file.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct ModelFlags {
+    /// The model of all roles, as provider:model
+    #[arg(long, value_name = "MODEL")]
+    model: Option<String>,
+    /// Answer by rehearsal: written scenes, no model is asked
+    #[arg(long, conflicts_with = "model")]
+    rehearsal: bool,
+}
+
+/// Flags of `magi ask`.
+#[derive(Args, Debug)]
+pub(crate) struct Ask {
+    /// The question; what is piped to stdin is its context (or the question, when none is given)
+    pub(crate) question: Option<String>,
+    /// Play a written scene: `magi ask --scene list` names them all
+    #[arg(long, value_name = "NAME", conflicts_with = "question")]
+    pub(crate) scene: Option<String>,
+    /// Which council: default, strict, brainstorm, classic
+    #[arg(long, value_name = "NAME")]
+    preset: Option<String>,
+    #[command(flatten)]
+    models: ModelFlags,
+    /// The form of the result on stdout
+    #[arg(long, short, value_enum, default_value_t)]
+    pub(crate) output: Output,
+    /// Let the exit code tell the verdict: 0 approved, 10 rejected, 11 undecided, 12 degraded
+    #[arg(long, alias = "exit-code")]
+    pub(crate) gate: bool,
+    /// Stop when this much is spent
+    #[arg(long, value_name = "USD")]
+    max_cost: Option<String>,
+    /// Stop after this long, as in 90s or 5m
+    #[arg(long, value_name = "TIME")]
+    pub(crate) timeout: Option<String>,
+    /// Ask a server instead of deliberating in this process (token from MAGI_TOKEN)
+    #[arg(long, value_name = "URL")]
+    pub(crate) server: Option<String>,
+    /// Plain lines instead of live lanes, on a terminal too
+    #[arg(long)]
+    pub(crate) plain: bool,
+}
+
+/// Flags of `magi serve`.
+#[derive(Args, Debug)]
+pub(crate) struct Serve {
+    /// The address to listen on
+    #[arg(long, value_name = "ADDRESS")]
+    host: Option<String>,
+    /// The port to listen on; 0 takes a free one
+    #[arg(long, value_name = "PORT")]
+    port: Option<String>,
+    /// Who may call: local (this machine), token (with MAGI_TOKEN), platform (AWS says who)
+    #[arg(long, value_name = "TRUST")]
+    trust: Option<String>,
+    /// A comment after this much silence keeps connections alive; 0 for none
+    #[arg(long, value_name = "TIME")]
+    heartbeat: Option<String>,
+    #[command(flatten)]
+    models: ModelFlags,
+    /// Open the page in the browser
+    #[arg(long)]
+    pub(crate) open: bool,
+}
+
+/// `magi history`.
+#[derive(Args, Debug)]
+pub(crate) struct History {
+    #[command(subcommand)]
+    pub(crate) command: Option<HistoryCommand>,
+    #[command(flatten)]
+    pub(crate) list: HistoryList,
+}
+
+/// Parts of `magi history`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum HistoryCommand {
+    /// List what was deliberated, newest first (the default)
+    List(HistoryList),
+    /// Show one deliberation
+    Show {
+        /// Its id, or the front of it as far as it is the only one
+        id: String,
+        /// The form
+        #[arg(long, short, value_enum, default_value_t)]
+        output: Output,
+    },
+    /// Remove a deliberation for ever
+    Rm {
+        /// Its id, or the front of it as far as it is the only one
+        #[arg(required = true)]
+        ids: Vec<String>,
+    },
+}
+
+/// Flags of `magi history list`.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct HistoryList {
+    /// How many
+    #[arg(short = 'n', long, default_value_t = 20)]
+    pub(crate) limit: u32,
+    /// Words to look for, in questions, titles, reasons and verdicts
+    #[arg(long, short, value_name = "WORDS")]
+    pub(crate) search: Option<String>,
+    /// Only this verdict: approved, rejected or undecided
+    #[arg(long)]
+    pub(crate) verdict: Option<String>,
+    /// One JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Flags of `magi replay`.
+#[derive(Args, Debug)]
+pub(crate) struct Replay {
+    /// The deliberation's id, or the front of it
+    pub(crate) id: String,
+    /// How many times faster than it happened
+    #[arg(long, default_value_t = 1.0)]
+    pub(crate) speed: f64,
+    /// All at once
+    #[arg(long, conflicts_with = "speed")]
+    pub(crate) instant: bool,
+    /// The form of the result on stdout
+    #[arg(long, short, value_enum, default_value_t)]
+    pub(crate) output: Output,
+    /// Plain lines instead of live lanes, on a terminal too
+    #[arg(long)]
+    pub(crate) plain: bool,
+}
+
+/// Form of a record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Markdown under the headings of MADR
+    #[default]
+    Md,
+    /// The snapshot as one JSON object
+    Json,
+    /// Every event, one JSON object a line
+    Ndjson,
+    /// A page that stands alone
+    Html,
+}
+
+/// Flags of `magi export`.
+#[derive(Args, Debug)]
+pub(crate) struct Export {
+    /// The deliberation's id, or the front of it
+    pub(crate) id: String,
+    /// The form
+    #[arg(long, short, value_enum, default_value_t)]
+    pub(crate) format: Format,
+}
+
+/// One deliberation.
+#[derive(Args, Debug)]
+pub(crate) struct Id {
+    /// The deliberation's id, or the front of it
+    pub(crate) id: String,
+}
+
+/// Flags of `magi resume`.
+#[derive(Args, Debug)]
+pub(crate) struct Resume {
+    /// The deliberation's id, or the front of it
+    pub(crate) id: String,
+    #[command(flatten)]
+    models: ModelFlags,
+    /// The form of the result on stdout
+    #[arg(long, short, value_enum, default_value_t)]
+    pub(crate) output: Output,
+    /// Plain lines instead of live lanes, on a terminal too
+    #[arg(long)]
+    pub(crate) plain: bool,
+}
+
+/// Flags of `magi models`.
+#[derive(Args, Debug)]
+pub(crate) struct Models {
+    #[command(flatten)]
+    models: ModelFlags,
+    /// One JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Flags of `magi doctor`.
+#[derive(Args, Debug)]
+pub(crate) struct Doctor {
+    /// One JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `magi config`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Print every setting and where it came from; secrets are not shown
+    Show {
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+impl Cli {
+    /// Returns the settings that flags give, by key.
+    pub(crate) fn flags(&self) -> BTreeMap<&'static str, String> {
+        let mut flags = Flags::default();
+        flags.add("data_dir", self.common.data_dir.as_ref());
+        flags.add("lang", self.common.lang.as_ref());
+        if self.common.verbose > 0 {
+            let level = if self.common.verbose == 1 { "magi=info" } else { "debug" };
+            flags.0.insert("log", level.to_owned());
+        }
+        match &self.command {
+            Command::Ask(ask) => {
+                flags.models(&ask.models);
+                flags.add("preset", ask.preset.as_ref());
+                flags.add("budget.usd", ask.max_cost.as_ref());
+            }
+            Command::Serve(serve) => {
+                flags.models(&serve.models);
+                flags.add("host", serve.host.as_ref());
+                flags.add("port", serve.port.as_ref());
+                flags.add("trust", serve.trust.as_ref());
+                flags.add("heartbeat", serve.heartbeat.as_ref());
+            }
+            Command::Resume(resume) => flags.models(&resume.models),
+            Command::Models(models) => flags.models(&models.models),
+            Command::History(_)
+            | Command::Replay(_)
+            | Command::Export(_)
+            | Command::Stop(_)
+            | Command::Config { .. }
+            | Command::Doctor(_)
+            | Command::Completions { .. } => {}
+        }
+        flags.0
+    }
+}
+
+#[derive(Default)]
+struct Flags(BTreeMap<&'static str, String>);
+
+impl Flags {
+    fn add(&mut self, key: &'static str, value: Option<&String>) {
+        if let Some(value) = value {
+            self.0.insert(key, value.clone());
+        }
+    }
+
+    fn models(&mut self, models: &ModelFlags) {
+        let model = if models.rehearsal { Some("rehearsal".to_owned()) } else { models.model.clone() };
+        let Some(model) = model else { return };
+        // A flag for all roles wins over what environment or file say for one.
+        for key in ["model", "models.caspar", "models.balthasar", "models.melchior", "models.solomon"] {
+            self.0.insert(key, model.clone());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_holds_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn rehearsal_is_a_model_of_all_roles() {
+        let cli = Cli::parse_from(["magi", "serve", "--rehearsal", "--port", "0"]);
+        let flags = cli.flags();
+        assert_eq!(flags["model"], "rehearsal");
+        assert_eq!(flags["models.solomon"], "rehearsal");
+        assert_eq!(flags["port"], "0");
+    }
+}
