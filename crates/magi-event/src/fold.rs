@@ -270,7 +270,7 @@ impl Snapshot {
     /// Takes the next event in.
     ///
     /// An event of another deliberation, or one that is folded in already, changes nothing. Nothing
-    /// else is checked: that is the checker's part.
+    /// else is checked: that is [`check::Checker`](crate::check::Checker)'s part.
     pub fn apply(&mut self, event: &Event) {
         if event.trace_id != self.trace_id {
             return;
@@ -300,7 +300,7 @@ impl Snapshot {
     }
 
     /// Returns the seq up to which nothing can be taken back any more.
-    fn firm_end(&self) -> u64 {
+    pub(crate) fn firm_end(&self) -> u64 {
         self.marks
             .first()
             .map_or(self.cursor.seq, |mark| mark.seq.saturating_sub(1))
@@ -549,3 +549,6 @@ impl<Done: Clone> Lane<Done> {
         self.complete = Some(complete.clone());
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,11 +9,13 @@
 //! in a log).
 
 mod body;
+pub mod check;
 mod data;
 mod digest;
 mod event;
 mod fold;
 mod id;
+pub mod sample;
 mod schema;
 pub mod sse;
 mod time;
