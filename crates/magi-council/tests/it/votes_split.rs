@@ -81,9 +81,9 @@ fn what_can_no_longer_begin_a_vote_is_let_go_at_once() {
     ];
     for (held, next, expected) in cases {
         let mut splitter = Splitter::new("k7q2");
-        let before = splitter.push("Prose. ") + &splitter.push(held);
+        let before = splitter.push("Prose.\n") + &splitter.push(held);
         let shown = splitter.push(next);
-        let all = format!("Prose. {held}{next}");
+        let all = format!("Prose.\n{held}{next}");
         assert_eq!(
             shown, expected,
             "after {held:?}: {next:?} (before it {before:?})"
