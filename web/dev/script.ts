@@ -1,6 +1,6 @@
 /** Scripted deliberations: who says what, when, and what breaks. For tests and the development server. */
 import { createHash } from 'node:crypto'
-import type { Decision, Sage, Vote } from '../stream/src/contract.ts'
+import type { FinalDecision, Sage, Decision } from '../stream/src/contract.ts'
 import { SAGES } from '../stream/src/contract.ts'
 import type { Draft } from './log.ts'
 
@@ -13,7 +13,7 @@ export interface Beat {
 export interface Part {
   thinking?: string
   text: string
-  decision: Vote
+  decision: Decision
   confidence?: number
   cause?: string
   conditions?: string[]
@@ -30,7 +30,7 @@ export interface Script {
   parts: Partial<Record<Sage, Part>>
   judge?: {
     text: string
-    decision: Decision
+    decision: FinalDecision
     dissent?: { agent?: Sage; text: string }
     conditions?: string[]
     would_change?: string[]
@@ -172,7 +172,8 @@ function ending(
   random: () => number,
 ): Beat[] {
   const parts = sages.map((sage) => [sage, script.parts[sage] as Part] as const)
-  const count = (vote: Vote): number => parts.filter(([, part]) => part.decision === vote).length
+  const count = (vote: Decision): number =>
+    parts.filter(([, part]) => part.decision === vote).length
   const votes = {
     approved: count('APPROVED'),
     rejected: count('REJECTED'),
@@ -191,13 +192,13 @@ function ending(
         },
       },
     ]
-  const byVotes: Decision =
+  const byVotes: FinalDecision =
     votes.approved + votes.rejected < 2 || votes.approved === votes.rejected
       ? 'UNDECIDED'
       : votes.approved > votes.rejected
         ? 'APPROVED'
         : 'REJECTED'
-  const outcome: Decision = rule === 'judge' ? 'UNDECIDED' : byVotes
+  const outcome: FinalDecision = rule === 'judge' ? 'UNDECIDED' : byVotes
   const agreement = `${votes.approved}-${votes.rejected}-${votes.abstained}`
   const beats: Beat[] = [
     { wait: pace * 4, draft: { type: 'tally', data: { ...votes, quorum: 2, outcome, agreement } } },
@@ -247,7 +248,8 @@ function ending(
   }
   if (called && !judge.fails)
     beats.push({ wait: pace * 4, draft: { type: 'judge_complete', data: judgment } })
-  const final: Decision = rule === 'judge' ? (judgment.final_decision as Decision) : outcome
+  const final: FinalDecision =
+    rule === 'judge' ? (judgment.final_decision as FinalDecision) : outcome
   const complete = {
     trace_id: id,
     status: missing.length > 0 ? 'degraded' : 'completed',
@@ -261,6 +263,7 @@ function ending(
     recommendation: script.recommendation ?? '',
     usage: { input_tokens: 1840, output_tokens: 1210 },
     execution_time: 21_400,
+    ...(decided && judge.confidence !== undefined ? { confidence: judge.confidence } : {}),
   }
   beats.push({ wait: pace * 2, draft: { type: 'complete', data: complete } })
   return beats

@@ -1,5 +1,5 @@
 import { Connection, type Call, type Options } from './connect.ts'
-import type { Decision, Status } from './contract.ts'
+import type { FinalDecision, Snapshot, Status } from './contract.ts'
 import { parseCursor } from './cursor.ts'
 import { realEnv, type Env } from './env.ts'
 import { noAnswer, Problem, problemOf } from './problem.ts'
@@ -34,7 +34,7 @@ export interface Listed {
   question: string
   title?: string
   status: Status
-  final_decision?: Decision
+  final_decision?: FinalDecision
   agreement?: string
   mode?: string
   created_at?: string
@@ -117,8 +117,8 @@ export class Client {
   }
 
   /** Returns the snapshot folded up to the stored end, with its `cursor`. */
-  get(id: string): Promise<Record<string, unknown>> {
-    return this.#json(this.#one(id))
+  async get(id: string): Promise<Snapshot> {
+    return (await this.#json(this.#one(id))) as unknown as Snapshot
   }
 
   /** Returns one page of the history, newest first. */
@@ -173,7 +173,7 @@ export class Client {
       resume: (cursor) => this.#events(parseCursor(cursor)?.deliberation ?? cursor),
       snapshot: async (cursor) => {
         const snapshot = await this.get(parseCursor(cursor)?.deliberation ?? cursor)
-        return { snapshot, cursor: String(snapshot['cursor']) }
+        return { snapshot, cursor: snapshot.cursor }
       },
     })
   }

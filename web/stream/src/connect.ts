@@ -1,5 +1,5 @@
-import { isLast, type Event } from './contract.ts'
-import { parseCursor, type Cursor } from './cursor.ts'
+import { isLast, type Event, type Snapshot } from './contract.ts'
+import { parseCursor, type Place } from './cursor.ts'
 import { realEnv, type Env } from './env.ts'
 import { noAnswer, Problem, problemOf, problemOfDoorFrame } from './problem.ts'
 import { FrameTooLarge, SseDecoder, type Frame } from './sse.ts'
@@ -23,7 +23,7 @@ export type Entry =
       replay: boolean
     }
   /** The log no longer holds what was asked for; this stands for everything up to `cursor`. */
-  | { kind: 'snapshot'; snapshot: unknown; cursor: string }
+  | { kind: 'snapshot'; snapshot: Snapshot; cursor: string }
 
 /** Where the connection stands. Every one of these has words and a drawing on the page. */
 export type State =
@@ -42,7 +42,7 @@ export interface Options extends Call {
   /** The request that goes on after a cursor. Default: the first request with `Last-Event-ID`. */
   resume?: (cursor: string) => Call
   /** Fetches the snapshot when the log answers 410. */
-  snapshot?: (cursor: string) => Promise<{ snapshot: unknown; cursor: string }>
+  snapshot?: (cursor: string) => Promise<{ snapshot: Snapshot; cursor: string }>
   signal?: AbortSignal
   env?: Partial<Env>
   onState?: (state: State) => void
@@ -81,7 +81,7 @@ export class Connection implements AsyncIterable<Entry> {
   readonly #closed = new AbortController()
   #state: State = { name: 'connecting', attempt: 1 }
   #cursor: string | undefined
-  #at: Cursor | undefined
+  #at: Place | undefined
   #attempt = 1
   #gaps = 0
   #resumed = false

@@ -1,5 +1,5 @@
 /** A place in a log: `<deliberation>.<generation>.<seq>`. */
-export interface Cursor {
+export interface Place {
   deliberation: string
   generation: number
   seq: number
@@ -8,7 +8,7 @@ export interface Cursor {
 const SHAPE = /^([0-9A-Za-z]{1,64})\.(\d{1,15})\.(\d{1,15})$/
 
 /** Reads a cursor; undefined when the text is not one. */
-export function parseCursor(id: string): Cursor | undefined {
+export function parseCursor(id: string): Place | undefined {
   const found = SHAPE.exec(id)
   if (!found) return undefined
   return {

@@ -1,21 +1,22 @@
-import { SAGES } from './contract.ts'
-import { isMilestone, isSage } from './contract.ts'
+import { isMilestone, isSage, SAGES } from './contract.ts'
 import type {
   AgentComplete,
   Cancelled,
   Complete,
-  Council,
+  CouncilInfo,
   Event,
   Failure,
+  Fault,
   JudgeComplete,
+  LaneOfAgentComplete,
+  LaneOfJudgeComplete,
+  LaneState,
   Mode,
+  Phase,
   Sage,
+  Snapshot,
   Tally,
 } from './contract.ts'
-
-/** Where one role stands. */
-export type LaneStatus =
-  'waiting' | 'connecting' | 'thinking' | 'writing' | 'retrying' | 'done' | 'failed'
 
 /** What went wrong with one attempt. */
 export interface Trouble {
@@ -38,7 +39,7 @@ export interface PastAttempt {
 
 /** One role as shown: what it says now, and how it got there. */
 export interface Lane {
-  status: LaneStatus
+  state: LaneState
   attempt: number
   provider: string
   model: string
@@ -51,6 +52,7 @@ export interface Lane {
 }
 
 export interface SageLane extends Lane {
+  /** The vote of the newest attempt that ended; an earlier one stays while a later attempt runs. */
   vote: AgentComplete | undefined
 }
 export interface JudgeLane extends Lane {
@@ -65,8 +67,6 @@ export type End =
   | { kind: 'cancelled'; data: Cancelled }
   | { kind: 'error'; data: Failure }
 
-export type Phase = 'waiting' | 'sages' | 'tally' | 'judge' | 'over'
-
 /** Everything a front end shows of one deliberation. A pure function of its events. */
 export interface View {
   id: string | undefined
@@ -77,7 +77,7 @@ export interface View {
   context: string | undefined
   lang: string | undefined
   mode: Mode | undefined
-  council: Council | undefined
+  council: CouncilInfo | undefined
   capabilities: readonly string[]
   sages: Readonly<Record<Sage, SageLane>>
   judge: JudgeLane
@@ -97,12 +97,12 @@ interface Undo {
   who: Sage | 'judge'
   field: 'text' | 'thinking'
   length: number
-  status: LaneStatus
+  state: LaneState
   before: Undo | undefined
 }
 
 const lane: Lane = {
-  status: 'waiting',
+  state: 'waiting',
   attempt: 0,
   provider: '',
   model: '',
@@ -160,10 +160,7 @@ function step(view: View, event: Event, at: number): View {
       return { ...view, phase: 'sages', question, context, lang, mode, council, capabilities }
     }
     case 'agent_start':
-      return withSage(view, event.agentId, (old) => ({
-        ...begin(old, event.data, at),
-        vote: undefined,
-      }))
+      return withSage(view, event.agentId, (old) => begin(old, event.data, at))
     case 'agent_thinking':
     case 'agent_chunk':
       return isSage(event.agentId)
@@ -176,14 +173,14 @@ function step(view: View, event: Event, at: number): View {
     case 'agent_complete':
       return withSage(view, event.agentId, (old) => ({
         ...old,
-        status: isMissing(event.data) ? 'failed' : 'done',
+        state: isMissing(event.data) ? 'failed' : 'done',
         vote: event.data,
       }))
     case 'tally':
       return { ...view, phase: 'tally', tally: event.data }
     case 'judge_start': {
       const begun = begin(view.judge, event.data, at)
-      const judge = { ...begun, judgment: undefined, order: event.data.order ?? [] }
+      const judge = { ...begun, order: event.data.order ?? [] }
       return { ...view, phase: 'judge', judge }
     }
     case 'judge_thinking':
@@ -194,7 +191,7 @@ function step(view: View, event: Event, at: number): View {
     case 'judge_timeout':
       return { ...view, judge: stumble(view.judge, troubleOfTimeout(event.data)) }
     case 'judge_complete':
-      return { ...view, judge: { ...view.judge, status: 'done', judgment: event.data } }
+      return { ...view, judge: { ...view.judge, state: 'done', judgment: event.data } }
     case 'note':
       return { ...view, notes: [...view.notes, event.data] }
     case 'paused':
@@ -245,7 +242,7 @@ function begin<L extends Lane>(
     : [...old.past]
   return {
     ...old,
-    status: 'connecting',
+    state: 'connecting',
     attempt: start.attempt,
     provider: start.provider,
     model: start.model,
@@ -260,7 +257,7 @@ function begin<L extends Lane>(
 const stumble = <L extends Lane>(old: L, trouble: Trouble): L => ({
   ...old,
   trouble,
-  status: trouble.retryable ? 'retrying' : 'failed',
+  state: trouble.retryable ? 'retrying' : 'failed',
 })
 
 const troubleOfError = (data: {
@@ -291,9 +288,9 @@ const troubleOfTimeout = (data: {
 function append(view: View, who: Sage | 'judge', prose: boolean, text: string, seq: number): View {
   const field = prose ? 'text' : 'thinking'
   const old: Lane = who === 'judge' ? view.judge : view.sages[who]
-  const { status } = old
-  const since: Undo = { seq, who, field, length: old[field].length, status, before: view.since }
-  const change = { [field]: old[field] + text, status: prose ? 'writing' : 'thinking' } as const
+  const { state } = old
+  const since: Undo = { seq, who, field, length: old[field].length, state, before: view.since }
+  const change = { [field]: old[field] + text, state: prose ? 'writing' : 'thinking' } as const
   return { ...patch(view, who, change), since }
 }
 
@@ -307,10 +304,80 @@ function rewind(view: View, to: number): View {
   let back = view
   let undo = view.since
   while (undo && undo.seq > to) {
-    const { who, field, length, status } = undo
+    const { who, field, length, state } = undo
     const old: Lane = who === 'judge' ? back.judge : back.sages[who]
-    back = patch(back, who, { [field]: old[field].slice(0, length), status })
+    back = patch(back, who, { [field]: old[field].slice(0, length), state })
     undo = undo.before
   }
   return back
+}
+
+/**
+ * Returns the view a snapshot stands for, so that a reader whose events are no longer kept goes on from
+ * its cursor. What an earlier attempt said is in no snapshot; that it failed, and why, is.
+ */
+export function viewOf(snapshot: Snapshot): View {
+  const { sages, judge, council, mode, verdict, cancelled, error } = snapshot
+  const seq = Number(snapshot.cursor.split('.')[2] ?? 0)
+  const laneOfSage = (sage: Sage): SageLane => {
+    const stored = sages[sage]
+    return stored ? { ...laneOf(stored), vote: stored.complete } : sageLane
+  }
+  const end: End | undefined = verdict
+    ? { kind: 'complete', data: verdict }
+    : cancelled
+      ? { kind: 'cancelled', data: cancelled }
+      : error && { kind: 'error', data: error }
+  return {
+    ...EMPTY,
+    id: snapshot.trace_id,
+    seq,
+    phase: snapshot.phase,
+    question: snapshot.question,
+    context: snapshot.context,
+    lang: snapshot.lang,
+    mode,
+    council,
+    capabilities: snapshot.capabilities,
+    sages: {
+      caspar: laneOfSage('caspar'),
+      balthasar: laneOfSage('balthasar'),
+      melchior: laneOfSage('melchior'),
+    },
+    judge: { ...laneOf(judge), judgment: judge.complete, order: snapshot.judge_order },
+    tally: snapshot.tally,
+    notes: snapshot.notes.map((noted) => noted.note),
+    paused: snapshot.paused,
+    end,
+    startedAt: instant(snapshot.started_at),
+    lastAt: instant(snapshot.updated_at),
+  }
+}
+
+const instant = (text: string | undefined): number | undefined =>
+  text === undefined ? undefined : Date.parse(text)
+
+function laneOf(stored: LaneOfAgentComplete | LaneOfJudgeComplete): Lane {
+  const troubles = stored.faults.map(troubleOfFault)
+  const current = troubles.at(-1)
+  const { attempt } = stored
+  return {
+    state: stored.state,
+    attempt,
+    provider: stored.provider ?? '',
+    model: stored.model ?? '',
+    text: stored.text,
+    thinking: stored.thinking,
+    past: troubles
+      .filter((trouble) => trouble.attempt < attempt)
+      .map((trouble) => ({ attempt: trouble.attempt, text: '', thinking: '', trouble })),
+    trouble: current?.attempt === attempt ? current : undefined,
+    startedAt: instant(stored.started_at),
+  }
+}
+
+const troubleOfFault = (fault: Fault): Trouble => {
+  if (fault.error) return troubleOfError(fault.error)
+  if (fault.timeout) return troubleOfTimeout(fault.timeout)
+  return { attempt: 0, code: 'unknown', message: '', retryable: false }
 }

@@ -3,7 +3,7 @@ import { frameOf, Log } from '../../dev/log.ts'
 import { perform, seeded, type Script } from '../../dev/script.ts'
 import { Client } from '../src/client.ts'
 import { connect, type Connection, type Entry, type State } from '../src/connect.ts'
-import type { Event } from '../src/contract.ts'
+import type { Event, Snapshot } from '../src/contract.ts'
 import { EMPTY, fold } from '../src/fold.ts'
 import { Problem } from '../src/problem.ts'
 import { refusal, stream, World } from './world.ts'
@@ -268,7 +268,7 @@ describe('places', () => {
 
   test('410 brings the snapshot and goes on from its cursor', async () => {
     const log = written()
-    const snapshot = { cursor: `${ID}.1.9`, question: 'q' }
+    const snapshot = { cursor: `${ID}.1.9`, question: 'q' } as Snapshot
     const { read, calls } = against(
       new World(),
       [() => refusal(410, { code: 'gone' }), () => stream(frames(log, 10))],

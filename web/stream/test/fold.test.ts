@@ -36,9 +36,9 @@ test('the whole log folds to what was said, voted and decided', () => {
   const view = events().reduce(fold, EMPTY)
   expect(view.sages.caspar.text).toBe('Nobody is on call at the weekend.')
   expect(view.sages.balthasar.thinking).toBe('Who waits?')
-  expect(view.sages.melchior).toMatchObject({ status: 'failed', vote: { cause: 'failed' } })
+  expect(view.sages.melchior).toMatchObject({ state: 'failed', vote: { cause: 'failed' } })
   expect(view.tally?.agreement).toBe('1-1-1')
-  expect(view.judge).toMatchObject({ status: 'done', text: 'A tie.' })
+  expect(view.judge).toMatchObject({ state: 'done', text: 'A tie.' })
   expect(view.end).toMatchObject({
     kind: 'complete',
     data: { status: 'degraded', final_decision: 'UNDECIDED' },
@@ -50,7 +50,7 @@ test('an attempt that broke is set aside, not glued on', () => {
   const all = events()
   const broken = at(all, 'agent_error')
   expect(broken.sages.caspar).toMatchObject({
-    status: 'retrying',
+    state: 'retrying',
     text: 'Nobody is ',
     trouble: { code: 'network', retryIn: 0.5 },
   })
@@ -91,11 +91,12 @@ test('a rewind to any place since the last milestone gives the view of that plac
   expect(tried).toBeGreaterThan(15)
 })
 
-test('a retry of a sage that had voted takes the vote off the table', () => {
+test('a retry keeps the earlier vote until its own end', () => {
   const all = events()
   const view = all.reduce(fold, EMPTY)
   const again = all.findLast((event) => event.type === 'agent_start' && event.agentId === 'caspar')
-  expect(fold(view, again as Event).sages.caspar.vote).toBeUndefined()
+  const retried = fold(view, again as Event).sages.caspar
+  expect(retried).toMatchObject({ state: 'connecting', text: '', vote: { decision: 'REJECTED' } })
 })
 
 test('an unknown event moves the place and nothing else', () => {

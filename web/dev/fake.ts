@@ -1,0 +1,281 @@
+/**
+ * A server that speaks the contract, for the page's tests and for development without the real one:
+ * deliberations run from scripts in memory, any number of readers follow a log by cursor.
+ */
+import { randomBytes } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { isLast } from '../stream/src/contract.ts'
+import { frameOf, Log, type Draft, type Stored } from './log.ts'
+import { OWN, SCENES } from './scenes.ts'
+import { perform, type Beat, type Script } from './script.ts'
+
+export interface FakeOptions {
+  /** Milliseconds of one token. */
+  pace?: number
+  /** Cuts each stream after about this many bytes; 0 never does. */
+  cutAfter?: number
+}
+
+interface Running {
+  log: Log
+  script: Script
+  created: string
+  readers: Set<() => void>
+  timer: ReturnType<typeof setTimeout> | undefined
+}
+
+const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
+
+function ulid(): string {
+  let time = Date.now()
+  let head = ''
+  for (let digit = 0; digit < 10; digit++) {
+    head = (ALPHABET[time % 32] as string) + head
+    time = Math.floor(time / 32)
+  }
+  return head + Array.from(randomBytes(16), (byte) => ALPHABET[byte % 32]).join('')
+}
+
+export class Fake {
+  readonly #pace: number
+  /** May be changed while the server runs. */
+  cutAfter: number
+  /** While set, every request but the page's own files is refused with it. */
+  refuse: number | undefined
+  readonly #running = new Map<string, Running>()
+  readonly #keys = new Map<string, string>()
+  /** What was asked for, newest last. */
+  readonly requests: { method: string; path: string; body: unknown }[] = []
+
+  constructor(options: FakeOptions = {}) {
+    this.#pace = options.pace ?? 30
+    this.cutAfter = options.cutAfter ?? 0
+  }
+
+  log(id: string): Log | undefined {
+    return this.#running.get(id)?.log
+  }
+
+  close(): void {
+    for (const one of this.#running.values()) clearTimeout(one.timer)
+  }
+
+  /** Returns false for what is not the contract's: the page's own files. */
+  async handle(request: IncomingMessage, response: ServerResponse): Promise<boolean> {
+    const url = new URL(request.url ?? '/', 'http://fake.test')
+    if (!url.pathname.startsWith('/v1/')) return false
+    const method = request.method ?? 'GET'
+    const body = method === 'POST' || method === 'PATCH' ? await readJson(request) : undefined
+    this.requests.push({ method, path: url.pathname, body })
+    if (this.refuse !== undefined) return problem(response, this.refuse, 'refused', 'not now')
+    const [, , noun, id, verb] = url.pathname.split('/')
+    if (noun === 'rehearsal') return json(response, { scenes: scenes() })
+    if (noun === 'models') return json(response, models())
+    if (noun !== 'deliberations') return problem(response, 404, 'not_found', 'no such address')
+    if (id === undefined || id === '')
+      return method === 'POST'
+        ? this.#ask(request, response, body as Record<string, unknown>)
+        : this.#list(response, url)
+    const running = this.#running.get(id)
+    if (!running) return problem(response, 404, 'not_found', 'no such deliberation')
+    if (verb === 'events') return this.#events(request, response, running, url)
+    if (verb === 'stop') return this.#stop(response, running)
+    if (verb === 'export') return json(response, running.log.entries)
+    return json(response, { id, question: running.script.question })
+  }
+
+  #ask(request: IncomingMessage, response: ServerResponse, body: Record<string, unknown>): boolean {
+    const question = body['question']
+    if (typeof question !== 'string' || question.trim() === '')
+      return problem(response, 400, 'bad_request', 'the question is empty', 'question')
+    const key = typeof body['idempotency_key'] === 'string' ? body['idempotency_key'] : ''
+    const known = this.#keys.get(key)
+    const running = known ? (this.#running.get(known) as Running) : this.start(question)
+    if (key !== '') this.#keys.set(key, running.log.id)
+    return this.#stream(request, response, running, undefined)
+  }
+
+  /** Starts the scene with this question, or the rehearsal's honest answer to one's own. */
+  start(question: string): Running {
+    const script: Script = Object.values(SCENES).find((scene) => scene.question === question) ?? {
+      ...OWN,
+      question,
+      lang: /[ぁ-ヿ一-鿿]/.test(question) ? 'ja' : 'en',
+    }
+    const log = new Log(ulid())
+    const running: Running = {
+      log,
+      script,
+      created: new Date().toISOString(),
+      readers: new Set(),
+      timer: undefined,
+    }
+    this.#running.set(log.id, running)
+    this.#play(running, perform(script, log.id, this.#pace), 0)
+    return running
+  }
+
+  #play(running: Running, beats: Beat[], index: number): void {
+    const beat = beats[index]
+    if (!beat) return
+    const next = (): void => {
+      this.#append(running, beat.draft)
+      this.#play(running, beats, index + 1)
+    }
+    if (beat.wait < 1) next()
+    else running.timer = setTimeout(next, beat.wait)
+  }
+
+  #append(running: Running, draft: Draft): void {
+    running.log.append(draft, Date.now())
+    for (const wake of [...running.readers]) wake()
+  }
+
+  #stop(response: ServerResponse, running: Running): boolean {
+    if (!running.log.over) {
+      clearTimeout(running.timer)
+      this.#append(running, { type: 'cancelled', data: { by: 'user', reason: '' } })
+    }
+    return json(response, {})
+  }
+
+  #events(request: IncomingMessage, response: ServerResponse, running: Running, url: URL): boolean {
+    const header = request.headers['last-event-id']
+    const after = typeof header === 'string' ? header : (url.searchParams.get('after') ?? undefined)
+    return this.#stream(request, response, running, after)
+  }
+
+  #stream(
+    request: IncomingMessage,
+    response: ServerResponse,
+    running: Running,
+    after: string | undefined,
+  ): boolean {
+    const answer = running.log.after(after)
+    if (answer.status === 204) {
+      response.writeHead(204).end()
+      return true
+    }
+    if (answer.status !== 200) return problem(response, answer.status, 'cursor', 'not that cursor')
+    response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-cache' })
+    const out = new Cutting(response, this.cutAfter)
+    out.write('retry: 200\n\n')
+    let cursor = after
+    const send = (entries: readonly Stored[]): void => {
+      for (const entry of entries) {
+        out.write(frameOf(entry))
+        cursor = entry.id
+        if (isLast(entry.event.type)) return leave()
+      }
+    }
+    const wake = (): void => {
+      const more = running.log.after(cursor)
+      if (more.status === 200) send(more.entries)
+    }
+    const heartbeat = setInterval(() => out.write(': hb\n\n'), 2000)
+    const leave = (): void => {
+      clearInterval(heartbeat)
+      running.readers.delete(wake)
+      response.end()
+    }
+    request.on('close', leave)
+    response.on('close', leave)
+    running.readers.add(wake)
+    send(answer.entries)
+    return true
+  }
+
+  #list(response: ServerResponse, url: URL): boolean {
+    const limit = Number(url.searchParams.get('limit') ?? 20)
+    const items = [...this.#running.values()].reverse().map(({ log, script, created }) => {
+      const last = log.entries.at(-1)?.event
+      const end = last?.type === 'complete' ? last.data : undefined
+      const status =
+        end?.status ??
+        (last?.type === 'cancelled' ? 'cancelled' : last?.type === 'error' ? 'failed' : 'running')
+      const { approved = 0, rejected = 0, abstained = 0 } = end?.voting_result ?? {}
+      return {
+        id: log.id,
+        question: script.question,
+        status,
+        mode: script.mode,
+        created_at: created,
+        ...(end
+          ? {
+              final_decision: end.final_decision,
+              agreement: `${approved}-${rejected}-${abstained}`,
+            }
+          : {}),
+      }
+    })
+    return json(response, { items: items.slice(0, limit) })
+  }
+}
+
+/** Destroys the connection in the middle of a frame after a number of bytes. */
+class Cutting {
+  readonly #response: ServerResponse
+  #left: number
+
+  constructor(response: ServerResponse, after: number) {
+    this.#response = response
+    this.#left = after === 0 ? Infinity : after * (0.5 + Math.random())
+  }
+
+  write(text: string): void {
+    if (this.#response.destroyed || this.#response.writableEnded) return
+    const bytes = Buffer.from(text)
+    if (bytes.length <= this.#left) {
+      this.#left -= bytes.length
+      this.#response.write(bytes)
+      return
+    }
+    this.#response.write(bytes.subarray(0, this.#left))
+    const { socket } = this.#response
+    this.#left = 0
+    // The bytes before the cut arrive, then the connection is gone.
+    setImmediate(() => socket?.destroy())
+  }
+}
+
+const scenes = () =>
+  Object.entries(SCENES).map(([name, { question, lang }]) => ({
+    name,
+    lang,
+    question,
+    preset: 'default',
+  }))
+
+const models = () => ({
+  object: 'list',
+  data: [{ id: 'rehearsal', object: 'model', owned_by: 'magi', roles: ['caspar'] }],
+})
+
+function json(response: ServerResponse, body: unknown): boolean {
+  response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(body))
+  return true
+}
+
+function problem(
+  response: ServerResponse,
+  status: number,
+  code: string,
+  detail: string,
+  field?: string,
+): boolean {
+  const body = { type: 'about:blank', title: code, status, code, detail, field }
+  response
+    .writeHead(status, { 'content-type': 'application/problem+json' })
+    .end(JSON.stringify(body))
+  return true
+}
+
+async function readJson(request: IncomingMessage): Promise<unknown> {
+  const chunks: Buffer[] = []
+  for await (const chunk of request) chunks.push(chunk as Buffer)
+  try {
+    return JSON.parse(Buffer.concat(chunks).toString())
+  } catch {
+    return {}
+  }
+}

@@ -1,0 +1,60 @@
+import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core'
+import { inject } from 'vitest'
+
+/** Debian's Chromium, kept off the network. */
+export const launch = (): Promise<Browser> =>
+  chromium.launch({
+    executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
+    args: [
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
+  })
+
+export interface Visit {
+  context: BrowserContext
+  page: Page
+  /** Everything the page complained about: errors, refused styles and scripts, foreign requests. */
+  complaints: string[]
+}
+
+/** Opens the page in a fresh context and collects whatever it complains about. */
+export async function visit(
+  browser: Browser,
+  url: string,
+  options: Parameters<Browser['newContext']>[0] = {},
+): Promise<Visit> {
+  const context = await browser.newContext({
+    viewport: { width: 1280, height: 900 },
+    locale: 'en-US',
+    ...options,
+  })
+  const page = await context.newPage()
+  const complaints: string[] = []
+  const origin = new URL(url).origin
+  page.on('console', (message) => {
+    if (message.type() === 'error' || message.type() === 'warning')
+      complaints.push(`${message.type()}: ${message.text()}`)
+  })
+  page.on('pageerror', (error) => complaints.push(`thrown: ${error.message}`))
+  page.on('request', (request) => {
+    if (!request.url().startsWith(origin)) complaints.push(`foreign request: ${request.url()}`)
+  })
+  await page.goto(url)
+  return { context, page, complaints }
+}
+
+/** The address of the server under test, set up in `setup.ts`. */
+export const server = (): string => inject('url')
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    url: string
+    real: boolean
+  }
+}

@@ -1,0 +1,159 @@
+import { Client, type Question } from '@magi/stream'
+import { useEffect, useRef, useState, useSyncExternalStore } from 'react'
+import { Button, I18nProvider, ToggleButton, ToggleButtonGroup } from 'react-aria-components'
+import { Deliberation } from './deliberation.tsx'
+import { sealOf } from './format.ts'
+import { Home } from './home.tsx'
+import { Halves, Moon, Sun } from './icons.tsx'
+import { LiveRegion } from './live.tsx'
+import { Room } from './room.ts'
+import { go, useRoute } from './route.ts'
+import { useSettings, useWords, type Theme } from './settings.tsx'
+import { MARK } from './shapes.tsx'
+import { SEAL_WORDS, type Lang } from './words.ts'
+
+/** The whole page: a header, and what the address names. */
+export function App({ client }: { client: Client }) {
+  const { lang } = useSettings()
+  const route = useRoute()
+  const [room] = useState(() => new Room(client))
+  const [draft, setDraft] = useState('')
+  const [asking, setAsking] = useState(false)
+  const id = route.name === 'deliberation' ? route.id : undefined
+  const before = useRef(id)
+
+  useEffect(() => {
+    room.onId = (made) => {
+      setAsking(false)
+      go({ name: 'deliberation', id: made })
+    }
+    if (id === undefined && room.recover()) setAsking(true)
+    // Once: what a reload interrupted before it had an id.
+  }, [room])
+
+  useEffect(() => {
+    if (id !== undefined) {
+      setAsking(false)
+      if (room.id !== id) room.open(id)
+    } else if (before.current !== undefined) room.leave()
+    before.current = id
+  }, [room, id])
+
+  const ask = (question: Question): void => {
+    setDraft('')
+    setAsking(true)
+    room.ask(question)
+  }
+  const home = (): void => {
+    setAsking(false)
+    room.leave()
+    go({ name: 'home' })
+  }
+  const askAgain = (question: string): void => {
+    setDraft(question)
+    home()
+  }
+  const inside = id !== undefined || asking
+  useArrival(inside ? (id ?? 'asking') : 'home')
+  return (
+    <I18nProvider locale={lang === 'ja' ? 'ja-JP' : 'en-US'}>
+      <Header onHome={home} />
+      <Title room={room} inside={inside} />
+      <LiveRegion room={room} />
+      {inside ? (
+        <Deliberation
+          room={room}
+          exportUrl={(of, format) => client.exportUrl(of, format)}
+          onAskAgain={askAgain}
+          onFollow={(next) => go({ name: 'deliberation', id: next })}
+        />
+      ) : (
+        <Home client={client} draft={draft} onDraft={setDraft} onAsk={ask} />
+      )}
+    </I18nProvider>
+  )
+}
+
+/**
+ * Another screen begins at its top. What had the focus is gone with the old screen, so the new one
+ * takes it; where something still has it, it stays there.
+ */
+function useArrival(screen: string): void {
+  const before = useRef(screen)
+  useEffect(() => {
+    // The question got its id: the same screen.
+    const same = before.current === 'asking' && screen !== 'home'
+    if (before.current === screen || same) {
+      before.current = screen
+      return
+    }
+    before.current = screen
+    window.scrollTo(0, 0)
+    if (document.activeElement === document.body || document.activeElement === null)
+      document.querySelector('main')?.focus({ preventScroll: true })
+  }, [screen])
+}
+
+/** The tab's title says how it stands, for whoever is in another tab. */
+function Title({ room, inside }: { room: Room; inside: boolean }) {
+  const words = useWords()
+  const { view } = useSyncExternalStore(room.subscribe, room.shown)
+  const title =
+    inside && view.question !== ''
+      ? `${SEAL_WORDS[sealOf(view)][words.code]} · ${view.question.slice(0, 60)} · MAGI`
+      : `MAGI · ${words.tagline}`
+  useEffect(() => {
+    document.title = title
+  }, [title])
+  return null
+}
+
+function Header({ onHome }: { onHome: () => void }) {
+  const words = useWords()
+  const { lang, setLang, theme, setTheme } = useSettings()
+  return (
+    <header className="top">
+      <Button className="brand" aria-label={words.home} onPress={onHome}>
+        <svg viewBox="-16 -16 32 32" aria-hidden="true">
+          <circle r="14.5" />
+          <path d={MARK.solomon} transform="scale(.72)" />
+        </svg>
+        <span>MAGI</span>
+      </Button>
+      <p className="tagline">{words.tagline}</p>
+      <ToggleButtonGroup
+        className="segments"
+        aria-label={words.pageLanguage}
+        selectionMode="single"
+        disallowEmptySelection
+        selectedKeys={[lang]}
+        onSelectionChange={(keys) => setLang([...keys][0] as Lang)}
+      >
+        <ToggleButton id="ja">
+          <span lang="ja">日本語</span>
+        </ToggleButton>
+        <ToggleButton id="en">
+          <span lang="en">English</span>
+        </ToggleButton>
+      </ToggleButtonGroup>
+      <ToggleButtonGroup
+        className="segments"
+        aria-label={words.theme.label}
+        selectionMode="single"
+        disallowEmptySelection
+        selectedKeys={[theme]}
+        onSelectionChange={(keys) => setTheme([...keys][0] as Theme)}
+      >
+        <ToggleButton id="auto" aria-label={words.theme.auto}>
+          <Halves />
+        </ToggleButton>
+        <ToggleButton id="light" aria-label={words.theme.light}>
+          <Sun />
+        </ToggleButton>
+        <ToggleButton id="dark" aria-label={words.theme.dark}>
+          <Moon />
+        </ToggleButton>
+      </ToggleButtonGroup>
+    </header>
+  )
+}

@@ -1,0 +1,55 @@
+import { sagesOf, type View } from '@magi/stream'
+import { Chart } from './chart.tsx'
+import { LaneText } from './lane.tsx'
+import { useWords } from './settings.tsx'
+import { Mark } from './shapes.tsx'
+import { VerdictCard } from './verdict.tsx'
+
+/** The judge's strip: the chart of the council, what SOLOMON says, and at the end the verdict. */
+export function Judge({ view, actions }: { view: View; actions: React.ReactNode }) {
+  const words = useWords()
+  const { judge, end } = view
+  const spoke = judge.text !== '' || judge.thinking !== '' || judge.trouble !== undefined
+  return (
+    <div className="judge-row">
+      <Chart view={view} />
+      <div className="judge-side">
+        <VerdictCard view={view} actions={actions} />
+        {(spoke || !end || judge.attempt > 0) && (
+          <section
+            className="judge"
+            data-agent="solomon"
+            data-status={judge.state}
+            aria-labelledby="judge-title"
+            aria-busy={!end && judge.state === 'writing'}
+          >
+            <header className="judge-head">
+              <Mark of="solomon" size={20} />
+              <h2 id="judge-title">{words.judge.name}</h2>
+              <p>{words.judge.role}</p>
+              {judge.model !== '' && (
+                <p className="lane-model">{`${judge.provider}:${judge.model}`}</p>
+              )}
+            </header>
+            {judge.attempt > 0 ? (
+              <LaneText
+                lane={judge}
+                label={words.lane.text(words.judge.name)}
+                over={end !== undefined}
+              />
+            ) : (
+              <p className="muted">{waiting(view, words)}</p>
+            )}
+          </section>
+        )}
+      </div>
+    </div>
+  )
+}
+
+function waiting(view: View, words: ReturnType<typeof useWords>): string {
+  if (view.end) return words.judgeNotCalled
+  const sages = sagesOf(view)
+  const votes = sages.filter((sage) => view.sages[sage].vote).length
+  return words.judgeWaits(votes, sages.length)
+}

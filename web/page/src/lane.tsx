@@ -1,0 +1,215 @@
+import {
+  isMissing,
+  type AgentComplete,
+  type Lane as LaneView,
+  type Sage,
+  type SageLane,
+} from '@magi/stream'
+import { memo } from 'react'
+import { Button, Disclosure, DisclosurePanel, Heading } from 'react-aria-components'
+import { ArrowDown, Chevron, Grow, Shrink } from './icons.tsx'
+import { Prose } from './prose.tsx'
+import { Seal } from './seal.tsx'
+import { useWords } from './settings.tsx'
+import { RingedMark } from './shapes.tsx'
+import { useTail } from './tail.ts'
+import type { Words } from './words.ts'
+
+interface LaneProps {
+  sage: Sage
+  lane: SageLane
+  /** The deliberation has ended, so nothing more will come. */
+  over: boolean
+  enlarged: boolean
+  onEnlarge: () => void
+}
+
+/** One sage: what it is, what it says as it says it, and its vote. */
+export const Lane = memo(function Lane({ sage, lane, over, enlarged, onEnlarge }: LaneProps) {
+  const words = useWords()
+  const { name, role } = words.sages[sage]
+  const busy = !over && (lane.state === 'writing' || lane.state === 'thinking')
+  return (
+    <section
+      className="lane"
+      data-agent={sage}
+      data-status={lane.state}
+      aria-labelledby={`lane-${sage}`}
+      aria-busy={busy}
+    >
+      <header className="lane-head">
+        <RingedMark of={sage} length={lane.text.length} done={lane.vote !== undefined} />
+        <div className="lane-title">
+          <h2 id={`lane-${sage}`}>{name}</h2>
+          <p>{role}</p>
+        </div>
+        <p className="lane-status">
+          <Status lane={lane} over={over} />
+        </p>
+        <Button
+          className="icon-button enlarge"
+          aria-label={enlarged ? words.lane.shrink(name) : words.lane.expand(name)}
+          onPress={onEnlarge}
+        >
+          {enlarged ? <Shrink /> : <Grow />}
+        </Button>
+      </header>
+      <LaneText lane={lane} label={words.lane.text(name)} over={over} />
+      {lane.vote && <Vote vote={lane.vote} lane={lane} />}
+      <Numbers lane={lane} />
+    </section>
+  )
+})
+
+function Status({ lane, over }: { lane: SageLane; over: boolean }) {
+  const { lane: words } = useWords()
+  if (over && !lane.vote) return words.stopped
+  if (lane.vote) return isMissing(lane.vote) ? words.failed : words.done
+  if (lane.state === 'retrying' && lane.trouble) return words.retrying(lane.trouble)
+  const word: Record<LaneView['state'], string> = {
+    waiting: words.waiting,
+    connecting: words.connecting,
+    thinking: words.thinking,
+    writing: words.writing,
+    retrying: words.connecting,
+    done: words.done,
+    failed: words.failed,
+  }
+  return lane.attempt > 1
+    ? `${word[lane.state]} · ${words.attempt(lane.attempt)}`
+    : word[lane.state]
+}
+
+/** The scrolling text of a lane: earlier attempts and thinking folded away, prose open. */
+export function LaneText({ lane, label, over }: { lane: LaneView; label: string; over: boolean }) {
+  const words = useWords()
+  const tail = useTail(lane.text.length + lane.thinking.length)
+  const writing = !over && lane.state === 'writing'
+  return (
+    <div className="lane-body">
+      <div className="lane-scroll" ref={tail.ref} tabIndex={0} role="group" aria-label={label}>
+        {lane.past.map((attempt) => (
+          <Fold key={attempt.attempt} title={words.lane.past(attempt.attempt)} tone="past">
+            {attempt.trouble && <p className="trouble">{troubleText(words, attempt.trouble)}</p>}
+            <Prose text={attempt.text} />
+          </Fold>
+        ))}
+        {lane.thinking !== '' && (
+          <Fold
+            title={words.lane.thoughts}
+            tone="thoughts"
+            live={!over && lane.state === 'thinking'}
+          >
+            <Prose text={lane.thinking} />
+          </Fold>
+        )}
+        {lane.text !== '' && <Prose text={lane.text} caret={writing} />}
+        {lane.text === '' && over && lane.thinking === '' && (
+          <p className="muted">{words.lane.nothingSaid}</p>
+        )}
+        {lane.trouble && lane.state !== 'done' && (
+          <p className="trouble">{troubleText(words, lane.trouble)}</p>
+        )}
+      </div>
+      {!tail.pinned && tail.unseen > 0 && (
+        <Button className="jump" onPress={tail.jump}>
+          <ArrowDown /> {words.lane.newLines(tail.unseen)} · {words.lane.latest}
+        </Button>
+      )}
+    </div>
+  )
+}
+
+const troubleText = (words: Words, trouble: { code: string; message: string }): string =>
+  `${words.trouble(trouble.code)}: ${trouble.message}`
+
+interface FoldProps {
+  title: string
+  tone: string
+  live?: boolean
+  children: React.ReactNode
+}
+
+/** Text that is there, but folded away until somebody wants it. */
+export function Fold({ title, tone, live = false, children }: FoldProps) {
+  return (
+    <Disclosure className="fold" data-tone={tone} data-live={live || undefined}>
+      <Heading level={3}>
+        <Button slot="trigger">
+          <Chevron /> {title}
+        </Button>
+      </Heading>
+      <DisclosurePanel>{children}</DisclosurePanel>
+    </Disclosure>
+  )
+}
+
+/** How sure a sage said it is, as a word with its number; nothing is made up when it did not say. */
+export function confidenceOf(words: Words, value: number | null | undefined): string {
+  if (typeof value !== 'number') return words.verdict.notGiven
+  return `${words.verdict.confidenceWord(value)} (${Math.round(value * 100)} %)`
+}
+
+function Vote({ vote, lane }: { vote: AgentComplete; lane: SageLane }) {
+  const words = useWords()
+  // The reasoning of a vote that has none of its own is the prose, which stands above already.
+  const own = vote.reasoning.trim() !== '' && !lane.text.includes(vote.reasoning.trim())
+  return (
+    <div className="vote" data-kind={vote.decision}>
+      <div className="vote-head">
+        <Seal kind={vote.decision} small />
+        <span className="vote-confidence">
+          {words.verdict.confidence} {confidenceOf(words, vote.confidence)}
+        </span>
+      </div>
+      {vote.cause && <p className="vote-cause">{words.cause[vote.cause] ?? vote.cause}</p>}
+      {own && <p className="vote-reason">{vote.reasoning}</p>}
+      <Points title={words.verdict.conditions} points={vote.conditions} />
+      <Points title={words.verdict.wouldChange} points={vote.would_change} />
+    </div>
+  )
+}
+
+function Points({ title, points }: { title: string; points: readonly string[] }) {
+  if (points.length === 0) return null
+  return (
+    <div className="points">
+      <h3>{title}</h3>
+      <ul>
+        {points.map((point, index) => (
+          <li key={index}>{point}</li>
+        ))}
+      </ul>
+    </div>
+  )
+}
+
+function Numbers({ lane }: { lane: SageLane }) {
+  const words = useWords()
+  const { vote } = lane
+  const parts: string[] = []
+  if (vote) {
+    if (typeof vote.first_token_ms === 'number')
+      parts.push(words.lane.firstWord(words.seconds(vote.first_token_ms / 1000)))
+    parts.push(words.seconds(vote.execution_time / 1000))
+    if (vote.usage) parts.push(tokensOf(words, vote.usage))
+    if (typeof vote.cost_usd === 'number') parts.push(words.cost(vote.cost_usd))
+  }
+  return (
+    <footer className="lane-foot">
+      <span className="lane-model">
+        {lane.model === '' ? '' : `${lane.provider}:${lane.model}`}
+      </span>
+      <span className="lane-numbers">{parts.join(' · ')}</span>
+    </footer>
+  )
+}
+
+/** Tokens written and read, marked where the vendor did not count them. */
+export function tokensOf(
+  words: Words,
+  usage: { input_tokens: number; output_tokens: number; estimated?: boolean },
+): string {
+  const all = words.tokens(usage.input_tokens + usage.output_tokens)
+  return usage.estimated ? `${all} (${words.estimated})` : all
+}

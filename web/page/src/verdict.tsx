@@ -1,0 +1,254 @@
+import {
+  isMissing,
+  sagesOf,
+  type Complete,
+  type JudgeComplete,
+  type Sage,
+  type View,
+} from '@magi/stream'
+import type { ReactNode } from 'react'
+import { sealOf } from './format.ts'
+import { Warn } from './icons.tsx'
+import { confidenceOf, tokensOf } from './lane.tsx'
+import { Seal } from './seal.tsx'
+import { useWords } from './settings.tsx'
+import { Mark } from './shapes.tsx'
+import type { Words } from './words.ts'
+
+/** How it ended: the verdict with its dissent and its conditions, or why there is none. */
+export function VerdictCard({ view, actions }: { view: View; actions: ReactNode }) {
+  const words = useWords()
+  const { end } = view
+  if (!end) return null
+  return (
+    <section
+      className="verdict"
+      id="verdict"
+      tabIndex={-1}
+      aria-labelledby="verdict-title"
+      data-kind={sealOf(view)}
+    >
+      <header className="verdict-head">
+        <h2 id="verdict-title" className="visually-hidden">
+          {words.verdict.title}
+        </h2>
+        <Seal kind={sealOf(view)} />
+        {end.kind === 'complete' && <Count view={view} data={end.data} />}
+      </header>
+      {end.kind === 'complete' && <Decided view={view} data={end.data} />}
+      {end.kind === 'cancelled' && (
+        <div className="verdict-text">
+          <p className="verdict-lead">{words.verdict.stoppedBy(end.data.by)}</p>
+          {end.data.reason !== '' && <p className="muted">{end.data.reason}</p>}
+          <p>{words.verdict.stoppedNote}</p>
+        </div>
+      )}
+      {end.kind === 'error' && (
+        <div className="verdict-text">
+          <p className="verdict-lead">{words.verdict.failed}</p>
+          <p>
+            {end.data.message} <span className="muted">{words.problem.code(end.data.code)}</span>
+          </p>
+          <Missing missing={end.data.missing ?? []} />
+        </div>
+      )}
+      <footer className="verdict-foot">
+        <p className="verdict-numbers">{numbersOf(words, view).join(' · ')}</p>
+        <div className="verdict-actions">{actions}</div>
+      </footer>
+    </section>
+  )
+}
+
+/** The votes as marks with their own seals, and the count in code. */
+function Count({ view, data }: { view: View; data: Complete }) {
+  const words = useWords()
+  const { approved, rejected, abstained } = data.voting_result
+  const rule = view.council?.rule ?? 'majority'
+  const sages = sagesOf(view)
+  const voted = sages.filter((sage) => {
+    const vote = view.sages[sage].vote
+    return vote !== undefined && !isMissing(vote)
+  })
+  return (
+    <div className="count">
+      <p className="count-numbers">
+        <span className="visually-hidden">{words.verdict.votes}: </span>
+        <span data-kind="APPROVED">{approved}</span>
+        <i aria-hidden="true">–</i>
+        <span data-kind="REJECTED">{rejected}</span>
+        <i aria-hidden="true">–</i>
+        <span data-kind="ABSTAINED">{abstained}</span>
+      </p>
+      <ul className="count-votes">
+        {sages.map((sage) => {
+          const decision = view.sages[sage].vote?.decision
+          return (
+            <li key={sage} data-agent={sage}>
+              <Mark of={sage} /> <span className="visually-hidden">{words.sages[sage].name}</span>
+              {decision && <Seal kind={decision} small />}
+            </li>
+          )
+        })}
+      </ul>
+      <p className="count-rule">
+        {words.verdict.rule}: {ruleText(words, rule)}
+        {voted.length < sages.length &&
+          ` · ${words.verdict.sagesAnswered(voted.length, sages.length)}`}
+      </p>
+    </div>
+  )
+}
+
+function ruleText(words: Words, rule: string): string {
+  if (rule.startsWith('veto:')) {
+    const sage = rule.slice('veto:'.length) as Sage
+    return words.verdict.rules.veto(words.sages[sage]?.name ?? sage)
+  }
+  if (rule === 'majority' || rule === 'unanimous' || rule === 'judge')
+    return words.verdict.rules[rule]
+  return rule
+}
+
+function Decided({ view, data }: { view: View; data: Complete }) {
+  const words = useWords()
+  const judgment = data.solomon_judgment
+  return (
+    <>
+      {data.status === 'degraded' && (
+        <div className="degraded">
+          <p>
+            <Warn /> {words.verdict.degraded}
+          </p>
+          <Missing missing={data.missing} />
+        </div>
+      )}
+      <div className="verdict-text">
+        {data.summary !== '' && <p className="verdict-lead">{data.summary}</p>}
+        {data.recommendation !== '' && data.recommendation !== data.summary && (
+          <div className="verdict-recommendation">
+            <h3>{words.verdict.recommendation}</h3>
+            <p>{data.recommendation}</p>
+          </div>
+        )}
+        <Agreement data={data} />
+      </div>
+      <Dissent judgment={judgment} />
+      <div className="verdict-lists">
+        <List title={words.verdict.conditions} points={judgment.conditions ?? []} />
+        <List title={words.verdict.wouldChange} points={judgment.would_change ?? []} />
+      </div>
+      <Scores view={view} judgment={judgment} />
+    </>
+  )
+}
+
+function Agreement({ data }: { data: Complete }) {
+  const { verdict } = useWords()
+  const { judge_agrees: agrees, overruled } = data
+  if (overruled) return <p className="agreement agreement-loud">{verdict.overruled}</p>
+  if (agrees === true) return <p className="agreement">{verdict.agrees}</p>
+  if (agrees === false) return <p className="agreement agreement-loud">{verdict.disagrees}</p>
+  return null
+}
+
+function Dissent({ judgment }: { judgment: JudgeComplete }) {
+  const words = useWords()
+  const { dissent } = judgment
+  if (!dissent || dissent.text === '') return null
+  const sage = dissent.agent ?? undefined
+  const title = sage ? words.verdict.dissentBy(words.sages[sage].name) : words.verdict.dissent
+  return (
+    <figure className="dissent" data-agent={sage}>
+      <figcaption>
+        {sage && <Mark of={sage} />} {title}
+      </figcaption>
+      <blockquote>{dissent.text}</blockquote>
+    </figure>
+  )
+}
+
+function List({ title, points }: { title: string; points: readonly string[] }) {
+  if (points.length === 0) return null
+  return (
+    <div className="verdict-list">
+      <h3>{title}</h3>
+      <ul>
+        {points.map((point, index) => (
+          <li key={index}>{point}</li>
+        ))}
+      </ul>
+    </div>
+  )
+}
+
+function Scores({ view, judgment }: { view: View; judgment: JudgeComplete }) {
+  const words = useWords()
+  const scored = sagesOf(view).filter((sage) => typeof judgment.sage_scores[sage] === 'number')
+  if (scored.length === 0) return null
+  return (
+    <div className="scores">
+      <h3>{words.verdict.scores}</h3>
+      <ul>
+        {scored.map((sage) => {
+          const score = judgment.sage_scores[sage] ?? 0
+          const reason = judgment.score_reasons?.[sage]
+          return (
+            <li key={sage} data-agent={sage}>
+              <span className="score-name">
+                <Mark of={sage} /> {words.sages[sage].name}
+              </span>
+              <svg
+                className="score-bar"
+                viewBox="0 0 100 4"
+                preserveAspectRatio="none"
+                aria-hidden="true"
+              >
+                <rect className="score-ground" width="100" height="4" />
+                <rect className="score-fill" width={Math.max(0, Math.min(100, score))} height="4" />
+              </svg>
+              <span className="score-number">{Math.round(score)}</span>
+              {reason && <span className="score-reason">{reason}</span>}
+            </li>
+          )
+        })}
+      </ul>
+    </div>
+  )
+}
+
+function Missing({ missing }: { missing: Complete['missing'] }) {
+  const words = useWords()
+  if (missing.length === 0) return null
+  return (
+    <ul className="missing">
+      {missing.map((one, index) => (
+        <li key={index}>
+          <Mark of={one.agent} />{' '}
+          <strong>
+            {one.agent === 'solomon'
+              ? words.judge.name
+              : (words.sages[one.agent]?.name ?? one.agent)}
+          </strong>{' '}
+          {words.cause[one.cause] ?? one.cause}
+          {one.message ? `: ${one.message}` : ''}
+        </li>
+      ))}
+    </ul>
+  )
+}
+
+function numbersOf(words: Words, view: View): string[] {
+  const { end } = view
+  if (!end) return []
+  const parts: string[] = []
+  if (end.kind === 'complete') {
+    parts.push(`${words.verdict.confidence} ${confidenceOf(words, end.data.confidence)}`)
+    parts.push(words.seconds(end.data.execution_time / 1000))
+  }
+  const { usage, cost_usd: cost } = end.data
+  if (usage) parts.push(tokensOf(words, usage))
+  if (typeof cost === 'number') parts.push(words.cost(cost))
+  else if (usage && view.mode !== 'rehearsal') parts.push(words.noCost)
+  return parts
+}

@@ -1,0 +1,158 @@
+import type { Cause, Sage, Trouble } from '@magi/stream'
+
+/** The languages of the page. */
+export type Lang = 'en' | 'ja'
+
+type One = (value: string) => string
+
+/** Every text of the page. A language that lacks one does not compile. */
+export interface Words {
+  code: Lang
+  tagline: string
+  headline: string
+  intro: string
+  question: string
+  questionHint: string
+  context: string
+  contextHint: string
+  addContext: string
+  answerIn: string
+  auto: string
+  convene: string
+  enterHint: string
+  tooLong: (bytes: number, limit: number) => string
+  pageLanguage: string
+  theme: { label: string; auto: string; dark: string; light: string }
+  home: string
+  skipToVerdict: string
+
+  sages: Record<Sage, { name: string; role: string }>
+  judge: { name: string; role: string }
+
+  answers: {
+    asking: string
+    rehearsal: string
+    rehearsalHow: string
+    models: One
+    unknown: string
+  }
+
+  scenes: { title: string; note: string; play: One; none: string }
+  history: { title: string; none: string; open: One; failed: string; more: string }
+  mode: { rehearsal: string; rehearsalNote: string; replay: string; replayNote: string }
+
+  phase: { label: string; sages: string; tally: string; judge: string; verdict: string }
+  lane: {
+    waiting: string
+    connecting: string
+    thinking: string
+    writing: string
+    retrying: (trouble: Trouble) => string
+    done: string
+    failed: string
+    stopped: string
+    attempt: (attempt: number) => string
+    thoughts: string
+    past: (attempt: number) => string
+    expand: One
+    shrink: One
+    latest: string
+    newLines: (count: number) => string
+    text: One
+    choose: string
+    nothingSaid: string
+    firstWord: One
+  }
+  judgeWaits: (votes: number, of: number) => string
+  judgeNotCalled: string
+
+  verdict: {
+    title: string
+    reason: string
+    recommendation: string
+    dissent: string
+    dissentBy: One
+    noDissent: string
+    conditions: string
+    wouldChange: string
+    scores: string
+    missing: string
+    degraded: string
+    votes: string
+    rule: string
+    rules: { majority: string; unanimous: string; judge: string; veto: One }
+    agrees: string
+    disagrees: string
+    overruled: string
+    confidence: string
+    confidenceWord: (value: number) => string
+    notGiven: string
+    record: string
+    again: string
+    replay: string
+    goOn: string
+    sagesAnswered: (count: number, of: number) => string
+    stoppedBy: One
+    stoppedNote: string
+    failed: string
+  }
+  cause: Record<Cause, string>
+  trouble: (code: string) => string
+
+  newQuestion: string
+  stop: string
+  stopping: string
+  connection: {
+    connecting: string
+    live: string
+    resumed: string
+    waiting: (seconds: number) => string
+    offline: string
+    over: string
+    paused: string
+    closed: string
+    failed: string
+    now: string
+    retry: string
+  }
+  playback: { label: string; speed: string; end: string }
+
+  say: {
+    convened: One
+    vote: (name: string, decision: string, confidence: string) => string
+    missing: One
+    judging: string
+    verdict: One
+    stopped: string
+    reconnecting: string
+    resumed: string
+  }
+  problem: {
+    notFound: string
+    noAnswer: string
+    refused: One
+    unauthorised: string
+    gap: string
+    code: One
+  }
+
+  seconds: (value: number) => string
+  tokens: (value: number) => string
+  estimated: string
+  cost: (usd: number) => string
+  noCost: string
+  when: (at: Date) => string
+}
+
+/** The words of a vote or a verdict: always both languages, so that a seal reads the same anywhere. */
+export const SEAL_WORDS = {
+  APPROVED: { ja: '可決', en: 'APPROVED' },
+  REJECTED: { ja: '否決', en: 'REJECTED' },
+  ABSTAINED: { ja: '棄権', en: 'ABSTAINED' },
+  DELIBERATING: { ja: '審議中', en: 'DELIBERATING' },
+  UNDECIDED: { ja: '不成立', en: 'NO DECISION' },
+  STOPPED: { ja: '中断', en: 'STOPPED' },
+  FAILED: { ja: '失敗', en: 'FAILED' },
+} as const
+
+export type SealKind = keyof typeof SEAL_WORDS
