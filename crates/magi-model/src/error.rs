@@ -10,7 +10,7 @@ pub enum Kind {
     Throttled,
     /// The vendor is overloaded or failing (5xx, 529).
     Overloaded,
-    /// The key is missing, wrong or not allowed this model (401, 403).
+    /// The key is missing, wrong, out of credit or not allowed this model (401, 402, 403).
     Unauthorised,
     /// No such model or address (404).
     NotFound,
@@ -24,6 +24,8 @@ pub enum Kind {
     Malformed,
     /// No connection, or it broke.
     Network,
+    /// No trusted connection: the certificate is wrong, or the server does not speak TLS.
+    Untrusted,
     /// The vendor's own time limit (408, 504).
     Timeout,
 }
@@ -42,6 +44,7 @@ impl Kind {
             Kind::Truncated => "truncated",
             Kind::Malformed => "malformed",
             Kind::Network => "network",
+            Kind::Untrusted => "untrusted",
             Kind::Timeout => "timeout",
         }
     }
@@ -56,7 +59,11 @@ impl Kind {
             | Kind::Malformed
             | Kind::Network
             | Kind::Timeout => true,
-            Kind::Unauthorised | Kind::NotFound | Kind::BadRequest | Kind::Filtered => false,
+            Kind::Unauthorised
+            | Kind::NotFound
+            | Kind::BadRequest
+            | Kind::Filtered
+            | Kind::Untrusted => false,
         }
     }
 }

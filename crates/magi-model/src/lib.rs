@@ -7,10 +7,26 @@
 //! Read first: [`Provider`] (what every vendor is to us), [`Call`] (what is asked) and [`Chunk`]
 //! (what comes back).
 
+mod anthropic;
 mod call;
+pub mod decode;
 mod error;
+mod fault;
+mod http;
+mod models;
+mod openai;
+mod params;
+mod prices;
 mod provider;
+mod secret;
+mod stream;
 
+pub use anthropic::{ANTHROPIC_URL, Anthropic, AnthropicConfig};
 pub use call::{About, Call, Lang, Message, Purpose, Sampling, Speaker, Tool};
 pub use error::{Error, Kind};
-pub use provider::{Chunk, ChunkStream, ModelName, ModelNameError, Provider, Registry, StopReason};
+pub use openai::{LimitName, OLLAMA_URL, OPENAI_URL, OpenAi, OpenAiConfig};
+pub use prices::{Price, Prices};
+pub use provider::{
+    Chunk, ChunkStream, ModelList, ModelName, ModelNameError, Provider, Registry, StopReason,
+};
+pub use secret::{Key, KeyError};

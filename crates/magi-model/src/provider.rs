@@ -7,9 +7,10 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use futures_util::Stream;
+use futures_util::future::BoxFuture;
 use magi_event::Usage;
 
-use crate::{Call, Error};
+use crate::{Call, Error, Kind};
 
 /// A piece of a model's answer, as it came.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,6 +51,9 @@ pub enum StopReason {
 /// connection.
 pub type ChunkStream = Pin<Box<dyn Stream<Item = Result<Chunk, Error>> + Send>>;
 
+/// The ids of a vendor's models, sorted, when they have come.
+pub type ModelList = BoxFuture<'static, Result<Vec<String>, Error>>;
+
 /// A vendor's API.
 pub trait Provider: Send + Sync + 'static {
     /// Returns the provider's name, the part of a model's name before the colon.
@@ -61,6 +65,20 @@ pub trait Provider: Send + Sync + 'static {
     ///
     /// Dropping the stream at any time cancels the call.
     fn stream(&self, call: Call) -> ChunkStream;
+
+    /// Asks the vendor which models there are; the answer also shows that address and key are right.
+    ///
+    /// # Errors
+    ///
+    /// As a call's; [`Kind::NotFound`] from a provider that has no such list.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future cancels the request.
+    fn models(&self) -> ModelList {
+        let message = format!("`{}` does not list its models", self.name());
+        Box::pin(async move { Err(Error::new(Kind::NotFound, message)) })
+    }
 }
 
 /// A model's full name: `provider:model`, or `rehearsal` alone.
