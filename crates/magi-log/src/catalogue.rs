@@ -1,0 +1,157 @@
+//! The catalogue beside the logs: what was asked, how it ended, and how to find it again.
+
+use std::sync::Arc;
+
+use magi_event::{DeliberationId, FinalDecision, Status, Timestamp};
+
+use crate::logs::Inner;
+use crate::{Error, Facts, search};
+
+/// The most rows of one page.
+pub const LIST_LIMIT: usize = 200;
+
+/// What to list. The default lists everything, newest first.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Query {
+    /// Words that must all be found in question, context, title, verdict or reasoning.
+    pub q: Option<String>,
+    /// Only those with this verdict.
+    pub verdict: Option<FinalDecision>,
+    /// Only those with this status.
+    pub status: Option<Status>,
+    /// Only those of this preset.
+    pub preset: Option<String>,
+    /// Only those of this conversation.
+    pub conversation_id: Option<String>,
+    /// Only those asked at or after this instant.
+    pub from: Option<Timestamp>,
+    /// Only those asked before this instant.
+    pub to: Option<Timestamp>,
+    /// Only those older than this one: the last row of the page before.
+    pub before: Option<DeliberationId>,
+    /// The most rows to return, 1 to [`LIST_LIMIT`]; 0 means 50.
+    pub limit: usize,
+}
+
+/// The rows of a page when the caller does not say.
+const LIST_DEFAULT: usize = 50;
+
+impl Query {
+    /// Returns the conditions of `q`; `Some` of nothing finds nothing.
+    pub(crate) fn terms(&self) -> Option<Vec<search::Term>> {
+        let q = self.q.as_deref()?.trim();
+        (!q.is_empty()).then(|| search::query(q))
+    }
+
+    pub(crate) fn limit(&self) -> usize {
+        match self.limit {
+            0 => LIST_DEFAULT,
+            limit => limit.min(LIST_LIMIT),
+        }
+    }
+}
+
+/// One deliberation, as the catalogue knows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// The deliberation.
+    pub id: DeliberationId,
+    /// When it was asked.
+    pub created_at: Timestamp,
+    /// When its last stored event happened.
+    pub last_event_at: Timestamp,
+    /// The title.
+    pub title: String,
+    /// The question, as asked.
+    pub question: String,
+    /// The language of prompts and answers: `ja` or `en`.
+    pub lang: String,
+    /// The preset's name, or `custom`.
+    pub preset: String,
+    /// The conversation it belongs to.
+    pub conversation_id: Option<String>,
+    /// The deliberation it goes on from.
+    pub fork_of: Option<DeliberationId>,
+    /// What a person decided in the end, in their words.
+    pub my_decision: Option<String>,
+    /// How it turned out, in their words.
+    pub outcome: Option<String>,
+    /// What follows from its events.
+    pub facts: Facts,
+}
+
+/// A page of the catalogue.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Rows {
+    /// The rows, newest first.
+    pub rows: Vec<Row>,
+    /// What to give as [`Query::before`] for the next page; absent on the last one.
+    pub next: Option<DeliberationId>,
+}
+
+/// What a person changes of a row: an absent field stays, an inner `None` clears it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Patch {
+    /// The title.
+    pub title: Option<String>,
+    /// What the person decided.
+    pub my_decision: Option<Option<String>>,
+    /// How it turned out.
+    pub outcome: Option<Option<String>>,
+}
+
+/// The catalogue. Cheap to clone.
+#[derive(Clone)]
+pub struct Catalogue {
+    pub(crate) inner: Arc<Inner>,
+}
+
+impl Catalogue {
+    /// Lists deliberations, newest first.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] when the store does not answer.
+    pub async fn list(&self, query: Query) -> Result<Rows, Error> {
+        self.inner.store.list(query).await
+    }
+
+    /// Reads one row.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unknown`] when there is no such deliberation.
+    pub async fn get(&self, id: DeliberationId) -> Result<Row, Error> {
+        self.inner.store.row(id).await
+    }
+
+    /// Changes what a person may change, and returns the row.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unknown`] when there is no such deliberation.
+    pub async fn patch(&self, id: DeliberationId, patch: Patch) -> Result<Row, Error> {
+        self.inner.store.patch(id, patch).await
+    }
+
+    /// Deletes a deliberation: events, index and all; only that its key was used is kept. A writer
+    /// of it is closed, a reader of it gets [`Error::Unknown`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unknown`] when there is no such deliberation.
+    pub async fn delete(&self, id: DeliberationId) -> Result<(), Error> {
+        self.inner
+            .store
+            .delete(id, self.inner.env.clock.now())
+            .await?;
+        self.inner.forget(id);
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Catalogue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Catalogue").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,119 @@
+//! A store that fails on command.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use bytes::Bytes;
+use futures_util::future::{BoxFuture, FutureExt};
+use magi_event::{DeliberationId, Timestamp};
+use magi_log::{Batch, Error, Head, Keyed, Patch, PostedVerb, Query, Row, Rows, Store, Write};
+
+/// Hands everything on, except what is switched off.
+pub(crate) struct Faulty {
+    inner: Arc<dyn Store>,
+    /// Every call fails.
+    pub(crate) down: AtomicBool,
+    /// No write ever answers.
+    pub(crate) hanging: AtomicBool,
+    /// So many writes are made and then answered as failures.
+    pub(crate) unconfirmed: AtomicU32,
+    /// Renewals of the lease are lost, as those of a suspended process are.
+    pub(crate) suspended: AtomicBool,
+    /// The writes made.
+    pub(crate) writes: AtomicU32,
+}
+
+impl Faulty {
+    pub(crate) fn new(inner: Arc<dyn Store>) -> Arc<Self> {
+        Arc::new(Faulty {
+            inner,
+            down: AtomicBool::new(false),
+            hanging: AtomicBool::new(false),
+            unconfirmed: AtomicU32::new(0),
+            suspended: AtomicBool::new(false),
+            writes: AtomicU32::new(0),
+        })
+    }
+
+    pub(crate) fn set_down(&self, down: bool) {
+        self.down.store(down, Ordering::SeqCst);
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        if self.down.load(Ordering::SeqCst) {
+            return Err(broken());
+        }
+        Ok(())
+    }
+}
+
+fn broken() -> Error {
+    Error::Unavailable {
+        reason: "broken on purpose".into(),
+    }
+}
+
+macro_rules! hand_on {
+    ($(fn $name:ident(&self $(, $arg:ident: $type:ty)*) -> $answer:ty;)*) => {
+        $(fn $name(&self $(, $arg: $type)*) -> BoxFuture<'_, Result<$answer, Error>> {
+            async move {
+                self.check()?;
+                self.inner.$name($($arg),*).await
+            }.boxed()
+        })*
+    };
+}
+
+impl Store for Faulty {
+    fn owner(&self) -> &str {
+        self.inner.owner()
+    }
+
+    fn write(&self, write: Arc<Write>) -> BoxFuture<'_, Result<(), Error>> {
+        async move {
+            self.check()?;
+            if self.hanging.load(Ordering::SeqCst) {
+                std::future::pending::<()>().await;
+            }
+            self.inner.write(write).await?;
+            self.writes.fetch_add(1, Ordering::SeqCst);
+            let unconfirmed = self.unconfirmed.load(Ordering::SeqCst);
+            if unconfirmed > 0 {
+                self.unconfirmed.store(unconfirmed - 1, Ordering::SeqCst);
+                return Err(broken());
+            }
+            Ok(())
+        }
+        .boxed()
+    }
+
+    fn renew(&self, until: Timestamp) -> BoxFuture<'_, Result<Vec<(DeliberationId, u32)>, Error>> {
+        async move {
+            self.check()?;
+            if self.suspended.load(Ordering::SeqCst) {
+                return Err(broken());
+            }
+            self.inner.renew(until).await
+        }
+        .boxed()
+    }
+
+    fn resign(&self) {
+        self.inner.resign();
+    }
+
+    hand_on! {
+        fn head(&self, id: DeliberationId) -> Head;
+        fn batches(&self, id: DeliberationId, after: u64) -> Vec<Batch>;
+        fn setup(&self, id: DeliberationId) -> Bytes;
+        fn lookup_key(&self, identity: String, key: String) -> Option<Keyed>;
+        fn unfinished(&self) -> Vec<Head>;
+        fn release(&self, id: DeliberationId, generation: u32, alive: bool) -> ();
+        fn post(&self, id: DeliberationId, verb: PostedVerb) -> ();
+        fn take_posted(&self) -> Vec<(DeliberationId, PostedVerb)>;
+        fn list(&self, query: Query) -> Rows;
+        fn row(&self, id: DeliberationId) -> Row;
+        fn patch(&self, id: DeliberationId, patch: Patch) -> Row;
+        fn delete(&self, id: DeliberationId, at: Timestamp) -> ();
+    }
+}

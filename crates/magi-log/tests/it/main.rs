@@ -1,0 +1,10 @@
+//! The log as its users see it, on every store.
+
+#[cfg(test)]
+mod conformance;
+#[cfg(test)]
+mod failing;
+#[cfg(test)]
+mod faulty;
+#[cfg(test)]
+mod world;
