@@ -351,6 +351,9 @@ fn council_fields(ask: &Ask, filling: &Filling) -> Fields {
     match (of_schema, ask.tool()) {
         (Some(schema), _) => schema::fill(schema, filling),
         (None, Some(tool)) => schema::fill(&tool.schema, filling),
+        (None, None) if ask.role() == Some(Agent::Judge) => {
+            schema::verdict(filling, &ask.letters())
+        }
         (None, None) => schema::vote(filling),
     }
 }

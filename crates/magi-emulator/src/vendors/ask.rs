@@ -1,6 +1,6 @@
 //! A request as both vendors mean it: who is asked, in which language, with which tools and tag.
 
-use magi_event::Agent;
+use magi_event::{Agent, Sage};
 use serde_json::Value;
 
 /// Which vendor's wire a request came in on.
@@ -51,22 +51,35 @@ pub(crate) enum Choice {
 impl Ask {
     /// Returns who is asked: by the judge's tool, else the first member named in the system prompt.
     pub(crate) fn role(&self) -> Option<Agent> {
-        if self.tools.iter().any(|tool| tool.name == "give_verdict") {
+        if self.tools.iter().any(|tool| tool.name == "give_verdict")
+            || self.system.contains("give_verdict")
+        {
             return Some(Agent::Judge);
         }
         let text = self.system.to_ascii_lowercase();
-        Agent::ALL
+        NAMES
             .into_iter()
-            .filter_map(|agent| text.find(agent.name()).map(|at| (at, agent)))
+            .flat_map(|(agent, names)| names.map(|name| (agent, name)))
+            .filter_map(|(agent, name)| text.find(name).map(|at| (at, agent)))
             .min_by_key(|(at, _)| *at)
             .map(|(_, agent)| agent)
     }
 
-    /// Returns whether the answer should be Japanese: the last user message has kana, or Han alone.
+    /// Returns whether the answer should be Japanese: the last user message has kana.
     pub(crate) fn is_japanese(&self) -> bool {
         self.user
             .chars()
-            .any(|c| matches!(c, '\u{3040}'..='\u{30ff}' | '\u{4e00}'..='\u{9fff}'))
+            .any(|c| matches!(c, '\u{3041}'..='\u{30ff}'))
+    }
+
+    /// Returns the letters of the sages that the judge is shown, `A` to `C`.
+    pub(crate) fn letters(&self) -> Vec<char> {
+        let shown = |letter: &char| {
+            [format!("Sage {letter}"), format!("賢者{letter}")]
+                .iter()
+                .any(|name| self.user.contains(name.as_str()))
+        };
+        ('A'..='C').filter(shown).collect()
     }
 
     /// Returns the tool that the answer calls: the forced one, else the council's, else the first.
@@ -86,16 +99,13 @@ impl Ask {
         matches!(self.choice, Choice::Any | Choice::Named(_))
     }
 
-    /// Returns the random tag that the format instructions ask for.
+    /// Returns the random tag that the format instructions ask for: the schema's fixed one, else the
+    /// last in the user's message (ours stands after whatever the question quotes), else the system's.
     pub(crate) fn tag(&self) -> Option<String> {
         let of_schema = self.tool().and_then(|tool| tag_of_schema(&tool.schema));
         of_schema
             .or_else(|| find_tag(&self.user))
             .or_else(|| find_tag(&self.system))
-            .or_else(|| {
-                self.tool()
-                    .and_then(|tool| find_tag(&tool.schema.to_string()))
-            })
     }
 
     /// Returns a rough count of the prompt's tokens: its bytes / 4, at least 1.
@@ -111,36 +121,54 @@ fn tag_of_schema(schema: &Value) -> Option<String> {
 }
 
 /// Finds what the prompt says the tag is: `tag`, 1 to 8 other characters, 6 to 16 letters and digits.
-/// A candidate with a digit wins over one without (`tag) reasoning`), a later one over an earlier.
+/// One in quotes wins over one without, which needs a digit (`tag: always` is no tag); then the last.
 pub(crate) fn find_tag(text: &str) -> Option<String> {
-    let mut plain = None;
-    let mut sure = None;
+    let mut bare = None;
+    let mut quoted = None;
     let lower = text.to_ascii_lowercase();
     for (at, word) in lower.match_indices("tag") {
         let rest = &text[at + word.len()..];
-        let gap = rest
+        let gap: String = rest
             .chars()
             .take_while(|c| !c.is_ascii_alphanumeric())
-            .count();
-        let start = rest
-            .find(|c: char| c.is_ascii_alphanumeric())
-            .unwrap_or(rest.len());
-        let tag: String = rest[start..]
+            .collect();
+        let tag: String = rest[gap.len()..]
             .chars()
             .take_while(char::is_ascii_alphanumeric)
             .take(17)
             .collect();
-        if !(1..=8).contains(&gap) || !(6..=16).contains(&tag.len()) {
+        let after = rest[gap.len() + tag.len()..].chars().next();
+        let fits = (1..=8).contains(&gap.chars().count()) && (6..=16).contains(&tag.len());
+        if !fits || FIELDS.contains(&tag.as_str()) {
             continue;
         }
-        if tag.bytes().any(|b| b.is_ascii_digit()) {
-            sure = Some(tag);
-        } else {
-            plain = Some(tag);
+        let quote = |c: char| matches!(c, '"' | '\'' | '`' | '“' | '”' | '「' | '」');
+        if gap.ends_with(quote) && after.is_some_and(quote) {
+            quoted = Some(tag);
+        } else if tag.bytes().any(|b| b.is_ascii_digit()) {
+            bare = Some(tag);
         }
     }
-    sure.or(plain)
+    quoted.or(bare)
 }
+
+/// Words that stand in quotes after `tag` in lists of fields and in schemas.
+const FIELDS: [&str; 6] = [
+    "string",
+    "reasoning",
+    "decision",
+    "confidence",
+    "conditions",
+    "required",
+];
+
+/// The members as their role texts name them, in lower case.
+const NAMES: [(Agent, [&str; 2]); 4] = [
+    (Agent::Sage(Sage::Caspar), ["caspar", "カスパー"]),
+    (Agent::Sage(Sage::Balthasar), ["balthasar", "バルタザール"]),
+    (Agent::Sage(Sage::Melchior), ["melchior", "メルキオール"]),
+    (Agent::Judge, ["solomon", "ソロモン"]),
+];
 
 /// Joins a message's content: a string, or the `text` of its parts.
 pub(crate) fn text_of(content: &Value) -> String {
@@ -170,7 +198,15 @@ mod tests {
             "ab12cd34"
         );
         assert_eq!(found("タグ tag=「zz88yy77」"), "zz88yy77");
+        assert_eq!(found("- tag：必ず \"abcdef\"。あなた自身の票"), "abcdef");
+        let ours = "{\"tag\":\"abcdef\",\"reasoning\":\"...\"}\n- tag: always \"abcdef\". It";
+        assert_eq!(found(ours), "abcdef");
+        assert_eq!(
+            found("the fields tag (\"qwerty\"), reasoning, conditions"),
+            "qwerty"
+        );
         assert_eq!(find_tag("an advantage, at this stage it is a tag"), None);
+        assert_eq!(find_tag("\"required\": [\"tag\", \"reasoning\"]"), None);
     }
 
     #[test]

@@ -20,11 +20,11 @@ pub(crate) type Fields = Vec<(String, Value)>;
 /// The order in which known names are written; unknown ones stand between, by name.
 const FIRST: [&str; 6] = [
     "tag",
+    "reasoning",
+    "synthesis",
     "scores",
     "sage_scores",
     "score_reasons",
-    "reasoning",
-    "synthesis",
 ];
 const LAST: [&str; 5] = [
     "conditions",
@@ -51,6 +51,35 @@ pub(crate) fn vote(filling: &Filling) -> Fields {
     fields.push(("decision".to_owned(), json!(filling.decision.word())));
     if let Some(confidence) = filling.confidence {
         fields.push(("confidence".to_owned(), json!(confidence)));
+    }
+    fields
+}
+
+/// The judge's own verdict on sages of these letters, likewise.
+pub(crate) fn verdict(filling: &Filling, letters: &[char]) -> Fields {
+    let each = |value: Value| -> Value {
+        let named = letters
+            .iter()
+            .map(|letter| (letter.to_string(), value.clone()));
+        Value::Object(named.collect())
+    };
+    let mut fields = vote(filling);
+    let at = fields
+        .iter()
+        .position(|(name, _)| name == "conditions")
+        .unwrap_or(0);
+    let first = letters.first().map(char::to_string);
+    let dissent = json!({"sage": first, "text": filling.sentence});
+    let own = [
+        ("sage_scores", each(json!(filling.score))),
+        ("score_reasons", each(json!(filling.sentence))),
+        ("dissent", dissent),
+    ];
+    fields.splice(at..at, own.map(|(name, value)| (name.to_owned(), value)));
+    for (name, _) in &mut fields {
+        if name == "decision" {
+            *name = "final_decision".to_owned();
+        }
     }
     fields
 }
@@ -223,14 +252,14 @@ mod tests {
             names,
             [
                 "tag",
-                "scores",
                 "reasoning",
+                "scores",
                 "notes",
                 "decision",
                 "confidence"
             ]
         );
-        assert_eq!(fields[1].1, json!({"A": 70}));
+        assert_eq!(fields[2].1, json!({"A": 70}));
         assert_eq!(fields[3].1, json!(["a sentence"]));
         assert_eq!(fields[4].1, json!("reject"));
         assert_eq!(fields[5].1, json!(0.7));

@@ -50,7 +50,7 @@ impl Fakes {
     async fn anthropic(&self, model: &str) -> (String, bool) {
         let body = json!({"model": model, "stream": true, "max_tokens": 4096,
             "system": "You are BALTHASAR.",
-            "messages": [{"role": "user", "content": "Should we? The tag is `k3v9x2q8`."}]});
+            "messages": [{"role": "user", "content": "Should we? The tag: `k3v9x2q8`."}]});
         read(self.post("/v1/messages", &body)).await
     }
 }
