@@ -1,2 +1,13 @@
 import { defineConfig } from 'vitest/config'
-export default defineConfig({ test: { include: ['e2e/**/*.test.ts'], testTimeout: 120_000 } })
+
+/** Real browsers against a real server, one file after the other: two cores are enough. */
+export default defineConfig({
+  test: {
+    root: new URL('.', import.meta.url).pathname,
+    include: ['**/*.test.ts'],
+    globalSetup: ['./setup.ts'],
+    fileParallelism: false,
+    testTimeout: 180_000,
+    hookTimeout: 60_000,
+  },
+})

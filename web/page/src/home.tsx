@@ -119,14 +119,11 @@ function Scenes({ client, onAsk }: { client: Client; onAsk: (question: Question)
       <ul>
         {scenes.map((scene) => (
           <li key={scene.name}>
-            <Button
-              className="scene"
-              aria-label={words.scenes.play(scene.question)}
-              onPress={() => onAsk(questionOf(scene))}
-            >
+            <Button className="scene" onPress={() => onAsk(questionOf(scene))}>
               <span className="scene-play">
                 <Play />
               </span>
+              <span className="visually-hidden">{words.scenes.play}</span>
               <span lang={scene.lang}>{scene.question}</span>
               <span className="scene-lang">{scene.lang === 'ja' ? '日本語' : 'English'}</span>
             </Button>

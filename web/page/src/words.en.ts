@@ -43,7 +43,7 @@ export const en: Words = {
   scenes: {
     title: 'Watch a rehearsal',
     note: 'Written scenes, played live. No account, no model, no cost.',
-    play: (question) => `Play the scene: ${question}`,
+    play: 'Play the scene:',
     none: 'This server has no scenes.',
   },
   history: {

@@ -43,7 +43,7 @@ export const ja: Words = {
   scenes: {
     title: '予行を見る',
     note: '用意された台本をその場で上演します。アカウントもモデルも費用も要りません。',
-    play: (question) => `この場面を上演: ${question}`,
+    play: '次の場面を上演:',
     none: 'このサーバーには台本がありません。',
   },
   history: {

@@ -37,7 +37,7 @@ export interface Words {
     unknown: string
   }
 
-  scenes: { title: string; note: string; play: One; none: string }
+  scenes: { title: string; note: string; play: string; none: string }
   history: { title: string; none: string; open: One; failed: string; more: string }
   mode: { rehearsal: string; rehearsalNote: string; replay: string; replayNote: string }
 

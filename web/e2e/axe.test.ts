@@ -1,0 +1,71 @@
+import { readFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { launch, server, visit } from './browser.ts'
+import { sceneButton, scenes } from './steps.ts'
+
+let browser: Browser
+let axe: string
+const url = server()
+beforeAll(async () => {
+  browser = await launch()
+  axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+})
+afterAll(() => browser.close())
+
+/** What axe finds wrong, as `rule: element`. */
+async function findings(page: Page): Promise<string[]> {
+  await page.evaluate(axe)
+  return page.evaluate(async () => {
+    const { axe: run } = window as unknown as {
+      axe: {
+        run: () => Promise<{ violations: { id: string; nodes: { html: string }[] }[] }>
+      }
+    }
+    const { violations } = await run.run()
+    return violations.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.html}`))
+  })
+}
+
+test.each([
+  ['dark', 'en', 1280],
+  ['light', 'ja', 1280],
+  ['light', 'en', 390],
+] as const)('axe finds nothing: %s, %s, %i pixels wide', async (colorScheme, locale, width) => {
+  const [scene] = await scenes(url, locale)
+  if (!scene) throw new Error('no scene')
+  const options = {
+    colorScheme,
+    locale,
+    viewport: { width, height: 860 },
+    reducedMotion: 'reduce' as const,
+    bypassCSP: true,
+  }
+  const { page, context } = await visit(browser, url, options)
+  await sceneButton(page, scene).waitFor()
+  expect(await findings(page), 'empty').toEqual([])
+  await sceneButton(page, scene).click()
+  await page.locator('.lane .prose').first().waitFor()
+  expect(await findings(page), 'streaming').toEqual([])
+  await page.locator('.verdict').waitFor({ timeout: 150_000 })
+  expect(await findings(page), 'verdict').toEqual([])
+  await page.goto(`${url}/#/d/01JD3ZK8M00000000000000000`)
+  await page.locator('.alert-box').waitFor()
+  expect(await findings(page), 'error').toEqual([])
+  await context.close()
+})
+
+test('nothing is wider than the screen, down to 320 pixels', async () => {
+  const [scene] = await scenes(url, 'en')
+  if (!scene) throw new Error('no scene')
+  const { page, context } = await visit(browser, url, { viewport: { width: 320, height: 640 } })
+  const overflow = (): Promise<number> =>
+    page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)
+  await sceneButton(page, scene).waitFor()
+  expect(await overflow()).toBeLessThanOrEqual(0)
+  await sceneButton(page, scene).click()
+  await page.locator('.verdict').waitFor({ timeout: 150_000 })
+  expect(await overflow()).toBeLessThanOrEqual(0)
+  await context.close()
+})

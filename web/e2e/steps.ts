@@ -1,0 +1,68 @@
+import type { Page } from 'playwright-core'
+import {
+  EMPTY,
+  fold,
+  SAGES,
+  SseDecoder,
+  type Event,
+  type Sage,
+  type Scene,
+  type View,
+} from '../stream/src/index.ts'
+
+/** The scenes the server has, of one language. */
+export async function scenes(url: string, lang: 'ja' | 'en'): Promise<Scene[]> {
+  const response = await fetch(`${url}/v1/rehearsal`)
+  const { scenes: all } = (await response.json()) as { scenes: Scene[] }
+  return all.filter((scene) => scene.lang === lang)
+}
+
+export const sceneButton = (page: Page, scene: Scene) =>
+  page.locator('.scene').filter({ hasText: scene.question })
+
+/** The text of each lane as the page shows it now. */
+export const laneTexts = (page: Page): Promise<Record<Sage, string>> =>
+  page.evaluate(
+    (sages) =>
+      Object.fromEntries(
+        sages.map((sage) => {
+          const lane = document.querySelector(`.lane[data-agent="${sage}"] .lane-scroll > .prose`)
+          return [sage, lane?.textContent ?? '']
+        }),
+      ) as Record<Sage, string>,
+    [...SAGES],
+  )
+
+export const idOf = (page: Page): string => /#\/d\/([0-9A-Z]+)/.exec(page.url())?.[1] ?? ''
+
+/** Reads a whole stored log by plain fetch, and folds it. */
+export async function stored(url: string, id: string): Promise<{ events: Event[]; view: View }> {
+  const response = await fetch(`${url}/v1/deliberations/${id}/events`)
+  const decoder = new SseDecoder()
+  const events: Event[] = []
+  for await (const bytes of response.body as unknown as AsyncIterable<Uint8Array>)
+    for (const frame of decoder.push(bytes)) events.push(JSON.parse(frame.data) as Event)
+  return { events, view: events.reduce(fold, EMPTY) }
+}
+
+/** A text without what drawing it adds or takes: white space, list signs and emphasis. */
+export const bare = (text: string): string =>
+  text
+    .replace(/^\s*(?:[-*•・]|\d{1,3}[.)]|#{1,6})\s+/gm, '')
+    .replace(/\*\*([^*\n]+)\*\*/g, '$1')
+    .replace(/`([^`\n]+)`/g, '$1')
+    .replace(/\s/g, '')
+
+/** Waits for the end and gives what is shown and what is stored, both bare. */
+export async function untilOver(page: Page, url: string) {
+  await page.locator('.verdict').waitFor({ timeout: 150_000 })
+  await page.waitForTimeout(100)
+  const { view, events } = await stored(url, idOf(page))
+  const shown = await laneTexts(page)
+  const both = SAGES.map((sage) => ({
+    sage,
+    shown: bare(shown[sage]),
+    stored: bare(view.sages[sage].text),
+  }))
+  return { view, events, both }
+}
