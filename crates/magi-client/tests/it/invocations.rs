@@ -1,0 +1,149 @@
+//! The door of actions.
+
+use futures_util::StreamExt;
+use magi_client::{Client, Door, Error, ListQuery, Options, Question, Step};
+use magi_event::{Agent, Snapshot, sample, sse};
+use serde_json::{Map, Value, json};
+
+use crate::fake::{Fake, Part, Reply};
+
+const SEED: u64 = 11;
+
+#[tokio::test(start_paused = true)]
+async fn ask_and_events_are_actions_and_go_on_by_cursor() {
+    let log = sample::log(SEED);
+    let fake = Fake::of(vec![Reply::events(&log[..4]), Reply::events(&log[4..])]);
+    let mut reading = fake.invocations().ask(&Question::new("採用すべきか?"));
+    let mut entries = Vec::new();
+    while let Some(step) = reading.next().await {
+        if let Step::Entry(entry) = step.unwrap() {
+            entries.push((entry.cursor, entry.event));
+        }
+    }
+    assert_eq!(entries, log);
+    let ledger = fake.ledger();
+    for asked in &ledger {
+        assert_eq!(
+            (asked.method.as_str(), asked.uri.path()),
+            ("POST", "/invocations")
+        );
+        assert_eq!(asked.header("content-type"), Some("application/json"));
+    }
+    assert_eq!(ledger[0].body["action"], "ask");
+    assert_eq!(ledger[0].body["question"], "採用すべきか?");
+    let expected = json!({ "action": "events", "id": sample::id(SEED), "after": log[3].0 });
+    assert_eq!(ledger[1].body, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn verbs_are_actions() {
+    let id = sample::id(SEED);
+    let snapshot = Snapshot::fold(id, sample::log(SEED).iter().map(|(_, event)| event));
+    let fake = Fake::of(vec![
+        Reply::json(200, &json!({ "status": "running" })),
+        Reply::json(200, &serde_json::to_value(&snapshot).unwrap()),
+        Reply::json(200, &json!({ "capabilities": ["resume", "stop"] })),
+        Reply::json(200, &json!({})),
+        Reply::json(200, &json!({})),
+        Reply::json(200, &json!({ "id": sample::id(9) })),
+    ]);
+    let client = fake.invocations();
+    assert_eq!(client.status(id).await.unwrap()["status"], "running");
+    let read = serde_json::to_value(client.snapshot(id).await.unwrap()).unwrap();
+    assert_eq!(read, serde_json::to_value(&snapshot).unwrap());
+    assert_eq!(client.capabilities().await.unwrap(), ["resume", "stop"]);
+    client.stop(id, None).await.unwrap();
+    client.stop(id, Some(Agent::Judge)).await.unwrap();
+    assert_eq!(
+        client.resume(id, Some("signed")).await.unwrap(),
+        sample::id(9)
+    );
+    let bodies: Vec<Value> = fake.ledger().into_iter().map(|asked| asked.body).collect();
+    assert_eq!(
+        bodies,
+        [
+            json!({ "action": "status", "id": id }),
+            json!({ "action": "snapshot", "id": id }),
+            json!({ "action": "capabilities" }),
+            json!({ "action": "stop", "id": id }),
+            json!({ "action": "stop", "id": id, "agent": "judge" }),
+            json!({ "action": "resume", "id": id, "state": "signed" }),
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_verb_is_a_typed_error_though_the_status_is_200() {
+    let door = json!({ "type": "error", "error": "gone", "data":
+        { "status": 404, "code": "not_found", "message": "it is gone" } });
+    let as_event = sse::data_frame(door.to_string().as_bytes());
+    let fake = Fake::of(vec![
+        Reply::json(200, &door),
+        Reply::stream(vec![Part::Bytes(as_event)]),
+    ]);
+    for _ in 0..2 {
+        let error = fake
+            .invocations()
+            .stop(sample::id(SEED), None)
+            .await
+            .unwrap_err();
+        assert!(matches!(&error, Error::NotFound(problem) if problem.code == "not_found"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_only_the_other_door_has_is_said_so() {
+    let fake = Fake::of(Vec::new());
+    let client = fake.invocations();
+    let error = client.list(&ListQuery::default()).await.unwrap_err();
+    assert!(matches!(error, Error::Unsupported("list")), "{error}");
+    let error = client.delete(sample::id(SEED)).await.unwrap_err();
+    assert!(matches!(error, Error::Unsupported("delete")), "{error}");
+    assert!(fake.ledger().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_gives_each_frame_as_it_comes() {
+    let frame = |n: u32| Part::Bytes(sse::data_frame(json!({ "n": n }).to_string().as_bytes()));
+    let wait = Part::Wait(std::time::Duration::from_millis(300));
+    let fake = Fake::of(vec![Reply::stream(vec![frame(1), wait, frame(2)])]);
+    let fields = Map::from_iter([("frames".to_owned(), json!(2))]);
+    let mut probe = fake.invocations().probe(fields);
+    let before = tokio::time::Instant::now();
+    assert_eq!(probe.next().await.unwrap().unwrap()["n"], 1);
+    assert!(before.elapsed().is_zero());
+    assert_eq!(probe.next().await.unwrap().unwrap()["n"], 2);
+    assert_eq!(before.elapsed().as_millis(), 300);
+    assert!(probe.next().await.is_none());
+    assert_eq!(
+        fake.ledger()[0].body,
+        json!({ "action": "probe", "frames": 2 })
+    );
+}
+
+#[tokio::test]
+async fn an_address_that_ends_in_invocations_is_the_door_itself() {
+    let fake = Fake::new(|_| Reply::json(200, &json!({ "capabilities": [] })));
+    let (server, _serving) = fake.listen().await;
+    for (base, path) in [
+        ("", "/invocations"),
+        ("/api/", "/api/invocations"),
+        (
+            "/runtimes/arn%3Aaws/invocations?qualifier=DEFAULT",
+            "/runtimes/arn%3Aaws/invocations",
+        ),
+    ] {
+        let options = Options {
+            door: Door::Invocations,
+            ..Options::default()
+        };
+        let client = Client::with(&format!("http://{server}{base}"), options).unwrap();
+        client.capabilities().await.unwrap();
+        let asked = fake.ledger().pop().unwrap();
+        assert_eq!(asked.uri.path(), path);
+        assert_eq!(
+            asked.uri.query(),
+            base.split_once('?').map(|(_, query)| query)
+        );
+    }
+}
