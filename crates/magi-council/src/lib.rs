@@ -1,3 +1,49 @@
-//! placeholder
+//! The deliberation: one question, sages in parallel and blind to each other, one verdict.
+//!
+//! This room knows the council and its presets, the prompts, how an answer becomes a vote, how votes
+//! become an outcome, deadlines, retries, and how a deliberation is stopped, recovered and resumed.
+//! It must not know HTTP, a database or a vendor's wire: models are reached through
+//! [`magi_model::Provider`], events go to [`magi_log::Logs`], and time and chance are injected, so
+//! that whole deliberations run on a paused clock from a few lines of script.
+//!
+//! Read first: [`Engine`] (all running deliberations of this process), [`Ask`] (a question, read and
+//! checked) and [`Council`] (who deliberates, and how).
 
+mod attempt;
+mod control;
+mod council;
+mod deadline;
+mod deliberation;
+mod engine;
+mod error;
+mod fields;
+mod judge;
+mod lane;
+mod member;
+mod memory;
+mod meter;
+mod patch;
+mod preset;
+mod prompt;
+mod recovery;
+mod request;
+mod retry;
+mod sage;
+mod setup;
+mod stage;
+pub mod tally;
 pub mod vote;
+mod words;
+
+pub use control::Watch;
+pub use council::{Budget, Council, Deadlines, Role, Sampling};
+pub use engine::{Asked, Engine, Limits, Rooms, Stopped};
+pub use error::Error;
+pub use patch::{CouncilPatch, DeadlinesPatch, RolePatch};
+pub use preset::{Preset, Text};
+pub use prompt::language_of;
+pub use recovery::Recovered;
+pub use request::{
+    Ask, DEEPEST, Door, Idempotency, LONGEST_CONTEXT, LONGEST_KEY, LONGEST_QUESTION, OnLeave,
+    body_digest,
+};

@@ -1,4 +1,6 @@
-//! The tests of the council, in one binary.
+//! The council's tests on its public face, in one binary: votes, the outcome table, and whole
+//! deliberations from scripts.
 
+mod outcomes;
 mod votes;
 mod votes_split;

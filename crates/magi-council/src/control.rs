@@ -1,0 +1,217 @@
+//! The hand on a running deliberation: who watches it, and who stops it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use crate::OnLeave;
+
+/// Why a deliberation is ended before its verdict.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Halt {
+    /// Who ends it: `user`, `unwatched`, `budget`, ...
+    pub(crate) by: String,
+    /// Why, for a person to read.
+    pub(crate) reason: String,
+}
+
+/// One deliberation's control, shared by its task, its watchers and the verbs.
+#[derive(Debug)]
+pub(crate) struct Control {
+    halt: CancellationToken,
+    /// The first halt counts. A plain mutex: held to look or to set, never across an await.
+    halted: Mutex<Option<Halt>>,
+    watchers: watch::Sender<Watchers>,
+    /// Cancelled when the deliberation's task is over.
+    pub(crate) done: CancellationToken,
+    /// Cancelled when whoever asked was told that nothing was started.
+    discarded: CancellationToken,
+}
+
+/// Who watches now.
+#[derive(Clone, Copy, Debug)]
+struct Watchers {
+    count: usize,
+    /// Whether anybody ever came.
+    ever: bool,
+    /// Since when nobody is there.
+    alone_since: Instant,
+}
+
+impl Control {
+    pub(crate) fn new() -> Arc<Self> {
+        let watchers = Watchers {
+            count: 0,
+            ever: false,
+            alone_since: Instant::now(),
+        };
+        Arc::new(Control {
+            halt: CancellationToken::new(),
+            halted: Mutex::new(None),
+            watchers: watch::Sender::new(watchers),
+            done: CancellationToken::new(),
+            discarded: CancellationToken::new(),
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Halt>> {
+        self.halted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends the deliberation; a second halt changes nothing.
+    pub(crate) fn halt(&self, halt: Halt) {
+        self.lock().get_or_insert(halt);
+        self.halt.cancel();
+    }
+
+    /// Waits until somebody ends the deliberation.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: it changes nothing.
+    pub(crate) async fn halted(&self) -> Halt {
+        self.halt.cancelled().await;
+        self.lock().clone().unwrap_or(Halt {
+            by: "user".to_owned(),
+            reason: String::new(),
+        })
+    }
+
+    /// Notes that whoever asked was told that nothing was started: it is not taken up again.
+    pub(crate) fn discard(&self) {
+        self.discarded.cancel();
+    }
+
+    /// Tells whether it was discarded.
+    pub(crate) fn is_discarded(&self) -> bool {
+        self.discarded.is_cancelled()
+    }
+
+    /// Tells whether nobody watches.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.watchers.borrow().count == 0
+    }
+
+    /// Waits until the deliberation is to be ended because nobody watches: `on_leave` after the
+    /// last watcher left, `unwatched` in any case.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: it changes nothing.
+    pub(crate) async fn left_alone(&self, on_leave: OnLeave, unwatched: Duration) -> Halt {
+        let mut changes = self.watchers.subscribe();
+        loop {
+            let now = *changes.borrow_and_update();
+            let limit = match on_leave {
+                OnLeave::StopAfter(after) if now.ever => after.min(unwatched),
+                OnLeave::StopAfter(_) | OnLeave::Continue => unwatched,
+            };
+            if now.count > 0 {
+                if changes.changed().await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+                continue;
+            }
+            tokio::select! {
+                changed = changes.changed() => {
+                    if changed.is_err() {
+                        std::future::pending::<()>().await;
+                    }
+                }
+                () = sleep_until(now.alone_since + limit) => {
+                    return Halt {
+                        by: "unwatched".to_owned(),
+                        reason: format!("nobody watched for {} s", limit.as_secs_f64()),
+                    };
+                }
+            }
+        }
+    }
+
+    /// Notes a watcher, who stays until the value is dropped.
+    pub(crate) fn watch(self: &Arc<Self>) -> Watch {
+        self.watchers.send_modify(|watchers| {
+            watchers.count += 1;
+            watchers.ever = true;
+        });
+        Watch {
+            control: Some(Arc::clone(self)),
+        }
+    }
+}
+
+/// Somebody watches a deliberation, until this is dropped.
+#[derive(Debug)]
+pub struct Watch {
+    control: Option<Arc<Control>>,
+}
+
+impl Watch {
+    /// Makes the watch of something that does not run here: it changes nothing.
+    pub(crate) const fn of_nothing() -> Self {
+        Watch { control: None }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if let Some(control) = &self.control {
+            control.watchers.send_modify(|watchers| {
+                watchers.count = watchers.count.saturating_sub(1);
+                watchers.alone_since = Instant::now();
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    #[tokio::test(start_paused = true)]
+    async fn leaving_stops_only_after_the_time_and_only_once_somebody_came() {
+        let control = Control::new();
+        let leave = OnLeave::StopAfter(Duration::from_secs(30));
+        let began = Instant::now();
+        let first = control.watch();
+        let left = tokio::join!(control.left_alone(leave, HOUR), async {
+            tokio::time::sleep(Duration::from_secs(100)).await;
+            drop(first);
+            tokio::time::sleep(Duration::from_secs(20)).await;
+            let second = control.watch();
+            tokio::time::sleep(Duration::from_secs(100)).await;
+            assert!(!control.is_alone());
+            drop(second);
+        })
+        .0;
+        assert_eq!(left.by, "unwatched");
+        assert_eq!(began.elapsed(), Duration::from_secs(250));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_nobody_ever_watched_goes_on_for_an_hour() {
+        let control = Control::new();
+        let began = Instant::now();
+        control
+            .left_alone(OnLeave::StopAfter(Duration::ZERO), HOUR)
+            .await;
+        assert_eq!(began.elapsed(), HOUR);
+    }
+
+    #[tokio::test]
+    async fn the_first_halt_counts() {
+        let control = Control::new();
+        let halt = |by: &str| Halt {
+            by: by.to_owned(),
+            reason: String::new(),
+        };
+        control.halt(halt("user"));
+        control.halt(halt("budget"));
+        assert_eq!(control.halted().await.by, "user");
+    }
+}

@@ -1,0 +1,306 @@
+//! The council: who deliberates on which model, under which rule, within which time and money.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use magi_event::{Agent, CouncilInfo, Rule, Sage};
+use magi_model::ModelName;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::Error;
+
+/// Who deliberates, and how: everything about a deliberation but its question.
+///
+/// It is stored with the deliberation, so that a recovery goes on with the very same council
+/// whatever the settings are by then.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Council {
+    /// The preset's name; `custom` where the request changed the rule, the quorum or a prompt.
+    pub name: String,
+    /// The preset's version, from 1.
+    pub version: u32,
+    /// How votes become an outcome.
+    pub rule: Rule,
+    /// The least number of valid votes for a decision, 1 to 3.
+    pub quorum: u32,
+    /// Every member's role; all four are always there, a disabled one is not in the council.
+    pub roles: BTreeMap<Agent, Role>,
+    /// The model that judges when the judge's own has failed.
+    #[serde(default, with = "model_name::option")]
+    #[schemars(with = "Option<String>")]
+    pub judge_fallback: Option<ModelName>,
+    /// How long everything may take.
+    pub deadlines: Deadlines,
+    /// How much may be spent.
+    pub budget: Budget,
+}
+
+/// One member's part.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Role {
+    /// The role text: by which criteria this member judges. The answer's format is not part of it.
+    pub prompt: String,
+    /// The model that plays the role, as `provider:model`.
+    #[serde(with = "model_name")]
+    #[schemars(with = "String")]
+    pub model: ModelName,
+    /// How the model samples.
+    pub sampling: Sampling,
+    /// Whether the member is in the council at all.
+    pub enabled: bool,
+}
+
+/// How a model samples; what is absent is left to the vendor.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Sampling {
+    /// 0 to 2; vendors differ in the upper limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
+    /// 0 to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub top_p: Option<f64>,
+    /// The most tokens of one answer, reasoning included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_tokens: Option<u32>,
+}
+
+impl From<Sampling> for magi_model::Sampling {
+    fn from(sampling: Sampling) -> Self {
+        magi_model::Sampling {
+            temperature: sampling.temperature,
+            top_p: sampling.top_p,
+            max_tokens: sampling.max_tokens,
+        }
+    }
+}
+
+/// How long everything may take; in JSON all are seconds. Each may be set up to a day.
+///
+/// The time a model waits for our own store is never counted.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Deadlines {
+    /// Until the vendor accepts a call: 10 s.
+    #[serde(with = "seconds")]
+    #[schemars(with = "f64")]
+    pub connect: Duration,
+    /// Until the first token of an attempt, reasoning included: 20 s.
+    #[serde(with = "seconds")]
+    #[schemars(with = "f64")]
+    pub first_token: Duration,
+    /// Silence between two tokens: 15 s. Reasoning is a token, a vendor's ping is not.
+    #[serde(with = "seconds")]
+    #[schemars(with = "f64")]
+    pub idle: Duration,
+    /// One sage over all its attempts: 90 s.
+    #[serde(with = "seconds")]
+    #[schemars(with = "f64")]
+    pub sage_total: Duration,
+    /// The judge over all its attempts, kept aside from the whole: 60 s.
+    #[serde(with = "seconds")]
+    #[schemars(with = "f64")]
+    pub judge_total: Duration,
+    /// The whole deliberation: 180 s.
+    #[serde(with = "seconds")]
+    #[schemars(with = "f64")]
+    pub whole: Duration,
+    /// How much of the waiting for a throttled vendor counts against a member's total: 30 s. What
+    /// goes beyond only counts against the whole.
+    #[serde(with = "seconds")]
+    #[schemars(with = "f64")]
+    pub throttle_cap: Duration,
+    /// How long a deliberation that nobody watches goes on: 1 h.
+    #[serde(with = "seconds")]
+    #[schemars(with = "f64")]
+    pub unwatched: Duration,
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        Deadlines {
+            connect: Duration::from_secs(10),
+            first_token: Duration::from_secs(20),
+            idle: Duration::from_secs(15),
+            sage_total: Duration::from_secs(90),
+            judge_total: Duration::from_secs(60),
+            whole: Duration::from_secs(180),
+            throttle_cap: Duration::from_secs(30),
+            unwatched: Duration::from_secs(3600),
+        }
+    }
+}
+
+/// How much may be spent; without a limit, as much as the answers take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Budget {
+    /// US dollars; only for models whose price is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usd: Option<f64>,
+    /// Tokens read and written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<u64>,
+}
+
+impl Council {
+    /// Returns the sages of this council, in the listed order.
+    #[must_use]
+    pub fn sages(&self) -> Vec<Sage> {
+        Sage::ALL
+            .into_iter()
+            .filter(|sage| self.is_in(Agent::Sage(*sage)))
+            .collect()
+    }
+
+    /// Tells whether the council has a judge.
+    #[must_use]
+    pub fn has_judge(&self) -> bool {
+        self.is_in(Agent::Judge)
+    }
+
+    fn is_in(&self, agent: Agent) -> bool {
+        self.roles.get(&agent).is_some_and(|role| role.enabled)
+    }
+
+    /// Returns every member that is in the council, with its role.
+    pub fn members(&self) -> impl Iterator<Item = (Agent, &Role)> {
+        self.roles
+            .iter()
+            .filter(|(_, role)| role.enabled)
+            .map(|(agent, role)| (*agent, role))
+    }
+
+    /// Returns the model that judges after the judge's own has failed: the one that was set, or the
+    /// first sage's that is another one.
+    #[must_use]
+    pub fn second_judge(&self) -> Option<&ModelName> {
+        let own = self.roles.get(&Agent::Judge).map(|role| &role.model);
+        self.judge_fallback.as_ref().or_else(|| {
+            self.members()
+                .map(|(_, role)| &role.model)
+                .find(|model| Some(*model) != own)
+        })
+    }
+
+    /// Returns the council as a reader of its events needs to know it.
+    #[must_use]
+    pub fn info(&self) -> CouncilInfo {
+        CouncilInfo {
+            name: self.name.clone(),
+            version: self.version,
+            rule: self.rule,
+            quorum: self.quorum,
+            sages: self.sages(),
+            models: self
+                .members()
+                .map(|(agent, role)| (agent, role.model.to_string()))
+                .collect(),
+        }
+    }
+
+    /// Checks that this council can come to a decision at all.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] that names the part which cannot be: a quorum above the number of sages,
+    /// the veto of a sage who is not there, rule `judge` without the judge, no room for the judge
+    /// in the whole.
+    pub fn validate(&self) -> Result<(), Error> {
+        let sages = self.sages();
+        if !(1..=3).contains(&self.quorum) {
+            return Err(Error::invalid("council.quorum", "must be between 1 and 3"));
+        }
+        if (sages.len() as u64) < u64::from(self.quorum) {
+            return Err(Error::invalid(
+                "council.quorum",
+                format!(
+                    "asks for {} valid votes, but the council has {} of the sages",
+                    self.quorum,
+                    sages.len()
+                ),
+            ));
+        }
+        match self.rule {
+            Rule::Veto(sage) if !sages.contains(&sage) => {
+                return Err(Error::invalid(
+                    "council.rule",
+                    format!("gives the veto to {sage}, who is not in the council"),
+                ));
+            }
+            Rule::Judge if !self.has_judge() => {
+                return Err(Error::invalid(
+                    "council.rule",
+                    "lets the judge decide, but solomon is not in the council",
+                ));
+            }
+            Rule::Veto(_) | Rule::Judge | Rule::Majority | Rule::Unanimous => {}
+        }
+        if self.has_judge() && self.deadlines.judge_total >= self.deadlines.whole {
+            return Err(Error::invalid(
+                "council.deadlines.whole",
+                "must be longer than `council.deadlines.judge_total`, which is kept aside from it",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Durations as seconds in JSON.
+pub(crate) mod seconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    /// Writes seconds.
+    pub(crate) fn serialize<S: Serializer>(value: &Duration, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_f64(value.as_secs_f64())
+    }
+
+    /// Reads seconds.
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+        let seconds = f64::deserialize(from)?;
+        Duration::try_from_secs_f64(seconds).map_err(serde::de::Error::custom)
+    }
+}
+
+/// Model names as text in JSON.
+pub(crate) mod model_name {
+    use magi_model::ModelName;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    /// Writes `provider:model`.
+    pub(crate) fn serialize<S: Serializer>(name: &ModelName, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(name)
+    }
+
+    /// Reads `provider:model`.
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<ModelName, D::Error> {
+        let text = String::deserialize(from)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+
+    /// The same for a name that may be absent.
+    pub(crate) mod option {
+        use magi_model::ModelName;
+        use serde::{Deserialize, Deserializer, Serializer};
+
+        /// Writes `provider:model` or null.
+        pub(crate) fn serialize<S: Serializer>(
+            name: &Option<ModelName>,
+            to: S,
+        ) -> Result<S::Ok, S::Error> {
+            match name {
+                Some(name) => to.collect_str(name),
+                None => to.serialize_none(),
+            }
+        }
+
+        /// Reads `provider:model` or null.
+        pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+            from: D,
+        ) -> Result<Option<ModelName>, D::Error> {
+            let text = Option::<String>::deserialize(from)?;
+            text.map(|text| text.parse().map_err(serde::de::Error::custom))
+                .transpose()
+        }
+    }
+}

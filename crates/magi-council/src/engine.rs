@@ -1,0 +1,645 @@
+//! All running deliberations of this process, and the verbs that reach them.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use magi_event::{Agent, Body, DeliberationId, SagesStart, Status, Usage};
+use magi_log::{Closed, Env, Key, Logs, New, PostedVerb, Takeover, Writer};
+use magi_model::{ModelName, Prices, Registry};
+use serde::{Deserialize, Serialize};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::control::{Control, Halt, Watch};
+use crate::deliberation;
+use crate::memory::Memory;
+use crate::meter::Meter;
+use crate::setup::{REHEARSAL, Setup};
+use crate::stage::{SpanId, Stage};
+use crate::{Ask, CouncilPatch, Error, Idempotency};
+
+/// What the engine is built from.
+#[derive(Clone)]
+pub struct Rooms {
+    /// Where the events go.
+    pub logs: Logs,
+    /// The providers at hand.
+    pub models: Registry,
+    /// Time and chance.
+    pub env: Env,
+    /// What this process allows.
+    pub limits: Limits,
+    /// What models cost.
+    pub prices: Prices,
+    /// The operator's changes to every preset, models above all; a request's own come after them.
+    /// A role that no one gives a model is played by `rehearsal`.
+    pub settings: CouncilPatch,
+}
+
+/// What this process allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The most deliberations at a time; one more is [`Error::Busy`].
+    pub running: usize,
+    /// How long a stop waits for its commit before it answers [`Error::Unavailable`].
+    pub stop_wait: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            running: 256,
+            stop_wait: Duration::from_secs(10),
+        }
+    }
+}
+
+/// All running deliberations of this process. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) rooms: Rooms,
+    /// A plain mutex: held to look into the map, never across an await.
+    running: Mutex<HashMap<DeliberationId, Running>>,
+    tracker: TaskTracker,
+    /// No new deliberation is taken.
+    closing: CancellationToken,
+    /// Every deliberation stands still, to be taken over by whoever comes next.
+    halting: CancellationToken,
+}
+
+/// One deliberation that runs here.
+struct Running {
+    control: Arc<Control>,
+    /// Keeps the log open until it is handed over.
+    writer: Writer,
+}
+
+/// A deliberation that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// Its id.
+    pub id: DeliberationId,
+    /// Whether it was started by this call: false for a repeated idempotency key, and for one that
+    /// goes on under its own id.
+    pub fresh: bool,
+}
+
+/// What a stop found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stopped {
+    /// The deliberation.
+    pub id: DeliberationId,
+    /// How it ended: `cancelled`, unless it was over before.
+    pub status: Status,
+    /// Whether this call changed anything.
+    pub changed: bool,
+}
+
+/// A verb for the owner of a log in another process.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "verb", rename_all = "snake_case")]
+enum Verb {
+    Stop { by: String, reason: String },
+}
+
+/// What one run of a deliberation needs.
+pub(crate) struct Run {
+    pub(crate) writer: Writer,
+    pub(crate) setup: Setup,
+    pub(crate) memory: Memory,
+    /// Whether the first attempts of all sages are already in the log.
+    pub(crate) has_begun: bool,
+}
+
+impl Engine {
+    /// Makes the engine and starts listening for verbs from other processes. Needs a Tokio runtime.
+    #[must_use]
+    pub fn new(rooms: Rooms) -> Self {
+        let inner = Arc::new(Inner {
+            rooms,
+            running: Mutex::default(),
+            tracker: TaskTracker::new(),
+            closing: CancellationToken::new(),
+            halting: CancellationToken::new(),
+        });
+        inner.tracker.spawn(Arc::clone(&inner).listen());
+        Engine { inner }
+    }
+
+    /// Returns the logs, for readers.
+    #[must_use]
+    pub fn logs(&self) -> &Logs {
+        &self.inner.rooms.logs
+    }
+
+    /// Starts a deliberation, or finds the one that the same idempotency key started. Returns after
+    /// its first events are stored; the model calls begin meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`], [`Error::KeyReused`], [`Error::KeyDeleted`], [`Error::Unavailable`],
+    /// [`Error::Busy`]; nothing was started then.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped call may have started the deliberation, which then goes on.
+    pub async fn ask(&self, ask: Ask) -> Result<Asked, Error> {
+        if let Some(known) = self.known(ask.idempotency.as_ref()).await? {
+            return Ok(known);
+        }
+        let mut setup = self.inner.setup(&ask)?;
+        setup.earlier = self.inner.earlier(ask.conversation_id.as_deref()).await?;
+        self.open(setup, ask.idempotency).await
+    }
+
+    /// Stores a new deliberation and lets it run.
+    pub(crate) async fn open(
+        &self,
+        setup: Setup,
+        key: Option<Idempotency>,
+    ) -> Result<Asked, Error> {
+        let inner = &self.inner;
+        inner.admit()?;
+        let env = &inner.rooms.env;
+        let id = DeliberationId::new(env.clock.now(), env.entropy.u128());
+        let memory = setup.memory();
+        let first = setup.first(id, env);
+        let (writer, commit) = inner
+            .rooms
+            .logs
+            .create(setup.new_log(id, key.as_ref())?, first);
+        let control = inner.spawn(Run {
+            writer,
+            setup,
+            memory,
+            has_begun: true,
+        });
+        match commit.await {
+            Ok(()) => Ok(Asked { id, fresh: true }),
+            Err(closed) => {
+                control.discard();
+                match (closed, self.known(key.as_ref()).await?) {
+                    (Closed::KeyTaken, Some(known)) => Ok(known),
+                    _ => Err(Error::Unavailable(closed.to_string())),
+                }
+            }
+        }
+    }
+
+    /// Looks for the deliberation that the same key started.
+    async fn known(&self, key: Option<&Idempotency>) -> Result<Option<Asked>, Error> {
+        let Some(key) = key else { return Ok(None) };
+        let found = self
+            .inner
+            .rooms
+            .logs
+            .lookup_key(&key.identity, &key.key)
+            .await
+            .map_err(Error::from)?;
+        match found {
+            None => Ok(None),
+            Some(found) if found.deleted => Err(Error::KeyDeleted),
+            Some(found) if found.body_sha256 != key.body_sha256 => Err(Error::KeyReused),
+            Some(found) => Ok(Some(Asked {
+                id: found.id,
+                fresh: false,
+            })),
+        }
+    }
+
+    /// Stops a deliberation: its model calls end at once, what was said is kept, and the answer
+    /// comes after `cancelled` is stored. One that is over stays as it is. One that runs in another
+    /// process is reached through the store.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unknown`]; [`Error::Conflict`] for a `target`, since only the whole can be stopped;
+    /// [`Error::Unavailable`] when the store did not take it in time.
+    pub async fn stop(
+        &self,
+        id: DeliberationId,
+        target: Option<Agent>,
+        by: &str,
+    ) -> Result<Stopped, Error> {
+        if let Some(agent) = target {
+            let message = format!("only the whole deliberation can be stopped, not {agent} alone");
+            return Err(Error::Conflict(message));
+        }
+        let halt = Halt {
+            by: by.to_owned(),
+            reason: "stopped on request".to_owned(),
+        };
+        let wait = self.inner.rooms.limits.stop_wait;
+        if let Some(control) = self.inner.control(id) {
+            control.halt(halt);
+            if timeout(wait, control.done.cancelled()).await.is_err() {
+                return Err(Error::Unavailable("the stop is not stored yet".to_owned()));
+            }
+            return self.stopped(id, true).await;
+        }
+        let head = self.logs().head(id).await?;
+        if head.is_over() {
+            return self.stopped(id, false).await;
+        }
+        match self.logs().take_over(id).await {
+            Ok(taken) => {
+                let Ok(setup) = serde_json::from_slice::<Setup>(&taken.setup) else {
+                    return Err(Error::Conflict("its setup does not read".to_owned()));
+                };
+                crate::recovery::cancel(&taken, &setup, &halt)
+                    .await
+                    .map_err(|closed| Error::Unavailable(closed.to_string()))?;
+                self.stopped(id, true).await
+            }
+            Err(magi_log::Error::Owned(_)) => self.stop_elsewhere(id, halt, wait).await,
+            Err(magi_log::Error::Over(_)) => self.stopped(id, false).await,
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn stop_elsewhere(
+        &self,
+        id: DeliberationId,
+        halt: Halt,
+        wait: Duration,
+    ) -> Result<Stopped, Error> {
+        let verb = Verb::Stop {
+            by: halt.by,
+            reason: halt.reason,
+        };
+        let verb = serde_json::to_vec(&verb).unwrap_or_default();
+        match self.logs().post(id, PostedVerb(Bytes::from(verb))).await {
+            Ok(()) => {}
+            Err(magi_log::Error::Over(_)) => return self.stopped(id, false).await,
+            Err(error) => return Err(error.into()),
+        }
+        let over = async {
+            while !self.logs().head(id).await?.is_over() {
+                sleep(Duration::from_millis(100)).await;
+            }
+            Ok::<(), Error>(())
+        };
+        match timeout(wait, over).await {
+            Ok(ended) => ended?,
+            Err(_) => {
+                return Err(Error::Unavailable(
+                    "its owner did not answer yet".to_owned(),
+                ));
+            }
+        }
+        self.stopped(id, true).await
+    }
+
+    async fn stopped(&self, id: DeliberationId, asked: bool) -> Result<Stopped, Error> {
+        let status = self.logs().head(id).await?.status;
+        Ok(Stopped {
+            id,
+            status,
+            changed: asked && status == Status::Cancelled,
+        })
+    }
+
+    /// Notes that somebody watches a deliberation, until the value is dropped.
+    #[must_use]
+    pub fn watch(&self, id: DeliberationId) -> Watch {
+        match self.inner.control(id) {
+            Some(control) => control.watch(),
+            None => Watch::of_nothing(),
+        }
+    }
+
+    /// Tells whether a deliberation runs here that nobody watches: `/ping` says `HealthyBusy` then.
+    #[must_use]
+    pub fn is_busy_unwatched(&self) -> bool {
+        let running = self.inner.running();
+        running.values().any(|running| running.control.is_alone())
+    }
+
+    /// Returns how many deliberations run here.
+    #[must_use]
+    pub fn n_running(&self) -> usize {
+        self.inner.running().len()
+    }
+
+    /// Tells whether this deliberation runs here.
+    #[must_use]
+    pub fn is_running(&self, id: DeliberationId) -> bool {
+        self.inner.control(id).is_some()
+    }
+
+    /// Stops gracefully: takes no new deliberations, gives those that run up to `limit` to end, then
+    /// stands still and hands the rest over, without a last event, to whoever serves the store next.
+    pub async fn shutdown(&self, limit: Duration) {
+        let inner = &self.inner;
+        inner.closing.cancel();
+        let controls: Vec<_> = inner
+            .running()
+            .values()
+            .map(|running| Arc::clone(&running.control))
+            .collect();
+        let ended = async {
+            for control in controls {
+                control.done.cancelled().await;
+            }
+        };
+        // What does not end in time goes on after the handover; nothing is lost by it.
+        let _ = timeout(limit, ended).await;
+        inner.halting.cancel();
+        inner.tracker.close();
+        inner.tracker.wait().await;
+        inner.rooms.logs.close().await;
+        inner.running().clear();
+    }
+}
+
+impl Inner {
+    fn running(&self) -> MutexGuard<'_, HashMap<DeliberationId, Running>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn control(&self, id: DeliberationId) -> Option<Arc<Control>> {
+        let running = self.running();
+        running.get(&id).map(|running| Arc::clone(&running.control))
+    }
+
+    /// Refuses a new deliberation while shutting down or full.
+    fn admit(&self) -> Result<(), Error> {
+        if self.closing.is_cancelled() {
+            return Err(Error::Busy("the server is shutting down".to_owned()));
+        }
+        let limit = self.rooms.limits.running;
+        if self.running().len() >= limit {
+            return Err(Error::Busy(format!(
+                "{limit} deliberations are running: try again when one has ended"
+            )));
+        }
+        Ok(())
+    }
+
+    /// Makes the setup of a question: preset, then the settings, then the request's own changes.
+    fn setup(&self, ask: &Ask) -> Result<Setup, Error> {
+        ask.validate()?;
+        let lang = ask.language();
+        let rehearsal = ModelName {
+            provider: REHEARSAL.to_owned(),
+            model: String::new(),
+        };
+        let mut council = ask.preset()?.council(lang, &rehearsal);
+        self.rooms.settings.apply(&mut council);
+        ask.council.apply(&mut council);
+        council.budget.usd = ask.budget.usd.or(council.budget.usd);
+        council.budget.tokens = ask.budget.tokens.or(council.budget.tokens);
+        council.validate()?;
+        let setup = Setup {
+            question: ask.question.clone(),
+            context: ask.context.clone(),
+            earlier: None,
+            lang,
+            council,
+            on_leave: ask.on_leave,
+            capabilities: ask.capabilities.clone(),
+            conversation_id: ask.conversation_id.clone(),
+            fork_of: ask.fork_of,
+            reused: std::collections::BTreeMap::new(),
+        };
+        self.check_models(&setup)?;
+        Ok(setup)
+    }
+
+    /// Checks that every member's provider is here, and that a budget in money can be kept.
+    pub(crate) fn check_models(&self, setup: &Setup) -> Result<(), Error> {
+        for (agent, role) in setup.council.members() {
+            let is_reused = agent
+                .sage()
+                .is_some_and(|sage| setup.reused.contains_key(&sage));
+            if is_reused {
+                continue;
+            }
+            let provider = &role.model.provider;
+            if self.rooms.models.get(provider).is_none() {
+                let here: Vec<&str> = self.rooms.models.names().collect();
+                return Err(Error::invalid(
+                    format!("council.roles.{agent}.model"),
+                    format!(
+                        "asks for provider `{provider}`, which is not configured; configured: {}",
+                        here.join(", ")
+                    ),
+                ));
+            }
+            let nothing = Usage::default();
+            let has_price =
+                provider == REHEARSAL || self.rooms.prices.cost(&role.model, &nothing).is_some();
+            if setup.council.budget.usd.is_some() && !has_price {
+                return Err(Error::invalid(
+                    "budget.usd",
+                    format!(
+                        "cannot be kept: the price of `{}` is not known; set `budget.tokens` instead",
+                        role.model
+                    ),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets a deliberation run in a task of its own.
+    pub(crate) fn spawn(self: &Arc<Self>, run: Run) -> Arc<Control> {
+        let control = Control::new();
+        let running = Running {
+            control: Arc::clone(&control),
+            writer: run.writer.clone(),
+        };
+        self.running().insert(run.writer.id(), running);
+        self.tracker
+            .spawn(Arc::clone(self).supervise(run, Arc::clone(&control)));
+        control
+    }
+
+    /// Runs a deliberation to its end, through failures of the store, or until the engine halts.
+    async fn supervise(self: Arc<Self>, mut run: Run, control: Arc<Control>) {
+        let id = run.writer.id();
+        loop {
+            let ended = tokio::select! {
+                ended = self.run_once(run, &control) => ended,
+                // The writer stays in the map, so that the log is handed over and not given up.
+                () = self.halting.cancelled() => return,
+            };
+            let again = match ended {
+                Ok(()) | Err(Closed::Ended | Closed::Deleted | Closed::Fenced) => None,
+                Err(Closed::KeyTaken | Closed::Released) => None,
+                Err(Closed::Unavailable) => self.reclaim(id, &control).await,
+            };
+            match again {
+                Some(again) => {
+                    if let Some(running) = self.running().get_mut(&id) {
+                        running.writer = again.writer.clone();
+                    }
+                    run = again;
+                }
+                None => break,
+            }
+        }
+        self.running().remove(&id);
+        control.done.cancel();
+    }
+
+    async fn run_once(&self, run: Run, control: &Arc<Control>) -> Result<(), Closed> {
+        let rooms = &self.rooms;
+        let began = tokio::time::Instant::now();
+        let writer = run.writer.clone();
+        let stage = Arc::new(Stage {
+            writer: run.writer,
+            env: rooms.env.clone(),
+            models: rooms.models.clone(),
+            meter: Meter::new(run.setup.council.budget, rooms.prices.clone()),
+            began,
+            whole_end: began + run.setup.council.deadlines.whole,
+            root: SpanId::new(&rooms.env),
+            setup: run.setup,
+        });
+        let run = deliberation::run(stage, Arc::clone(control), run.memory, run.has_begun);
+        let last = Box::pin(run).await?;
+        writer.commit(last).await
+    }
+
+    /// Takes the deliberation over again once the store is back; `None` when somebody else did, or
+    /// when it never was stored.
+    async fn reclaim(&self, id: DeliberationId, control: &Control) -> Option<Run> {
+        let mut wait = Duration::from_millis(500);
+        loop {
+            tokio::select! {
+                () = sleep(wait) => {}
+                () = self.halting.cancelled() => return None,
+            }
+            if control.is_discarded() {
+                return None;
+            }
+            match self.rooms.logs.take_over(id).await {
+                Ok(taken) => return Run::again(taken),
+                Err(error) if error.is_temporary() => {
+                    tracing::warn!(%id, %error, "the store does not take the deliberation yet");
+                }
+                Err(error) => {
+                    tracing::info!(%id, %error, "the deliberation is not ours any more");
+                    return None;
+                }
+            }
+            wait = (wait * 2).min(Duration::from_secs(5));
+        }
+    }
+
+    /// Takes the verbs that other processes left for deliberations that run here.
+    async fn listen(self: Arc<Self>) {
+        loop {
+            let posted = tokio::select! {
+                posted = self.rooms.logs.posted() => posted,
+                () = self.halting.cancelled() => return,
+            };
+            for (id, verb) in posted {
+                match serde_json::from_slice(&verb.0) {
+                    Ok(Verb::Stop { by, reason }) => {
+                        if let Some(control) = self.control(id) {
+                            control.halt(Halt { by, reason });
+                        }
+                    }
+                    Err(error) => tracing::warn!(%id, %error, "a posted verb does not read"),
+                }
+            }
+        }
+    }
+}
+
+impl Run {
+    /// Makes the run that goes on where a log was taken over.
+    pub(crate) fn again(taken: Takeover) -> Option<Self> {
+        let setup = match serde_json::from_slice(&taken.setup) {
+            Ok(setup) => setup,
+            Err(error) => {
+                let id = taken.writer.id();
+                tracing::error!(%id, %error, "the deliberation's setup does not read");
+                return None;
+            }
+        };
+        Some(Run {
+            memory: Memory::of(&taken.events),
+            writer: taken.writer,
+            setup,
+            has_begun: false,
+        })
+    }
+}
+
+impl Setup {
+    /// Makes what the log keeps of this deliberation beside its events.
+    fn new_log(&self, id: DeliberationId, key: Option<&Idempotency>) -> Result<New, Error> {
+        let setup = serde_json::to_vec(self)
+            .map_err(|error| Error::Unavailable(format!("the setup does not write: {error}")))?;
+        Ok(New {
+            id,
+            setup: Bytes::from(setup),
+            key: key.map(|key| Key {
+                identity: key.identity.clone(),
+                key: key.key.clone(),
+                body_sha256: key.body_sha256,
+            }),
+            title: title(&self.question),
+            preset: self.council.name.clone(),
+            lang: self.lang.code().to_owned(),
+            question: self.question.clone(),
+            context: self.context.clone(),
+            conversation_id: self.conversation_id.clone(),
+            fork_of: self.fork_of,
+        })
+    }
+
+    /// Makes the first events, which are one commit: `start`, `sages_start`, every sage's first
+    /// `agent_start`, and the whole lane of a sage whose vote is reused.
+    fn first(&self, id: DeliberationId, env: &Env) -> Vec<Body> {
+        let sages = self.council.sages();
+        let sage_count = u32::try_from(sages.len()).unwrap_or(0);
+        let mut first = vec![
+            Body::Start(self.start(id)),
+            Body::SagesStart(SagesStart { sage_count }),
+        ];
+        for sage in sages {
+            match self.reused.get(&sage) {
+                Some(reused) => first.extend(reused.lane(sage, self.fork_of, env)),
+                None => {
+                    if let Some(role) = self.role(sage.into()) {
+                        let lane = crate::lane::Lane::new(sage.into(), 1, None);
+                        first.push(lane.start(1, &role.model));
+                    }
+                }
+            }
+        }
+        first
+    }
+}
+
+/// The longest title, in characters.
+const LONGEST_TITLE: usize = 80;
+
+/// Makes a title of a question: its first line, shortened.
+fn title(question: &str) -> String {
+    let line = question.trim().lines().next().unwrap_or_default().trim();
+    let mut title: String = line.chars().take(LONGEST_TITLE).collect();
+    if title.len() < line.len() {
+        title.push('…');
+    }
+    title
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine")
+            .field("running", &self.n_running())
+            .finish_non_exhaustive()
+    }
+}

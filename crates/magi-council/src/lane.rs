@@ -1,0 +1,214 @@
+//! What one member has said and spent so far, kept outside its task: whatever ends the task, the
+//! member's last word can still be written truthfully.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use magi_event::{
+    Agent, AgentStart, AttemptError, AttemptTimeout, Body, Delta, JudgeStart, Sage, TextDigest,
+    Usage,
+};
+use magi_log::{Closed, Writer};
+use magi_model::ModelName;
+use tokio::time::Instant;
+
+/// One member's lane.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    agent: Agent,
+    /// For the judge: the seed of the order, and who is Sage A, B and C.
+    order: Option<(u32, Vec<Sage>)>,
+    /// A plain mutex: it is held to append one delta and count it, never across an await.
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    attempt: u32,
+    began: Instant,
+    attempt_began: Instant,
+    digest: TextDigest,
+    prose: String,
+    first_token: Option<Duration>,
+    usage: Option<Usage>,
+    cost: Option<f64>,
+    is_cost_known: bool,
+}
+
+/// How a lane stands at its end.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct LaneEnd {
+    pub(crate) attempt: u32,
+    pub(crate) prose: String,
+    pub(crate) text_bytes: u64,
+    pub(crate) text_sha256: String,
+    pub(crate) usage: Option<Usage>,
+    pub(crate) cost_usd: Option<f64>,
+    pub(crate) first_token_ms: Option<u64>,
+    pub(crate) execution_time: u64,
+}
+
+impl Lane {
+    /// Makes the lane of a member whose attempt of this number has just begun.
+    pub(crate) fn new(agent: Agent, attempt: u32, order: Option<(u32, Vec<Sage>)>) -> Self {
+        let now = Instant::now();
+        Lane {
+            agent,
+            order,
+            state: Mutex::new(State {
+                attempt,
+                began: now,
+                attempt_began: now,
+                digest: TextDigest::new(),
+                prose: String::new(),
+                first_token: None,
+                usage: None,
+                cost: None,
+                is_cost_known: true,
+            }),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns whose lane this is.
+    pub(crate) const fn agent(&self) -> Agent {
+        self.agent
+    }
+
+    /// Returns the present attempt's number.
+    pub(crate) fn attempt(&self) -> u32 {
+        self.state().attempt
+    }
+
+    /// Returns the prose of the present attempt.
+    pub(crate) fn prose(&self) -> String {
+        self.state().prose.clone()
+    }
+
+    /// Begins the next attempt.
+    pub(crate) fn restart(&self, writer: &Writer, model: &ModelName) -> Result<(), Closed> {
+        let mut state = self.state();
+        let attempt = state.attempt + 1;
+        writer.append(self.start(attempt, model))?;
+        state.attempt = attempt;
+        state.attempt_began = Instant::now();
+        state.digest = TextDigest::new();
+        state.prose.clear();
+        state.first_token = None;
+        Ok(())
+    }
+
+    /// Makes the event with which an attempt begins.
+    pub(crate) fn start(&self, attempt: u32, model: &ModelName) -> Body {
+        let (provider, name) = (model.provider.clone(), model.model.clone());
+        match self.agent {
+            Agent::Sage(sage) => Body::AgentStart(
+                sage,
+                AgentStart {
+                    attempt,
+                    provider,
+                    model: name,
+                },
+            ),
+            Agent::Judge => {
+                let (order_seed, order) = self.order.clone().unwrap_or_default();
+                Body::JudgeStart(JudgeStart {
+                    attempt,
+                    provider,
+                    model: name,
+                    order_seed,
+                    order,
+                })
+            }
+        }
+    }
+
+    /// Appends a delta of the visible prose and counts it.
+    pub(crate) fn chunk(&self, writer: &Writer, text: &str) -> Result<(), Closed> {
+        if text.is_empty() {
+            return Ok(());
+        }
+        let mut state = self.state();
+        let delta = Delta {
+            text: text.to_owned(),
+        };
+        writer.append(match self.agent {
+            Agent::Sage(sage) => Body::AgentChunk(sage, delta),
+            Agent::Judge => Body::JudgeChunk(delta),
+        })?;
+        state.digest.update(text);
+        state.prose.push_str(text);
+        Ok(())
+    }
+
+    /// Appends a delta of the model's own reasoning.
+    pub(crate) fn thinking(&self, writer: &Writer, text: String) -> Result<(), Closed> {
+        if text.is_empty() {
+            return Ok(());
+        }
+        let delta = Delta { text };
+        writer.append(match self.agent {
+            Agent::Sage(sage) => Body::AgentThinking(sage, delta),
+            Agent::Judge => Body::JudgeThinking(delta),
+        })?;
+        Ok(())
+    }
+
+    /// Notes that a token came.
+    pub(crate) fn token(&self) {
+        let mut state = self.state();
+        if state.first_token.is_none() {
+            state.first_token = Some(state.attempt_began.elapsed());
+        }
+    }
+
+    /// Makes the event of a failed attempt.
+    pub(crate) fn error(&self, error: AttemptError) -> Body {
+        match self.agent {
+            Agent::Sage(sage) => Body::AgentError(sage, error),
+            Agent::Judge => Body::JudgeError(error),
+        }
+    }
+
+    /// Makes the event of an attempt that took too long.
+    pub(crate) fn timeout(&self, timeout: AttemptTimeout) -> Body {
+        match self.agent {
+            Agent::Sage(sage) => Body::AgentTimeout(sage, timeout),
+            Agent::Judge => Body::JudgeTimeout(timeout),
+        }
+    }
+
+    /// Adds what one call used and cost.
+    pub(crate) fn spend(&self, usage: Option<Usage>, cost: Option<f64>) {
+        let Some(usage) = usage else { return };
+        let mut state = self.state();
+        state.usage = Some(state.usage.map_or(usage, |sum| sum + usage));
+        state.is_cost_known &= cost.is_some();
+        if let Some(cost) = cost {
+            state.cost = Some(state.cost.unwrap_or(0.0) + cost);
+        }
+    }
+
+    /// Returns how the lane stands.
+    pub(crate) fn end(&self) -> LaneEnd {
+        let state = self.state();
+        LaneEnd {
+            attempt: state.attempt,
+            prose: state.prose.clone(),
+            text_bytes: state.digest.bytes(),
+            text_sha256: state.digest.sha256(),
+            usage: state.usage,
+            cost_usd: state.cost.filter(|_| state.is_cost_known),
+            first_token_ms: state.first_token.map(millis),
+            execution_time: millis(state.began.elapsed()),
+        }
+    }
+}
+
+/// Returns whole milliseconds.
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,302 @@
+//! One member's part: attempts on one model or two, until something can be read or nothing is left.
+
+use std::time::Duration;
+
+use magi_event::{AttemptError, AttemptTimeout, Cause};
+use magi_log::Closed;
+use magi_model::{Call, Kind, ModelName, StopReason};
+use serde_json::json;
+use tokio::time::{Instant, sleep};
+
+use crate::attempt::{Attempt, Heard};
+use crate::deadline::Allowance;
+use crate::lane::Lane;
+use crate::prompt;
+use crate::retry::{Failure, Plan, is_throttle};
+use crate::stage::{Span, Stage};
+use crate::vote::{Answer, Why};
+
+/// How many characters of a late answer its event shows.
+const PARTIAL_CHARS: usize = 200;
+
+/// What a member's part came to.
+#[derive(Clone, Debug)]
+pub(crate) enum Came<T> {
+    /// Something that can be read, and the tool's raw arguments.
+    Read(T, String),
+    /// The model refused, with these words.
+    Refused(String),
+    /// Nothing.
+    Missing { cause: Cause, message: String },
+}
+
+/// How an answer is read.
+pub(crate) type Read<T> = fn(&Answer<'_>) -> Result<T, Why>;
+
+/// One member at work.
+pub(crate) struct Member<'a, T> {
+    pub(crate) stage: &'a Stage,
+    pub(crate) lane: &'a Lane,
+    pub(crate) span: &'a Span,
+    pub(crate) allowance: Allowance,
+    pub(crate) read: Read<T>,
+    /// The models to try, the first one first; one that failed for good gives way to the next.
+    pub(crate) models: Vec<ModelName>,
+    /// Makes the call of one attempt.
+    pub(crate) call: &'a (dyn Fn() -> Call + Send + Sync),
+    /// Whether a refusal is an answer, as a sage's is.
+    pub(crate) may_refuse: bool,
+}
+
+/// What one attempt came to.
+enum Tried<T> {
+    Came(Came<T>),
+    Failed { failure: Failure, spoke: bool },
+}
+
+impl<T> Member<'_, T> {
+    /// Works until something came, or nothing can come any more. The first attempt's start is
+    /// already in the log.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it cancels the call under way; what was shown is in the lane.
+    pub(crate) async fn work(mut self) -> Result<Came<T>, Closed> {
+        let models = std::mem::take(&mut self.models);
+        let mut current = 0;
+        let mut plan = Plan::default();
+        loop {
+            let Some(model) = models.get(current) else {
+                return Ok(Came::Missing {
+                    cause: Cause::Failed,
+                    message: "no model is set".to_owned(),
+                });
+            };
+            let (failure, spoke) = match self.attempt(model).await? {
+                Tried::Came(came) => return Ok(came),
+                Tried::Failed { failure, spoke } => (failure, spoke),
+            };
+            let again = plan
+                .next(&failure, spoke, self.stage.env.entropy.as_ref())
+                .filter(|wait| self.has_time_for(&failure, *wait));
+            let next = match again {
+                Some(wait) => Some((current, wait)),
+                None if current + 1 < models.len() && self.has_time_left() => {
+                    plan = Plan::default();
+                    Some((current + 1, Duration::ZERO))
+                }
+                None => None,
+            };
+            self.tell(&failure, next.map(|(_, wait)| wait))?;
+            let Some((chosen, wait)) = next else {
+                return Ok(Came::Missing {
+                    cause: failure.cause(),
+                    message: failure.message(),
+                });
+            };
+            self.wait(&failure, wait).await?;
+            current = chosen;
+            if let Some(model) = models.get(current) {
+                self.lane.restart(&self.stage.writer, model)?;
+            }
+        }
+    }
+
+    async fn attempt(&mut self, model: &ModelName) -> Result<Tried<T>, Closed> {
+        let mut call = (self.call)();
+        call.model.clone_from(&model.model);
+        let (heard, failure) = self.converse(&call, model, "model.call").await?;
+        let spoke = heard.spoke;
+        let Some(failure) = failure else {
+            return self.understand(&call, model, &heard).await;
+        };
+        // A vote that was whole before the stream broke stands, if it is surely the member's own.
+        let is_own = !heard.tool.is_empty() || heard.text.contains(&call.about.tag);
+        if is_own && let Ok(read) = (self.read)(&answer(&heard, &call)) {
+            return Ok(Tried::Came(Came::Read(read, heard.tool)));
+        }
+        Ok(Tried::Failed { failure, spoke })
+    }
+
+    /// Makes one call inside a span.
+    async fn converse(
+        &mut self,
+        call: &Call,
+        model: &ModelName,
+        name: &'static str,
+    ) -> Result<(Heard, Option<Failure>), Closed> {
+        let attributes = json!({
+            "attempt": self.lane.attempt(),
+            "provider": model.provider,
+            "model": model.model,
+        });
+        let sage = self.lane.agent().sage();
+        let span = self.stage.begin(&self.span.id, name, sage, attributes)?;
+        let Some(provider) = self.stage.models.get(&model.provider) else {
+            let message = format!("there is no provider `{}` here", model.provider);
+            let failure = Failure::Model(magi_model::Error::new(Kind::NotFound, message));
+            self.stage.end(&span, json!({"error": failure.code()}))?;
+            return Ok((Heard::default(), Some(failure)));
+        };
+        let bytes = call.system.len() + call.messages.iter().map(|m| m.text.len()).sum::<usize>();
+        let attempt = Attempt {
+            stage: self.stage,
+            lane: self.lane,
+            allowance: &mut self.allowance,
+            tab: self.stage.meter.open(model, bytes),
+            is_aloud: name != REPAIR,
+        };
+        let (heard, failure) = attempt.run(provider.stream(call.clone()), call).await?;
+        let attributes = match (&failure, heard.stop) {
+            (Some(failure), _) => json!({"error": failure.code()}),
+            (None, Some(stop)) => json!({"stop": stop_word(stop)}),
+            (None, None) => json!({}),
+        };
+        self.stage.end(&span, attributes)?;
+        Ok((heard, failure))
+    }
+
+    /// Reads a whole answer, with one repair call if it cannot be read.
+    async fn understand(
+        &mut self,
+        call: &Call,
+        model: &ModelName,
+        heard: &Heard,
+    ) -> Result<Tried<T>, Closed> {
+        let failed = |failure| Tried::Failed {
+            failure,
+            spoke: heard.spoke,
+        };
+        match heard.stop {
+            Some(StopReason::Refused) if self.may_refuse => {
+                return Ok(Tried::Came(Came::Refused(heard.text.trim().to_owned())));
+            }
+            Some(StopReason::Refused) => {
+                let words = prompt::head(heard.text.trim(), 500).to_owned();
+                return Ok(failed(Failure::Refused(format!(
+                    "the model refused: {words}"
+                ))));
+            }
+            Some(StopReason::Filtered) => {
+                let message = "the vendor's filter stopped the answer";
+                let error = magi_model::Error::new(Kind::Filtered, message);
+                return Ok(failed(Failure::Model(error)));
+            }
+            Some(StopReason::Complete | StopReason::ToolUse | StopReason::MaxTokens) | None => {}
+        }
+        if heard.is_empty() {
+            return Ok(failed(Failure::Empty));
+        }
+        let why = match (self.read)(&answer(heard, call)) {
+            Ok(read) => return Ok(Tried::Came(Came::Read(read, heard.tool.clone()))),
+            Err(why) => why,
+        };
+        Ok(match self.repair(call, model, heard).await? {
+            Some((read, tool)) => Tried::Came(Came::Read(read, tool)),
+            None => failed(Failure::Unreadable(why.to_string())),
+        })
+    }
+
+    async fn repair(
+        &mut self,
+        call: &Call,
+        model: &ModelName,
+        heard: &Heard,
+    ) -> Result<Option<(T, String)>, Closed> {
+        if !self.has_time_left() {
+            return Ok(None);
+        }
+        let said = if heard.text.trim().is_empty() {
+            &heard.tool
+        } else {
+            &heard.text
+        };
+        let call = prompt::repair(call, said);
+        let (heard, failure) = self.converse(&call, model, REPAIR).await?;
+        let is_usable = failure.is_none() && heard.stop != Some(StopReason::Refused);
+        let read = is_usable.then(|| (self.read)(&answer(&heard, &call)));
+        Ok(read.and_then(Result::ok).map(|read| (read, heard.tool)))
+    }
+
+    fn has_time_left(&self) -> bool {
+        Instant::now() < self.allowance.end()
+    }
+
+    fn has_time_for(&mut self, failure: &Failure, wait: Duration) -> bool {
+        let mut allowance = self.allowance;
+        if is_throttle(failure) {
+            allowance.throttled(wait);
+        }
+        if Instant::now() + wait >= allowance.end() {
+            return false;
+        }
+        self.allowance = allowance;
+        true
+    }
+
+    /// Appends the event of a failed attempt.
+    fn tell(&self, failure: &Failure, next: Option<Duration>) -> Result<(), Closed> {
+        let attempt = self.lane.attempt();
+        let body = match failure {
+            Failure::Late {
+                kind,
+                limit,
+                elapsed,
+            } => {
+                let prose = self.lane.prose();
+                let partial: String = prose.chars().take(PARTIAL_CHARS).collect();
+                self.lane.timeout(AttemptTimeout {
+                    kind: *kind,
+                    timeout: limit.as_secs_f64(),
+                    elapsed: elapsed.as_secs_f64(),
+                    partial_response: (!partial.is_empty()).then_some(partial),
+                    attempt,
+                    retryable: next.is_some(),
+                })
+            }
+            Failure::Model(_) | Failure::Empty | Failure::Unreadable(_) | Failure::Refused(_) => {
+                self.lane.error(AttemptError {
+                    code: failure.code().to_owned(),
+                    message: failure.message(),
+                    attempt,
+                    retryable: next.is_some(),
+                    retry_in: next.map(|wait| wait.as_secs_f64()),
+                })
+            }
+        };
+        self.stage.milestone(vec![body])?;
+        Ok(())
+    }
+
+    async fn wait(&self, failure: &Failure, wait: Duration) -> Result<(), Closed> {
+        if wait.is_zero() {
+            return Ok(());
+        }
+        let attributes = json!({"after": failure.code()});
+        let sage = self.lane.agent().sage();
+        let span = self.stage.begin(&self.span.id, "retry", sage, attributes)?;
+        sleep(wait).await;
+        self.stage.end(&span, json!({}))
+    }
+}
+
+/// The span of a repair call, whose prose is not shown.
+const REPAIR: &str = "repair";
+
+fn answer<'a>(heard: &'a Heard, call: &'a Call) -> Answer<'a> {
+    Answer {
+        text: &heard.text,
+        tool_arguments: (!heard.tool.is_empty()).then_some(heard.tool.as_str()),
+        tag: &call.about.tag,
+    }
+}
+
+const fn stop_word(stop: StopReason) -> &'static str {
+    match stop {
+        StopReason::Complete => "complete",
+        StopReason::ToolUse => "tool_use",
+        StopReason::MaxTokens => "max_tokens",
+        StopReason::Refused => "refused",
+        StopReason::Filtered => "filtered",
+    }
+}

@@ -1,0 +1,113 @@
+//! The stored setup: all that a recovery needs beside the events.
+
+use std::collections::BTreeMap;
+
+use magi_event::{Agent, DeliberationId, Mode, PROTOCOL, Sage, Start};
+use magi_model::Lang;
+use serde::{Deserialize, Serialize};
+
+use crate::{Council, OnLeave};
+
+/// The provider whose answers are written scenes and not a model's.
+pub(crate) const REHEARSAL: &str = "rehearsal";
+
+/// What a deliberation was started with. Stored with it, opaque to the log.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Setup {
+    pub(crate) question: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) context: Option<String>,
+    /// Earlier verdicts of the conversation, as text for the prompts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) earlier: Option<String>,
+    #[serde(with = "lang")]
+    pub(crate) lang: Lang,
+    pub(crate) council: Council,
+    #[serde(default)]
+    pub(crate) on_leave: OnLeave,
+    #[serde(default)]
+    pub(crate) capabilities: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) conversation_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) fork_of: Option<DeliberationId>,
+    /// Votes taken over from the deliberation this one goes on from, with the prose before them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) reused: BTreeMap<Sage, Reused>,
+}
+
+/// A vote that was cast in an earlier deliberation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Reused {
+    pub(crate) prose: String,
+    pub(crate) provider: String,
+    pub(crate) model: String,
+    pub(crate) complete: magi_event::AgentComplete,
+}
+
+impl Setup {
+    /// Returns how the answers come to be: rehearsal as soon as one member is played by it.
+    pub(crate) fn mode(&self) -> Mode {
+        let is_rehearsal = self.council.members().any(|(agent, role)| {
+            let reused = agent.sage().and_then(|sage| self.reused.get(&sage));
+            let provider = reused.map_or(&role.model.provider, |reused| &reused.provider);
+            provider == REHEARSAL
+        });
+        if is_rehearsal {
+            Mode::Rehearsal
+        } else {
+            Mode::Live
+        }
+    }
+
+    /// Makes the first event.
+    pub(crate) fn start(&self, id: DeliberationId) -> Start {
+        Start {
+            protocol: PROTOCOL,
+            trace_id: id,
+            question: self.question.clone(),
+            context: self.context.clone(),
+            lang: self.lang.code().to_owned(),
+            council: self.council.info(),
+            mode: self.mode(),
+            capabilities: self.capabilities.clone(),
+            conversation_id: self.conversation_id.clone(),
+            fork_of: self.fork_of,
+        }
+    }
+
+    /// Returns what the members are asked.
+    pub(crate) fn matter(&self) -> crate::prompt::Matter<'_> {
+        crate::prompt::Matter {
+            question: &self.question,
+            context: self.context.as_deref(),
+            earlier: self.earlier.as_deref(),
+            lang: self.lang,
+        }
+    }
+
+    /// Returns a member's role; every council has all four.
+    pub(crate) fn role(&self, agent: Agent) -> Option<&crate::Role> {
+        self.council.roles.get(&agent)
+    }
+}
+
+/// The language as its code in JSON.
+mod lang {
+    use magi_model::Lang;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    /// Writes `ja` or `en`.
+    pub(super) fn serialize<S: Serializer>(lang: &Lang, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(lang.code())
+    }
+
+    /// Reads `ja` or `en`.
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Lang, D::Error> {
+        match String::deserialize(from)?.as_str() {
+            "ja" => Ok(Lang::Ja),
+            "en" => Ok(Lang::En),
+            _ => Err(serde::de::Error::custom("expected `ja` or `en`")),
+        }
+    }
+}

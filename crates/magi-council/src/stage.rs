@@ -1,0 +1,161 @@
+//! What all tasks of one deliberation share, and the spans of their work.
+
+use magi_event::{Body, Sage, Timestamp, Trace};
+use magi_log::{Closed, Env, Writer};
+use magi_model::Registry;
+use serde_json::{Map, Value};
+use tokio::time::Instant;
+
+use crate::lane::millis;
+use crate::meter::Meter;
+use crate::setup::Setup;
+
+/// What all tasks of one deliberation share.
+pub(crate) struct Stage {
+    pub(crate) writer: Writer,
+    pub(crate) env: Env,
+    pub(crate) models: Registry,
+    pub(crate) setup: Setup,
+    pub(crate) meter: Meter,
+    /// When this generation began.
+    pub(crate) began: Instant,
+    /// When the whole must have ended.
+    pub(crate) whole_end: Instant,
+    /// The span of the whole.
+    pub(crate) root: SpanId,
+}
+
+/// The id of a span: 16 lower-case hex digits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SpanId(String);
+
+/// A span of work that has begun.
+#[derive(Clone, Debug)]
+pub(crate) struct Span {
+    pub(crate) id: SpanId,
+    parent: Option<SpanId>,
+    name: &'static str,
+    sage: Option<Sage>,
+    started_at: Timestamp,
+    began: Instant,
+    attributes: Map<String, Value>,
+}
+
+impl SpanId {
+    /// Makes a new id.
+    pub(crate) fn new(env: &Env) -> Self {
+        SpanId(format!("{:016x}", env.entropy.u64()))
+    }
+}
+
+impl Stage {
+    /// Makes a span that begins now, without telling anybody.
+    pub(crate) fn span(
+        &self,
+        parent: &SpanId,
+        name: &'static str,
+        sage: Option<Sage>,
+        attributes: Value,
+    ) -> Span {
+        Span {
+            id: SpanId::new(&self.env),
+            parent: Some(parent.clone()),
+            name,
+            sage,
+            started_at: self.env.clock.now(),
+            began: Instant::now(),
+            attributes: map(attributes),
+        }
+    }
+
+    /// Begins a span and appends it as started.
+    pub(crate) fn begin(
+        &self,
+        parent: &SpanId,
+        name: &'static str,
+        sage: Option<Sage>,
+        attributes: Value,
+    ) -> Result<Span, Closed> {
+        let span = self.span(parent, name, sage, attributes);
+        self.writer.append(span.started())?;
+        Ok(span)
+    }
+
+    /// Ends a span and appends it.
+    pub(crate) fn end(&self, span: &Span, attributes: Value) -> Result<(), Closed> {
+        self.writer.append(span.ended(attributes))?;
+        Ok(())
+    }
+
+    /// Makes the span of the whole deliberation, as far as this generation has it.
+    pub(crate) fn root_span(&self, attributes: Value) -> Span {
+        let since = i64::try_from(millis(self.began.elapsed())).unwrap_or(i64::MAX);
+        Span {
+            id: self.root.clone(),
+            parent: None,
+            name: "deliberation",
+            sage: None,
+            started_at: self.env.clock.now().plus_millis(-since),
+            began: self.began,
+            attributes: map(attributes),
+        }
+    }
+
+    /// Appends events that become visible together, after the time that the last commit took.
+    pub(crate) fn milestone(&self, bodies: Vec<Body>) -> Result<u64, Closed> {
+        let mut all = Vec::with_capacity(bodies.len() + 1);
+        all.extend(self.last_commit());
+        all.extend(bodies);
+        self.writer.append_all(all)
+    }
+
+    fn last_commit(&self) -> Option<Body> {
+        let took = millis(self.writer.last_commit()?);
+        let trace = Trace {
+            span_id: SpanId::new(&self.env).0,
+            parent_id: Some(self.root.0.clone()),
+            name: "commit".to_owned(),
+            started_at: self
+                .env
+                .clock
+                .now()
+                .plus_millis(-i64::try_from(took).unwrap_or(i64::MAX)),
+            duration_ms: Some(took),
+            attributes: Map::new(),
+        };
+        Some(Body::Trace(None, trace))
+    }
+}
+
+impl Span {
+    /// Makes the event that says that the span began.
+    pub(crate) fn started(&self) -> Body {
+        self.body(None, self.attributes.clone())
+    }
+
+    /// Makes the event that says that the span ended now.
+    pub(crate) fn ended(&self, attributes: Value) -> Body {
+        let mut all = self.attributes.clone();
+        all.extend(map(attributes));
+        self.body(Some(millis(self.began.elapsed())), all)
+    }
+
+    fn body(&self, duration_ms: Option<u64>, attributes: Map<String, Value>) -> Body {
+        let trace = Trace {
+            span_id: self.id.0.clone(),
+            parent_id: self.parent.as_ref().map(|parent| parent.0.clone()),
+            name: self.name.to_owned(),
+            started_at: self.started_at,
+            duration_ms,
+            attributes,
+        };
+        Body::Trace(self.sage, trace)
+    }
+}
+
+fn map(attributes: Value) -> Map<String, Value> {
+    match attributes {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    }
+}

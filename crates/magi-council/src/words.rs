@@ -1,0 +1,371 @@
+//! What is said about the outcome, built from what really happened, in the question's language.
+
+use magi_event::{
+    Agent, AgentComplete, Cause, FinalDecision, JudgeComplete, Missing, Rule, Sage, Votes,
+};
+use magi_model::Lang;
+
+/// What the last words are made of.
+pub(crate) struct Facts<'a> {
+    pub(crate) lang: Lang,
+    pub(crate) rule: Rule,
+    pub(crate) quorum: u32,
+    pub(crate) decision: FinalDecision,
+    pub(crate) votes: Votes,
+    pub(crate) missing: &'a [Missing],
+    pub(crate) judgment: &'a JudgeComplete,
+    pub(crate) judge_agrees: Option<bool>,
+    pub(crate) overruled: bool,
+    pub(crate) sages: &'a [(Sage, AgentComplete)],
+}
+
+/// How many conditions the recommendation repeats; the rest stand in the events.
+const SHOWN: usize = 3;
+
+/// Returns a sage's or the judge's name as a reader knows it.
+fn name(agent: Agent, lang: Lang) -> &'static str {
+    match (lang, agent) {
+        (Lang::Ja, Agent::Sage(Sage::Caspar)) => "カスパー",
+        (Lang::Ja, Agent::Sage(Sage::Balthasar)) => "バルタザール",
+        (Lang::Ja, Agent::Sage(Sage::Melchior)) => "メルキオール",
+        (Lang::Ja, Agent::Judge) => "ソロモン",
+        (Lang::En, Agent::Sage(Sage::Caspar)) => "CASPAR",
+        (Lang::En, Agent::Sage(Sage::Balthasar)) => "BALTHASAR",
+        (Lang::En, Agent::Sage(Sage::Melchior)) => "MELCHIOR",
+        (Lang::En, Agent::Judge) => "SOLOMON",
+    }
+}
+
+impl Facts<'_> {
+    fn is_rehearsal(&self) -> bool {
+        self.sages
+            .iter()
+            .any(|(_, complete)| complete.cause == Some(Cause::Rehearsal))
+    }
+
+    fn has_quorum(&self) -> bool {
+        self.votes.valid() >= self.quorum
+    }
+
+    /// Returns what was decided, in one to three sentences.
+    pub(crate) fn summary(&self) -> String {
+        match self.lang {
+            Lang::Ja => self.summary_ja(),
+            Lang::En => self.summary_en(),
+        }
+    }
+
+    fn summary_ja(&self) -> String {
+        let votes = self.votes;
+        let mut text = match self.decision {
+            FinalDecision::Approved => "可決。".to_owned(),
+            FinalDecision::Rejected => "否決。".to_owned(),
+            FinalDecision::Undecided => "未決。".to_owned(),
+        };
+        text.push_str(&format!(
+            "賢者{}名の票は、賛成{}、反対{}、棄権・欠席{}でした。",
+            votes.sages(),
+            votes.approved,
+            votes.rejected,
+            votes.abstained
+        ));
+        if !self.has_quorum() {
+            text.push_str(&format!(
+                "有効な票が定足数の{}に届かなかったため、結論は出していません。",
+                self.quorum
+            ));
+        }
+        match (self.overruled, self.judge_agrees) {
+            (true, _) => text.push_str("ソロモンは多数の票を覆しました。"),
+            (false, Some(true)) => text.push_str("ソロモンの判断も票と一致しています。"),
+            (false, Some(false)) => text.push_str("ソロモンの判断は票と異なります。"),
+            (false, None) => {}
+        }
+        if !self.missing.is_empty() {
+            let names: Vec<&str> = self
+                .missing
+                .iter()
+                .map(|m| name(m.agent, Lang::Ja))
+                .collect();
+            text.push_str(&format!("次の回答が欠けています：{}。", names.join("、")));
+        }
+        text
+    }
+
+    fn summary_en(&self) -> String {
+        let votes = self.votes;
+        let mut text = match self.decision {
+            FinalDecision::Approved => "Approved.".to_owned(),
+            FinalDecision::Rejected => "Rejected.".to_owned(),
+            FinalDecision::Undecided => "Undecided.".to_owned(),
+        };
+        text.push_str(&format!(
+            " Of {} sages {} voted for, {} against, and {} abstained or {} missing.",
+            votes.sages(),
+            votes.approved,
+            votes.rejected,
+            votes.abstained,
+            if votes.abstained == 1 { "is" } else { "are" }
+        ));
+        if !self.has_quorum() {
+            text.push_str(&format!(
+                " The valid votes do not reach the quorum of {}, so there is no decision.",
+                self.quorum
+            ));
+        }
+        match (self.overruled, self.judge_agrees) {
+            (true, _) => text.push_str(" SOLOMON overruled the votes."),
+            (false, Some(true)) => text.push_str(" SOLOMON agrees with the votes."),
+            (false, Some(false)) => text.push_str(" SOLOMON does not agree with the votes."),
+            (false, None) => {}
+        }
+        if !self.missing.is_empty() {
+            let names: Vec<&str> = self
+                .missing
+                .iter()
+                .map(|m| name(m.agent, Lang::En))
+                .collect();
+            text.push_str(&format!(" Missing: {}.", names.join(", ")));
+        }
+        text
+    }
+
+    /// Returns what to do now.
+    pub(crate) fn recommendation(&self) -> String {
+        if self.is_rehearsal() {
+            return match self.lang {
+                Lang::Ja => "これはリハーサルです。実際に審議するには、環境変数 MAGI_MODEL（例：openai:gpt-5）と、そのベンダーのAPIキーを設定してモデルを接続してください。",
+                Lang::En => "This is a rehearsal. To have the question deliberated, connect a model: set MAGI_MODEL (for example openai:gpt-5) and that vendor's API key.",
+            }
+            .to_owned();
+        }
+        let lines = self.points();
+        let head = match (self.lang, self.decision, lines.is_empty()) {
+            (Lang::Ja, FinalDecision::Approved, true) => "進めてください。",
+            (Lang::Ja, FinalDecision::Approved, false) => {
+                "次の条件を満たしたうえで進めてください："
+            }
+            (Lang::Ja, FinalDecision::Rejected, true) => "この案のままでは進めないでください。",
+            (Lang::Ja, FinalDecision::Rejected, false) => {
+                "この案のままでは進めないでください。結論が変わりうるのは次の場合です："
+            }
+            (Lang::Ja, FinalDecision::Undecided, true) => {
+                return self.open_question().to_owned();
+            }
+            (Lang::Ja, FinalDecision::Undecided, false) => {
+                "結論は出ていません。次の点が分かれば、決められる可能性があります："
+            }
+            (Lang::En, FinalDecision::Approved, true) => "Go ahead.",
+            (Lang::En, FinalDecision::Approved, false) => "Go ahead on these conditions: ",
+            (Lang::En, FinalDecision::Rejected, true) => "Do not go ahead with it as it stands.",
+            (Lang::En, FinalDecision::Rejected, false) => {
+                "Do not go ahead with it as it stands. What could change this: "
+            }
+            (Lang::En, FinalDecision::Undecided, true) => {
+                return self.open_question().to_owned();
+            }
+            (Lang::En, FinalDecision::Undecided, false) => {
+                "There is no decision. What could bring one: "
+            }
+        };
+        let (join, end) = match self.lang {
+            Lang::Ja => ("／", "。"),
+            Lang::En => ("; ", "."),
+        };
+        if lines.is_empty() {
+            return head.to_owned();
+        }
+        let lines: Vec<&str> = lines
+            .iter()
+            .map(|line| line.trim().trim_end_matches(['.', '。', ';']))
+            .collect();
+        format!("{head}{}{end}", lines.join(join))
+    }
+
+    /// Returns the conditions of an approval, else what would change the decision: the judge's, or
+    /// where there is none the sages' own.
+    fn points(&self) -> Vec<&str> {
+        let is_approved = self.decision == FinalDecision::Approved;
+        let judges = if is_approved {
+            &self.judgment.conditions
+        } else {
+            &self.judgment.would_change
+        };
+        let sages = self.sages.iter().flat_map(|(_, complete)| {
+            if is_approved {
+                &complete.conditions
+            } else {
+                &complete.would_change
+            }
+        });
+        let mut points: Vec<&str> = Vec::new();
+        let all: Vec<&String> = if judges.is_empty() {
+            sages.collect()
+        } else {
+            judges.iter().collect()
+        };
+        for point in all {
+            let point = point.trim();
+            if !point.is_empty() && !points.contains(&point) {
+                points.push(point);
+            }
+        }
+        points.truncate(SHOWN);
+        points
+    }
+
+    fn open_question(&self) -> &'static str {
+        let lacks_sages = self
+            .missing
+            .iter()
+            .any(|missing| missing.agent != Agent::Judge);
+        match (
+            self.lang,
+            lacks_sages,
+            self.rule == Rule::Judge && !self.missing.is_empty(),
+        ) {
+            (Lang::Ja, true, _) => {
+                "結論は出ていません。欠けた賢者の原因を取り除いて、もう一度問い直してください。"
+            }
+            (Lang::Ja, false, true) => {
+                "結論は出ていません。ソロモンの回答が得られなかったため、もう一度問い直してください。"
+            }
+            (Lang::Ja, false, false) => {
+                "結論は出ていません。問いをより具体的にするか、資料を添えて問い直してください。"
+            }
+            (Lang::En, true, _) => {
+                "There is no decision. Remove what kept the missing sages from answering, and ask again."
+            }
+            (Lang::En, false, true) => {
+                "There is no decision because SOLOMON gave no judgment. Ask again."
+            }
+            (Lang::En, false, false) => {
+                "There is no decision. Ask again with a narrower question or with material in the context."
+            }
+        }
+    }
+}
+
+/// Says why no judge was called: the quorum was lost.
+pub(crate) fn no_quorum(lang: Lang, votes: Votes, quorum: u32) -> String {
+    let valid = votes.valid();
+    match lang {
+        Lang::Ja => format!(
+            "有効な票が{valid}票で、定足数の{quorum}に届かないため、ソロモンは呼ばれませんでした。"
+        ),
+        Lang::En => format!(
+            "SOLOMON was not called: {valid} valid votes do not reach the quorum of {quorum}."
+        ),
+    }
+}
+
+/// Says why no judge was called: the council has none.
+pub(crate) fn no_judge(lang: Lang) -> String {
+    match lang {
+        Lang::Ja => "この評議会にソロモンは加わっていません。",
+        Lang::En => "SOLOMON is not in this council.",
+    }
+    .to_owned()
+}
+
+/// Says why the judge gave no judgment.
+pub(crate) fn judge_failed(lang: Lang, message: &str) -> String {
+    match lang {
+        Lang::Ja => format!("ソロモンの判断は得られませんでした（{message}）。"),
+        Lang::En => format!("SOLOMON gave no judgment ({message})."),
+    }
+}
+
+/// Says that no sage voted.
+pub(crate) fn no_votes(lang: Lang, missing: &[Missing]) -> String {
+    let lines: Vec<String> = missing
+        .iter()
+        .map(|missing| {
+            let who = name(missing.agent, lang);
+            let what = missing.message.as_deref().unwrap_or(missing.cause.word());
+            format!("{who}: {what}")
+        })
+        .collect();
+    match lang {
+        Lang::Ja => format!(
+            "どの賢者からも票が得られませんでした。{}。原因を取り除いて、もう一度問い直してください。",
+            lines.join("／")
+        ),
+        Lang::En => format!(
+            "No sage gave a vote. {}. Remove the cause and ask again.",
+            lines.join("; ")
+        ),
+    }
+}
+
+/// Says that a deliberation was interrupted too long ago to go on.
+pub(crate) fn interrupted(lang: Lang) -> &'static str {
+    match lang {
+        Lang::Ja => {
+            "審議の途中でプログラムが終了し、再開できる時間を過ぎました。得られた票は保存されています。再開すると、保存された票を使って新しい審議が始まります。"
+        }
+        Lang::En => {
+            "The program ended during the deliberation, and it is too long ago to go on. The votes so far are kept: resume starts a new deliberation with them."
+        }
+    }
+}
+
+/// Says that a deliberation ends the program each time it goes on.
+pub(crate) fn quarantined(lang: Lang) -> &'static str {
+    match lang {
+        Lang::Ja => {
+            "この審議の途中でプログラムが続けて二度終了したため、自動では再開しません。得られた票は保存されています。"
+        }
+        Lang::En => {
+            "The program ended twice in a row during this deliberation, so it does not go on by itself. The votes so far are kept."
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts<'a>(lang: Lang, decision: FinalDecision, judgment: &'a JudgeComplete) -> Facts<'a> {
+        Facts {
+            lang,
+            rule: Rule::Majority,
+            quorum: 2,
+            decision,
+            votes: Votes {
+                approved: 2,
+                rejected: 1,
+                abstained: 0,
+            },
+            missing: &[],
+            judgment,
+            judge_agrees: Some(true),
+            overruled: false,
+            sages: &[],
+        }
+    }
+
+    #[test]
+    fn the_words_say_what_happened() {
+        let mut judgment = crate::judge::none(String::new(), None);
+        judgment.conditions = vec!["Review in 30 days.".into(), "Set a cap".into()];
+        let text = facts(Lang::En, FinalDecision::Approved, &judgment);
+        assert_eq!(
+            text.summary(),
+            "Approved. Of 3 sages 2 voted for, 1 against, and 0 abstained or are missing. SOLOMON agrees with the votes."
+        );
+        assert_eq!(
+            text.recommendation(),
+            "Go ahead on these conditions: Review in 30 days; Set a cap."
+        );
+        let text = facts(Lang::Ja, FinalDecision::Rejected, &judgment);
+        assert!(
+            text.summary()
+                .starts_with("否決。賢者3名の票は、賛成2、反対1、棄権・欠席0でした。")
+        );
+        assert_eq!(
+            text.recommendation(),
+            "この案のままでは進めないでください。"
+        );
+    }
+}
