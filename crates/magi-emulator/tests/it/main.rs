@@ -1,9 +1,14 @@
 //! The fakes and the fault proxy over real sockets.
 
-#![expect(clippy::unwrap_used, reason = "a test's helper fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test's helper fails by panicking"
+)]
 
 mod faults;
 mod lockstep;
+mod providers;
 mod proxy;
 mod wires;
 
