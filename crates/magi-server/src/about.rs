@@ -1,0 +1,150 @@
+//! What is here: presets, models, scenes, health and figures.
+
+use std::collections::BTreeMap;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, header};
+use magi_event::{Agent, Rule};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::json;
+
+use crate::answer::Json;
+use crate::app::App;
+use crate::problem::Problem;
+use crate::{metrics, openapi};
+
+/// A preset, as `GET /v1/presets` lists it.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct PresetItem {
+    name: &'static str,
+    version: u32,
+    rule: Rule,
+    quorum: u32,
+    /// What it is called, by language.
+    title: BTreeMap<&'static str, &'static str>,
+    /// What it is for, by language.
+    good_for: BTreeMap<&'static str, &'static str>,
+    /// What it is bad at, by language.
+    bad_at: BTreeMap<&'static str, &'static str>,
+}
+
+fn texts(text: magi_council::Text) -> BTreeMap<&'static str, &'static str> {
+    BTreeMap::from([("ja", text.ja), ("en", text.en)])
+}
+
+/// `GET /v1/presets`.
+pub(crate) async fn presets() -> Response {
+    let presets: Vec<PresetItem> = magi_council::Preset::ALL
+        .iter()
+        .map(|preset| PresetItem {
+            name: preset.name,
+            version: preset.version,
+            rule: preset.rule,
+            quorum: preset.quorum,
+            title: texts(preset.title),
+            good_for: texts(preset.good_for),
+            bad_at: texts(preset.bad_at),
+        })
+        .collect();
+    Json(json!({ "presets": presets })).into_response()
+}
+
+/// A model, in the shape of OpenAI's list with our own fields beside.
+///
+/// Source: OpenAI API reference, "List models".
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct ModelItem {
+    /// `provider:model`.
+    id: String,
+    /// Always `model`.
+    object: &'static str,
+    /// Not known to us: 0.
+    created: u64,
+    /// The provider.
+    owned_by: String,
+    /// The roles that it plays here.
+    roles: Vec<Agent>,
+}
+
+/// `GET /v1/models`: what answers here. Vendors are not asked, so that this never waits for one.
+pub(crate) async fn models(State(app): State<App>) -> Response {
+    let mut items: BTreeMap<String, ModelItem> = BTreeMap::new();
+    for (agent, model) in &app.roles {
+        let id = model.to_string();
+        let item = items.entry(id.clone()).or_insert_with(|| ModelItem {
+            id,
+            object: "model",
+            created: 0,
+            owned_by: model.provider.clone(),
+            roles: Vec::new(),
+        });
+        item.roles.push(*agent);
+    }
+    let data: Vec<ModelItem> = items.into_values().collect();
+    let roles: BTreeMap<Agent, String> = app
+        .roles
+        .iter()
+        .map(|(agent, model)| (*agent, model.to_string()))
+        .collect();
+    let providers: Vec<&str> = app.models.names().collect();
+    let list = json!({ "object": "list", "data": data, "roles": roles, "providers": providers });
+    Json(list).into_response()
+}
+
+/// `GET /v1/rehearsal`.
+pub(crate) async fn rehearsal(State(app): State<App>) -> Response {
+    Json(json!({ "scenes": app.scenes })).into_response()
+}
+
+/// What a door can do, as the action `capabilities` tells it.
+pub(crate) fn capabilities(app: &App) -> serde_json::Value {
+    json!({
+        "protocol": magi_event::PROTOCOL,
+        "version": env!("CARGO_PKG_VERSION"),
+        "trust": app.config.trust.word(),
+        "capabilities": app.capabilities(),
+        "dialects": crate::dialects::Dialect::NAMES,
+    })
+}
+
+/// `GET /ping`.
+pub(crate) async fn ping(State(app): State<App>) -> Response {
+    let busy = app.engine.is_busy_unwatched();
+    Json(app.pings.answer(busy, app.env.clock.now())).into_response()
+}
+
+/// `GET /healthz`: this process answers, and its store does.
+pub(crate) async fn healthz(State(app): State<App>) -> Result<Response, Problem> {
+    app.logs
+        .catalogue()
+        .list(magi_log::Query {
+            limit: 1,
+            ..magi_log::Query::default()
+        })
+        .await?;
+    Ok(Json(json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") })).into_response())
+}
+
+/// `GET /metrics`.
+pub(crate) async fn figures(State(app): State<App>) -> Response {
+    let n_running = i64::try_from(app.engine.n_running()).unwrap_or(i64::MAX);
+    app.metrics.running.set(n_running);
+    let mut response = app.metrics.text().into_response();
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static(metrics::MEDIA_TYPE),
+    );
+    response
+}
+
+/// `GET /openapi.json`.
+pub(crate) async fn openapi() -> Response {
+    let mut response = openapi::COMMITTED.into_response();
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
+    response
+}

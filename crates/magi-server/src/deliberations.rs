@@ -1,0 +1,323 @@
+//! `/v1/deliberations`: ask, follow, look up, change, delete, stop and resume.
+
+use axum::extract::{Extension, Path, Request, State};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use magi_council::{Ask, Asked, Door};
+use magi_event::{Agent, Cursor, DeliberationId};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::answer::{Json, accepts_stream};
+use crate::app::App;
+use crate::dialects::Dialect;
+use crate::observer::observe;
+use crate::problem::{Code, Problem};
+use crate::stream::{self, From};
+use crate::{Caller, intake};
+
+/// A question that came through a door.
+pub(crate) struct Question {
+    /// The body, without what is the door's own.
+    pub(crate) body: Map<String, Value>,
+    /// Whether a body without `preset` is the original's call.
+    pub(crate) classic: bool,
+    /// Where a repeated question's stream goes on.
+    pub(crate) after: Option<String>,
+    /// In whose words the answer comes.
+    pub(crate) dialect: Dialect,
+}
+
+impl Question {
+    /// Takes what is the door's own out of a body.
+    ///
+    /// # Errors
+    ///
+    /// When `after` or `dialect` is wrong.
+    pub(crate) fn read(
+        mut body: Map<String, Value>,
+        headers: &HeaderMap,
+        classic: bool,
+    ) -> Result<Self, Problem> {
+        let after = match last_event_id(headers)? {
+            Some(id) => Some(id),
+            None => text(&body, "after")?,
+        };
+        body.remove("after");
+        let dialect = match text(&body, "dialect")? {
+            Some(name) => dialect(&name)?,
+            None => Dialect::Native,
+        };
+        Ok(Question {
+            body,
+            classic,
+            after,
+            dialect,
+        })
+    }
+}
+
+/// Puts a question to the council; resolves once its start is stored.
+pub(crate) async fn ask(app: &App, caller: &Caller, question: &Question) -> Result<Asked, Problem> {
+    if !app.config.has_store && question.body.contains_key("idempotency_key") {
+        return Err(Problem::new(
+            Code::Unsupported,
+            "this door keeps nothing between requests",
+        )
+        .at("idempotency_key")
+        .fix("leave the key out, or ask through a door with a store"));
+    }
+    let door = Door {
+        identity: caller.identity.clone(),
+        capabilities: app.capabilities(),
+        classic: question.classic,
+    };
+    let mut ask = Ask::read(&Value::Object(question.body.clone()), &door)?;
+    if ask.conversation_id.is_none() {
+        ask.conversation_id.clone_from(&caller.session);
+    }
+    let asked = app.engine.ask(ask).await?;
+    if asked.fresh {
+        observe(app, asked.id);
+    }
+    Ok(asked)
+}
+
+/// The answer to a question where no stream is wanted.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Accepted {
+    /// The deliberation's id.
+    pub(crate) id: DeliberationId,
+    /// The same, under its name in the events.
+    pub(crate) trace_id: DeliberationId,
+    /// False when an `idempotency_key` was repeated.
+    pub(crate) fresh: bool,
+    /// Where its events are.
+    pub(crate) events: String,
+    /// The place before its first event.
+    pub(crate) cursor: Cursor,
+}
+
+impl Accepted {
+    pub(crate) fn of(asked: &Asked) -> Self {
+        Accepted {
+            id: asked.id,
+            trace_id: asked.id,
+            fresh: asked.fresh,
+            events: format!("{}/events", address(asked.id)),
+            cursor: Cursor::start(asked.id),
+        }
+    }
+}
+
+fn address(id: DeliberationId) -> String {
+    format!("/v1/deliberations/{id}")
+}
+
+/// `POST /v1/deliberations`.
+pub(crate) async fn create(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let headers = request.headers().clone();
+    let stream = accepts_stream(&headers);
+    let body = intake::object(request, app.declared()).await?;
+    let question = Question::read(body, &headers, false)?;
+    let asked = ask(&app, &caller, &question).await?;
+    let mut response = if stream {
+        follow(&app, asked.id, question.after.as_deref(), question.dialect).await?
+    } else {
+        let status = if asked.fresh {
+            StatusCode::CREATED
+        } else {
+            StatusCode::OK
+        };
+        (status, Json(Accepted::of(&asked))).into_response()
+    };
+    if let Ok(location) = HeaderValue::from_str(&address(asked.id)) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    Ok(response)
+}
+
+/// Opens the stream of a deliberation after a cursor, or from its start.
+pub(crate) async fn follow(
+    app: &App,
+    id: DeliberationId,
+    after: Option<&str>,
+    dialect: Dialect,
+) -> Result<Response, Problem> {
+    let after = place(id, after, "after")?;
+    stream::open(app, From { after, dialect }).await
+}
+
+/// The parameters of `GET /v1/deliberations/{id}/events`.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(crate) struct EventsQuery {
+    /// A whole event id, or `0` for the beginning.
+    after: Option<String>,
+    /// `native` or `chunks`.
+    dialect: Option<String>,
+}
+
+/// `GET /v1/deliberations/{id}/events`.
+pub(crate) async fn events(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let id = deliberation(&id)?;
+    let query: EventsQuery = intake::query(&uri)?;
+    let dialect = query.dialect.as_deref().map(dialect).transpose()?;
+    let (field, after) = match last_event_id(&headers)? {
+        Some(last) => ("Last-Event-ID", Some(last)),
+        None => ("after", query.after),
+    };
+    let after = place(id, after.as_deref(), field)?;
+    if after.seq > 0 {
+        let head = app.logs.head(id).await?;
+        if head.is_over() && after == head.cursor() {
+            // Source: HTML standard, 9.2.4: 204 tells an EventSource to stop connecting again.
+            return Ok(StatusCode::NO_CONTENT.into_response());
+        }
+    }
+    let dialect = dialect.unwrap_or_default();
+    stream::open(&app, From { after, dialect }).await
+}
+
+/// `GET /v1/deliberations/{id}`.
+pub(crate) async fn snapshot(
+    State(app): State<App>,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let (snapshot, _) = app.logs.snapshot(deliberation(&id)?).await?;
+    Ok(Json(snapshot).into_response())
+}
+
+/// The body of a verb: whom it is meant for.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+pub(crate) struct VerbBody {
+    /// A sage, `judge`, or nothing for all.
+    pub(crate) agent: Option<String>,
+}
+
+/// What a verb did.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Done {
+    /// The deliberation to follow: another one where a new one was linked.
+    pub(crate) id: DeliberationId,
+    /// Whether anything changed.
+    pub(crate) changed: bool,
+}
+
+/// `POST /v1/deliberations/{id}/stop`.
+pub(crate) async fn stop(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let id = deliberation(&id)?;
+    let body: VerbBody = intake::typed(intake::object(request, app.declared()).await?)?;
+    Ok(Json(stop_it(&app, id, body).await?).into_response())
+}
+
+pub(crate) async fn stop_it(
+    app: &App,
+    id: DeliberationId,
+    body: VerbBody,
+) -> Result<Done, Problem> {
+    let target = body.agent.as_deref().map(agent).transpose()?;
+    let stopped = app.engine.stop(id, target, "user").await?;
+    Ok(Done {
+        id,
+        changed: stopped.changed,
+    })
+}
+
+/// `POST /v1/deliberations/{id}/resume`.
+pub(crate) async fn resume(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let id = deliberation(&id)?;
+    let _: VerbBody = intake::typed(intake::object(request, app.declared()).await?)?;
+    Ok(Json(resume_it(&app, id).await?).into_response())
+}
+
+pub(crate) async fn resume_it(app: &App, id: DeliberationId) -> Result<Done, Problem> {
+    let asked = app.engine.resume(id, "user").await?;
+    if asked.fresh {
+        observe(app, asked.id);
+    }
+    Ok(Done {
+        id: asked.id,
+        changed: asked.fresh,
+    })
+}
+
+/// Reads a deliberation's id from an address.
+pub(crate) fn deliberation(id: &str) -> Result<DeliberationId, Problem> {
+    id.parse()
+        .map_err(|error: magi_event::IdError| Problem::field("id", error.to_string()))
+}
+
+/// Reads a place in a log: a whole id, or `0`, or nothing for the beginning.
+pub(crate) fn place(
+    id: DeliberationId,
+    after: Option<&str>,
+    field: &str,
+) -> Result<Cursor, Problem> {
+    let cursor = match after {
+        None | Some("0") => return Ok(Cursor::start(id)),
+        Some(text) => text
+            .parse::<Cursor>()
+            .map_err(|error| Problem::field(field, error.to_string()))?,
+    };
+    if cursor.deliberation != id {
+        return Err(Problem::new(
+            Code::CursorAhead,
+            format!(
+                "the cursor is a place in deliberation `{}`",
+                cursor.deliberation
+            ),
+        )
+        .at(field));
+    }
+    Ok(cursor)
+}
+
+pub(crate) fn dialect(name: &str) -> Result<Dialect, Problem> {
+    name.parse()
+        .map_err(|error: crate::dialects::UnknownDialect| {
+            Problem::field("dialect", error.to_string())
+        })
+}
+
+fn agent(name: &str) -> Result<Agent, Problem> {
+    name.parse()
+        .map_err(|error: magi_event::UnknownAgent| Problem::field("agent", error.to_string()))
+}
+
+/// Returns the last id a reader has seen; an empty one is none.
+pub(crate) fn last_event_id(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let Some(value) = headers.get("last-event-id") else {
+        return Ok(None);
+    };
+    let text = value
+        .to_str()
+        .map_err(|_| Problem::field("Last-Event-ID", "`Last-Event-ID` is not plain text"))?;
+    Ok(Some(text.to_owned()).filter(|text| !text.is_empty()))
+}
+
+/// Reads a text of the door's own from a body.
+pub(crate) fn text(body: &Map<String, Value>, name: &str) -> Result<Option<String>, Problem> {
+    match body.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(_) => Err(Problem::field(name, format!("`{name}` must be a text"))),
+    }
+}

@@ -1,0 +1,277 @@
+//! The record as one page: no scripts, no pictures, nothing to load, every word escaped.
+
+use std::fmt::Write;
+
+use magi_event::{Agent, Complete, Dissent, FinalDecision, JudgeComplete, Sage, SageLane};
+
+use super::labels::Labels;
+use super::{Record, name, vote_of};
+
+/// Even if escaping failed, nothing on this page could run or be fetched.
+const HEAD: &str = "<meta charset=\"utf-8\">\n<meta http-equiv=\"Content-Security-Policy\" \
+    content=\"default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'\">\n\
+    <meta name=\"viewport\" content=\"width=device-width\">\n<meta name=\"referrer\" \
+    content=\"no-referrer\">\n";
+
+const STYLE: &str = "\
+:root{color-scheme:light dark}\
+body{font:16px/1.6 system-ui,sans-serif;max-width:46rem;margin:2rem auto;padding:0 1rem}\
+h1{font-size:1.5rem;line-height:1.3}h2{font-size:1.15rem;margin-top:2rem}\
+.text{white-space:pre-wrap;overflow-wrap:anywhere;border-inline-start:3px solid;\
+padding-inline-start:.8rem;margin:.5rem 0}\
+.mark{border:2px solid;padding:.4rem .8rem;font-weight:600}\
+.verdict{border:2px solid;padding:.6rem 1rem}.verdict strong{font-size:1.4rem}\
+dl{display:grid;grid-template-columns:max-content 1fr;gap:.2rem 1rem}dt{font-weight:600}dd{margin:0}\
+section{break-inside:avoid}";
+
+pub(super) fn write(record: &Record<'_>) -> String {
+    let labels = record.labels();
+    let snapshot = record.snapshot;
+    let title = escape(&record.heading());
+    let mut page = format!(
+        "<!doctype html>\n<html lang=\"{}\">\n<head>\n{HEAD}<title>{title} - MAGI</title>\n\
+         <style>{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n",
+        labels.lang
+    );
+    if record.is_rehearsal() {
+        page.push_str(&format!(
+            "<p class=\"mark\">{}</p>\n",
+            escape(labels.rehearsal)
+        ));
+    }
+    page.push_str(&verdict(record, labels));
+    section(&mut page, labels.question, &text(&snapshot.question));
+    if let Some(context) = &snapshot.context {
+        section(&mut page, labels.context, &text(context));
+    }
+    page.push_str(&format!("<h2>{}</h2>\n", escape(labels.sages)));
+    for (sage, lane) in &snapshot.sages {
+        page.push_str(&sage_of(record, *sage, lane, labels));
+    }
+    if let Some(complete) = &snapshot.judge.complete {
+        page.push_str(&judge_of(record, complete, labels));
+    }
+    section(&mut page, labels.record, &facts(record, labels));
+    page.push_str("</main>\n</body>\n</html>\n");
+    page
+}
+
+/// Escapes for text and for quoted attributes.
+fn escape(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for char in text.chars() {
+        match char {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            '\'' => safe.push_str("&#39;"),
+            '\0' => safe.push('\u{fffd}'),
+            other => safe.push(other),
+        }
+    }
+    safe
+}
+
+fn text(text: &str) -> String {
+    format!("<div class=\"text\">{}</div>\n", escape(text))
+}
+
+fn section(page: &mut String, heading: &str, inner: &str) {
+    let _ = write!(
+        page,
+        "<section>\n<h2>{}</h2>\n{inner}</section>\n",
+        escape(heading)
+    );
+}
+
+fn list(heading: &str, items: &[String]) -> String {
+    if items.is_empty() {
+        return String::new();
+    }
+    let items: String = items
+        .iter()
+        .map(|item| format!("<li>{}</li>\n", escape(item)))
+        .collect();
+    format!("<h3>{}</h3>\n<ul>\n{items}</ul>\n", escape(heading))
+}
+
+fn verdict(record: &Record<'_>, labels: &Labels) -> String {
+    let mut inner = String::new();
+    match &record.snapshot.verdict {
+        Some(verdict) => inner.push_str(&decided(verdict, labels)),
+        None => {
+            let status = labels.status_word(record.snapshot.status);
+            let why = record.end_without_verdict();
+            let why = escape(why.as_deref().unwrap_or(status));
+            let _ = writeln!(
+                inner,
+                "<p><strong>{}</strong></p>\n<p>{why}</p>",
+                escape(labels.no_verdict)
+            );
+        }
+    }
+    let missing: Vec<String> = record
+        .snapshot
+        .missing
+        .iter()
+        .map(|missing| format!("{} ({})", name(missing.agent), labels.cause(missing.cause)))
+        .collect();
+    inner.push_str(&list(labels.missing, &missing));
+    for (label, value) in [
+        (labels.my_decision, record.my_decision),
+        (labels.outcome, record.outcome),
+    ] {
+        if let Some(value) = value {
+            let _ = write!(inner, "<h3>{}</h3>\n{}", escape(label), text(value));
+        }
+    }
+    format!("<section class=\"verdict\">\n{inner}</section>\n")
+}
+
+/// Returns a shape that tells the decision without any colour.
+const fn shape(decision: FinalDecision) -> &'static str {
+    match decision {
+        FinalDecision::Approved => "○",
+        FinalDecision::Rejected => "×",
+        FinalDecision::Undecided => "△",
+    }
+}
+
+fn decided(verdict: &Complete, labels: &Labels) -> String {
+    let word = labels.final_decision(verdict.final_decision);
+    let agreement = verdict.voting_result.agreement();
+    let judged = match (verdict.overruled, verdict.judge_agrees) {
+        (true, _) => labels.overruled,
+        (false, Some(true)) => labels.judge_agrees,
+        (false, Some(false)) => labels.judge_differs,
+        (false, None) => "",
+    };
+    let judge = &verdict.solomon_judgment;
+    format!(
+        "<p>{}: <strong>{} {word}</strong> ({}: {agreement})</p>\n<p>{judged}</p>\n{}\
+         <h3>{}</h3>\n{}{}{}{}",
+        escape(labels.verdict),
+        shape(verdict.final_decision),
+        escape(labels.votes),
+        text(&verdict.summary),
+        escape(labels.recommendation),
+        text(&verdict.recommendation),
+        judge
+            .dissent
+            .as_ref()
+            .map(|dissent| dissent_of(dissent, labels))
+            .unwrap_or_default(),
+        list(labels.conditions, &judge.conditions),
+        list(labels.would_change, &judge.would_change),
+    )
+}
+
+fn dissent_of(dissent: &Dissent, labels: &Labels) -> String {
+    let whose = dissent.agent.map(|sage| format!(" ({})", name(sage)));
+    format!(
+        "<h3>{}{}</h3>\n{}",
+        escape(labels.dissent),
+        whose.unwrap_or_default(),
+        text(&dissent.text)
+    )
+}
+
+fn who(record: &Record<'_>, agent: Agent) -> String {
+    let model = record.model_of(agent);
+    let model = model.map(|model| format!(" <small>{}</small>", escape(model)));
+    format!("{}{}", name(agent), model.unwrap_or_default())
+}
+
+fn sage_of(record: &Record<'_>, sage: Sage, lane: &SageLane, labels: &Labels) -> String {
+    let mut inner = format!(
+        "<section>\n<h3>{} - {}</h3>\n",
+        who(record, Agent::Sage(sage)),
+        escape(&vote_of(lane, labels))
+    );
+    if !lane.text.is_empty() {
+        inner.push_str(&text(&lane.text));
+    }
+    if let Some(complete) = &lane.complete {
+        if complete.reasoning != lane.text {
+            let _ = writeln!(inner, "<h3>{}</h3>", escape(labels.reasoning));
+            inner.push_str(&text(&complete.reasoning));
+        }
+        inner.push_str(&list(labels.conditions, &complete.conditions));
+        inner.push_str(&list(labels.would_change, &complete.would_change));
+    }
+    inner + "</section>\n"
+}
+
+fn judge_of(record: &Record<'_>, complete: &JudgeComplete, labels: &Labels) -> String {
+    let scores: Vec<String> = complete
+        .sage_scores
+        .iter()
+        .map(|(sage, score)| {
+            let reason = complete.score_reasons.get(sage);
+            let reason = reason.map(|reason| format!(": {reason}"));
+            format!("{} {score}{}", name(*sage), reason.unwrap_or_default())
+        })
+        .collect();
+    let spoken = &record.snapshot.judge.text;
+    let spoken = if spoken.is_empty() {
+        String::new()
+    } else {
+        format!("<h3>{}</h3>\n{}", escape(labels.said), text(spoken))
+    };
+    format!(
+        "<section>\n<h2>{}</h2>\n<h3>{} - {}</h3>\n{}{spoken}{}</section>\n",
+        escape(labels.judge),
+        who(record, Agent::Judge),
+        labels.final_decision(complete.final_decision),
+        text(&complete.reasoning),
+        list(labels.score, &scores),
+    )
+}
+
+fn facts(record: &Record<'_>, labels: &Labels) -> String {
+    let snapshot = record.snapshot;
+    let usage = snapshot.usage;
+    let mut rows = vec![
+        (labels.record, snapshot.trace_id.to_string()),
+        (
+            labels.status,
+            labels.status_word(snapshot.status).to_owned(),
+        ),
+    ];
+    if let Some(at) = snapshot.started_at {
+        rows.push((labels.asked_at, at.to_string()));
+    }
+    if let Some(council) = &snapshot.council {
+        rows.push((
+            labels.council,
+            format!("{} v{}", council.name, council.version),
+        ));
+        rows.push((labels.rule, council.rule.to_string()));
+        rows.push((labels.quorum, council.quorum.to_string()));
+    }
+    let estimated = if usage.estimated {
+        format!(" ({})", labels.estimated)
+    } else {
+        String::new()
+    };
+    rows.push((
+        labels.tokens,
+        format!(
+            "{} → {}{estimated}",
+            usage.input_tokens, usage.output_tokens
+        ),
+    ));
+    if let Some(cost) = snapshot.cost_usd {
+        rows.push((labels.cost, format!("{cost:.4} USD")));
+    }
+    if let Some(verdict) = &snapshot.verdict {
+        let ms = verdict.execution_time;
+        rows.push((labels.duration, format!("{}.{:03} s", ms / 1000, ms % 1000)));
+    }
+    let rows: String = rows
+        .iter()
+        .map(|(label, value)| format!("<dt>{}</dt><dd>{}</dd>\n", escape(label), escape(value)))
+        .collect();
+    format!("<dl>\n{rows}</dl>\n")
+}

@@ -1,0 +1,204 @@
+use magi_event::{Body, Cursor, DeliberationId, Event, Timestamp};
+
+use super::*;
+
+const HOSTILE: &str = "Yes.\n## Injected heading\n<script>alert(1)</script>\n<img src=x onerror=a()>\n\
+    ![pixel](http://evil.example/x.png)\n\"quoted\" & 'single' </div><!-- -->";
+
+fn snapshot(lang: &str) -> Snapshot {
+    let id: DeliberationId = DeliberationId::new(Timestamp::from_millis(1_795_395_723_004), 7);
+    let envelope = |seq: u64, rest: serde_json::Value| {
+        let mut event = serde_json::json!({
+            "seq": seq, "timestamp": "2026-11-23T01:02:03.004Z", "trace_id": id,
+        });
+        for (key, value) in rest.as_object().unwrap() {
+            event[key] = value.clone();
+        }
+        Event::from_json(event.to_string().as_bytes()).unwrap()
+    };
+    let judgment = serde_json::json!({
+        "final_decision": "REJECTED", "reasoning": HOSTILE, "sage_scores": {"caspar": 80.0},
+        "score_reasons": {"caspar": HOSTILE}, "dissent": {"agent": "melchior", "text": HOSTILE},
+        "conditions": [HOSTILE], "would_change": [HOSTILE], "judge_agrees": true,
+        "text_bytes": 0, "text_sha256": "",
+    });
+    let vote = |decision: &str, cause: serde_json::Value| {
+        serde_json::json!({
+            "decision": decision, "reasoning": HOSTILE, "conditions": [HOSTILE],
+            "would_change": [], "confidence": 0.75, "cause": cause, "attempt": 1,
+            "text_bytes": 0, "text_sha256": "", "execution_time": 5,
+        })
+    };
+    let events = [
+        envelope(
+            1,
+            serde_json::json!({"type": "start", "data": {
+                "protocol": 1, "trace_id": id, "question": HOSTILE, "context": HOSTILE, "lang": lang,
+                "council": {"name": "default", "version": 1, "rule": "majority", "quorum": 2,
+                    "sages": ["caspar", "balthasar", "melchior"],
+                    "models": {"caspar": "openai:<b>model</b>"}},
+                "mode": "rehearsal", "capabilities": [],
+            }}),
+        ),
+        envelope(
+            2,
+            serde_json::json!({"type": "agent_chunk", "agentId": "caspar",
+            "data": {"text": HOSTILE}}),
+        ),
+        envelope(
+            3,
+            serde_json::json!({"type": "agent_complete", "agentId": "caspar",
+            "data": vote("REJECTED", serde_json::Value::Null)}),
+        ),
+        envelope(
+            4,
+            serde_json::json!({"type": "agent_complete", "agentId": "melchior",
+            "data": vote("APPROVED", serde_json::Value::Null)}),
+        ),
+        envelope(
+            5,
+            serde_json::json!({"type": "agent_complete", "agentId": "balthasar",
+            "data": vote("ABSTAINED", "timeout".into())}),
+        ),
+        envelope(
+            6,
+            serde_json::json!({"type": "judge_complete", "data": judgment}),
+        ),
+        envelope(
+            7,
+            serde_json::json!({"type": "complete", "data": {
+                "trace_id": id, "status": "degraded",
+                "missing": [{"agent": "balthasar", "cause": "timeout"}],
+                "final_decision": "REJECTED",
+                "voting_result": {"approved": 1, "rejected": 1, "abstained": 1},
+                "solomon_judgment": judgment, "overruled": false, "judge_agrees": true,
+                "summary": HOSTILE, "recommendation": HOSTILE,
+                "usage": {"input_tokens": 1200, "output_tokens": 340}, "cost_usd": 0.0123,
+                "execution_time": 12_345,
+            }}),
+        ),
+    ];
+    let snapshot = Snapshot::fold(id, &events);
+    assert_eq!(
+        snapshot.cursor,
+        Cursor {
+            deliberation: id,
+            generation: 1,
+            seq: 7
+        }
+    );
+    assert!(matches!(events[0].body, Body::Start(_)));
+    snapshot
+}
+
+fn record(snapshot: &Snapshot) -> Record<'_> {
+    Record {
+        snapshot,
+        title: Some("Adopt <it>?"),
+        my_decision: Some(HOSTILE),
+        outcome: Some("It went well."),
+    }
+}
+
+#[test]
+fn the_markdown_has_madrs_headings_and_no_others_of_the_first_two_levels() {
+    let snapshot = snapshot("en");
+    let text = record(&snapshot).markdown();
+    let headings: Vec<&str> = text
+        .lines()
+        .filter(|line| line.starts_with("# ") || line.starts_with("## "))
+        .collect();
+    assert_eq!(
+        headings,
+        [
+            "# Adopt <it>?".replace('<', "\\<"),
+            "## Context and Problem Statement".to_owned(),
+            "## Decision Drivers".to_owned(),
+            "## Considered Options".to_owned(),
+            "## Decision Outcome".to_owned(),
+            "## Pros and Cons of the Options".to_owned(),
+            "## More Information".to_owned(),
+        ]
+    );
+    assert!(
+        text.starts_with("---\nstatus: rejected\ndate: 2026-11-23\n"),
+        "{text}"
+    );
+    assert!(text.contains("### Consequences\n") && text.contains("### Confirmation\n"));
+    assert!(text.contains("Missing: BALTHASAR (timed out)"), "{text}");
+}
+
+#[test]
+fn markdown_from_models_is_inert() {
+    for lang in ["en", "ja"] {
+        let snapshot = snapshot(lang);
+        let text = record(&snapshot).markdown();
+        assert!(text.contains("\\<script>"), "{text}");
+        for alive in ["<script", "<img", "</div", "<!--", "![pixel"] {
+            let mut from = 0;
+            while let Some(at) = text[from..].find(alive) {
+                let at = from + at;
+                assert_eq!(&text[at - 1..at], "\\", "{alive} at {at}");
+                from = at + 1;
+            }
+        }
+    }
+}
+
+#[test]
+fn the_page_has_no_live_word_of_a_model_and_loads_nothing() {
+    for lang in ["en", "ja"] {
+        let snapshot = snapshot(lang);
+        let page = record(&snapshot).html();
+        let own = [
+            "html", "head", "meta", "title", "style", "body", "main", "h1", "h2", "h3", "p",
+            "strong", "section", "div", "ul", "li", "dl", "dt", "dd", "small",
+        ];
+        for tag in page.split('<').skip(1) {
+            let tag = tag.trim_start_matches('/');
+            if tag.starts_with("!doctype") {
+                continue;
+            }
+            let end = tag
+                .find(|char: char| !char.is_ascii_alphanumeric())
+                .unwrap();
+            assert!(own.contains(&&tag[..end]), "<{tag}");
+        }
+        for loads in ["src=", "href=", "url(", "@import", "<script", "<link"] {
+            let escaped = page.replace("&lt;img src=x", "").replace("onerror", "");
+            assert!(!escaped.contains(loads), "{loads}");
+        }
+        assert!(page.contains("default-src 'none'"));
+        assert!(page.contains("REHEARSAL"));
+        assert!(page.contains(&format!("<html lang=\"{lang}\">")));
+    }
+}
+
+#[test]
+fn an_ended_one_without_a_verdict_says_so() {
+    let id = DeliberationId::new(Timestamp::from_millis(1), 7);
+    let mut snapshot = Snapshot::new(id);
+    snapshot.apply(&Event {
+        seq: 1,
+        timestamp: Timestamp::from_millis(5),
+        trace_id: id,
+        body: Body::Error(magi_event::Failure {
+            code: "no_votes".into(),
+            message: "all sages are missing".into(),
+            missing: vec![],
+            usage: None,
+            cost_usd: None,
+        }),
+    });
+    let record = Record::of(&snapshot);
+    assert!(
+        record
+            .markdown()
+            .contains("There is no verdict: all sages are missing (no_votes)")
+    );
+    assert!(record.markdown().contains("status: proposed"));
+    assert!(record.html().contains("There is no verdict"));
+    for word in ["APPROVED", "REJECTED", "UNDECIDED"] {
+        assert!(!record.html().contains(word), "{word}");
+    }
+}

@@ -1,0 +1,225 @@
+//! `POST /invocations`: AgentCore's one way in, through which every verb is also an action.
+//!
+//! A body without `action` and `preset` is the original's call.
+
+use axum::extract::{Extension, Request, State};
+use axum::response::{IntoResponse, Response};
+use http::HeaderMap;
+use magi_event::{Cursor, DeliberationId, Status};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::answer::Json;
+use crate::app::App;
+use crate::deliberations::{self, Question, VerbBody};
+use crate::problem::{Code, Problem};
+use crate::{Caller, about, intake, probe};
+
+/// What a body may ask for, `ask` where it says nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Action {
+    /// Put a question and stream its events.
+    #[default]
+    Ask,
+    /// Stream the events of `id` after `after`.
+    Events,
+    /// Where a deliberation stands, in a few words.
+    Status,
+    /// All that is known of it.
+    Snapshot,
+    /// What this door can do.
+    Capabilities,
+    /// Test whether a hop on the way buffers.
+    Probe,
+    /// Say that a probe's frame was seen.
+    Ack,
+    /// Stop a deliberation.
+    Stop,
+    /// Go on with one.
+    Resume,
+}
+
+impl Action {
+    fn read(body: &Map<String, Value>) -> Result<Option<Action>, Problem> {
+        let Some(name) = deliberations::text(body, "action")? else {
+            return Ok(None);
+        };
+        let action = match name.as_str() {
+            "ask" => Action::Ask,
+            "events" => Action::Events,
+            "status" => Action::Status,
+            "snapshot" => Action::Snapshot,
+            "capabilities" => Action::Capabilities,
+            "probe" => Action::Probe,
+            "ack" => Action::Ack,
+            "stop" => Action::Stop,
+            "resume" => Action::Resume,
+            _ => {
+                let shown: String = name.chars().take(64).collect();
+                let known = "ask, events, status, snapshot, capabilities, probe, ack, stop, resume";
+                return Err(Problem::new(
+                    Code::Unsupported,
+                    format!("this door has no action `{shown}`: it has {known}"),
+                )
+                .at("action"));
+            }
+        };
+        Ok(Some(action))
+    }
+
+    const fn streams(self) -> bool {
+        match self {
+            Action::Ask | Action::Events | Action::Probe => true,
+            Action::Status
+            | Action::Snapshot
+            | Action::Capabilities
+            | Action::Ack
+            | Action::Stop
+            | Action::Resume => false,
+        }
+    }
+}
+
+/// `POST /invocations`.
+pub(crate) async fn invoke(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let headers = request.headers().clone();
+    let body = intake::object(request, app.declared())
+        .await
+        .map_err(Problem::in_stream)?;
+    let action = Action::read(&body).map_err(Problem::in_stream)?;
+    let streams = action.unwrap_or_default().streams();
+    let invocation = Invocation {
+        app: &app,
+        caller: &caller,
+        headers: &headers,
+        body,
+    };
+    invocation.run(action).await.map_err(|problem| {
+        if streams {
+            problem.in_stream()
+        } else {
+            problem.in_json()
+        }
+    })
+}
+
+struct Invocation<'a> {
+    app: &'a App,
+    caller: &'a Caller,
+    headers: &'a HeaderMap,
+    body: Map<String, Value>,
+}
+
+impl Invocation<'_> {
+    async fn run(self, action: Option<Action>) -> Result<Response, Problem> {
+        let app = self.app;
+        match action {
+            None => {
+                let classic = !self.body.contains_key("preset");
+                self.ask(classic).await
+            }
+            Some(Action::Ask) => self.ask(false).await,
+            Some(Action::Events) => self.events().await,
+            Some(Action::Status) => Ok(Json(status(app, self.id()?).await?).into_response()),
+            Some(Action::Snapshot) => {
+                let (snapshot, _) = app.logs.snapshot(self.id()?).await?;
+                Ok(Json(snapshot).into_response())
+            }
+            Some(Action::Capabilities) => Ok(Json(about::capabilities(app)).into_response()),
+            Some(Action::Probe) => self.probe(),
+            Some(Action::Ack) => self.ack(),
+            Some(Action::Stop) => {
+                let id = self.id()?;
+                let verb: VerbBody = intake::typed(self.body)?;
+                let done = deliberations::stop_it(app, id, verb).await?;
+                Ok(Json(done).into_response())
+            }
+            Some(Action::Resume) => {
+                let done = deliberations::resume_it(app, self.id()?).await?;
+                Ok(Json(done).into_response())
+            }
+        }
+    }
+
+    async fn ask(self, classic: bool) -> Result<Response, Problem> {
+        let question = Question::read(self.body, self.headers, classic)?;
+        let asked = deliberations::ask(self.app, self.caller, &question).await?;
+        let after = question.after.as_deref();
+        deliberations::follow(self.app, asked.id, after, question.dialect).await
+    }
+
+    async fn events(self) -> Result<Response, Problem> {
+        let after = deliberations::text(&self.body, "after")?;
+        let dialect = match deliberations::text(&self.body, "dialect")? {
+            Some(name) => deliberations::dialect(&name)?,
+            None => crate::dialects::Dialect::Native,
+        };
+        deliberations::follow(self.app, self.id()?, after.as_deref(), dialect).await
+    }
+
+    /// Returns the deliberation that is meant: `id`, or the one whose place `after` is.
+    fn id(&self) -> Result<DeliberationId, Problem> {
+        if let Some(id) = deliberations::text(&self.body, "id")? {
+            return deliberations::deliberation(&id);
+        }
+        deliberations::text(&self.body, "after")?
+            .and_then(|after| after.parse::<Cursor>().ok())
+            .map(|cursor| cursor.deliberation)
+            .ok_or_else(|| Problem::field("id", "`id` is missing: name the deliberation"))
+    }
+
+    fn probe(self) -> Result<Response, Problem> {
+        let asked: ProbeBody = intake::typed(self.body)?;
+        probe::run(
+            self.app,
+            probe::Asked {
+                frames: asked.frames.unwrap_or(5),
+                acked: asked.ack.unwrap_or(true),
+            },
+        )
+    }
+
+    fn ack(self) -> Result<Response, Problem> {
+        let seen: AckBody = intake::typed(self.body)?;
+        self.app.probes.ack(&seen.probe, seen.frame)?;
+        Ok(Json(json!({ "seen": seen.frame })).into_response())
+    }
+}
+
+/// The body of the action `probe`.
+#[derive(Debug, Deserialize)]
+struct ProbeBody {
+    frames: Option<u32>,
+    ack: Option<bool>,
+}
+
+/// The body of the action `ack`.
+#[derive(Debug, Deserialize)]
+struct AckBody {
+    probe: String,
+    frame: u32,
+}
+
+/// Where a deliberation stands.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Standing {
+    id: DeliberationId,
+    status: Status,
+    /// The place of the last stored event.
+    cursor: Cursor,
+}
+
+async fn status(app: &App, id: DeliberationId) -> Result<Standing, Problem> {
+    let head = app.logs.head(id).await?;
+    Ok(Standing {
+        id,
+        status: head.status,
+        cursor: head.cursor(),
+    })
+}

@@ -1,0 +1,138 @@
+//! The built page, inside the program: looked up by exact key, never by path.
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::{HeaderValue, StatusCode, Uri, header};
+use rust_embed::RustEmbed;
+
+use crate::problem::{Code, Problem};
+
+/// The committed output of `web/`.
+#[derive(RustEmbed)]
+#[folder = "page/"]
+struct Files;
+
+/// Lets the page load its own files and call its own server, and nothing else.
+///
+/// Styles may stand in elements, because the widgets set positions there; scripts may not.
+/// Source: CSP Level 3.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
+    img-src 'self' data:; font-src 'self'; connect-src 'self'; manifest-src 'self'; \
+    worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// Tells whether the path is one of the page's.
+pub(crate) fn has(path: &str) -> bool {
+    key(path).is_some()
+}
+
+/// Returns the exact key of a path, if there is such a file.
+fn key(path: &str) -> Option<&str> {
+    let key = match path.strip_prefix('/')? {
+        "" => "index.html",
+        key => key,
+    };
+    Files::iter().any(|name| name == key).then_some(key)
+}
+
+/// Answers with one of the page's files.
+pub(crate) async fn serve(uri: Uri) -> Response {
+    match key(uri.path()).and_then(|key| Files::get(key).map(|file| (key, file))) {
+        Some((key, file)) => answer(key, file),
+        None => Problem::new(Code::NotFound, "there is nothing at this address")
+            .fix("see /openapi.json for what there is")
+            .into_response(),
+    }
+}
+
+fn answer(key: &str, file: rust_embed::EmbeddedFile) -> Response {
+    let body = match file.data {
+        std::borrow::Cow::Borrowed(bytes) => Bytes::from_static(bytes),
+        std::borrow::Cow::Owned(bytes) => Bytes::from(bytes),
+    };
+    let kind = mime_guess::from_path(key).first_or_octet_stream();
+    let kind = match kind.type_() {
+        mime_guess::mime::TEXT => format!("{}; charset=utf-8", kind.essence_str()),
+        _ => kind.essence_str().to_owned(),
+    };
+    let mut response = (StatusCode::OK, Body::from(body)).into_response();
+    let headers = response.headers_mut();
+    if let Ok(kind) = HeaderValue::from_str(&kind) {
+        headers.insert(header::CONTENT_TYPE, kind);
+    }
+    let caching = if key.starts_with("assets/") {
+        // The bundler puts a hash of the content into these names.
+        "public, max-age=31536000, immutable"
+    } else {
+        "no-cache"
+    };
+    let fixed = [
+        (header::CACHE_CONTROL, caching),
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+    ];
+    for (name, value) in fixed {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers.insert(
+        "cross-origin-opener-policy",
+        HeaderValue::from_static("same-origin"),
+    );
+    headers.insert(
+        "permissions-policy",
+        HeaderValue::from_static("camera=(), geolocation=(), microphone=()"),
+    );
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_exact_keys_are_found() {
+        assert!(has("/"));
+        assert!(has("/index.html"));
+        for path in [
+            "",
+            "index.html",
+            "//index.html",
+            "/./index.html",
+            "/../page/index.html",
+            "/..%2findex.html",
+            "/%2e%2e/Cargo.toml",
+            "/../Cargo.toml",
+            "/index.html/",
+            "/INDEX.HTML",
+            "/assets",
+            "/assets/",
+            "/index.html%00",
+            "/v1/deliberations",
+        ] {
+            assert!(!has(path), "{path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_page_comes_with_its_policy_and_is_asked_for_anew() {
+        let response = serve(Uri::from_static("/")).await;
+        let headers = response.headers();
+        assert_eq!(headers["content-type"], "text/html; charset=utf-8");
+        assert_eq!(headers["cache-control"], "no-cache");
+        let policy = headers["content-security-policy"].to_str().unwrap();
+        assert!(policy.contains("script-src 'self';") && policy.contains("default-src 'none'"));
+        assert_eq!(headers["x-content-type-options"], "nosniff");
+    }
+
+    #[tokio::test]
+    async fn what_is_not_there_is_a_problem() {
+        let response = serve(Uri::from_static("/nothing")).await;
+        assert_eq!(response.status(), StatusCode::NOT_FOUND);
+        assert_eq!(
+            response.headers()["content-type"],
+            "application/problem+json"
+        );
+    }
+}
