@@ -26,6 +26,7 @@ mod logs;
 mod memory;
 mod reader;
 mod search;
+mod sqlite;
 mod store;
 mod writer;
 
@@ -38,5 +39,6 @@ pub use facts::{Change, Facts, Field};
 pub use logs::{After, Logs, Options, Takeover, Unfinished};
 pub use memory::MemoryStore;
 pub use reader::{Page, Reader};
+pub use sqlite::SqliteStore;
 pub use store::{Generation, Head, Key, Keyed, New, Opens, Owner, PostedVerb, Store, Write};
 pub use writer::{Commit, Writer};

@@ -19,6 +19,13 @@ macro_rules! on_every_store {
                 super::$name(super::Place::memory()).await;
             })*
         }
+
+        mod sqlite {
+            $(#[tokio::test(start_paused = true)]
+            async fn $name() {
+                super::$name(super::Place::disk()).await;
+            })*
+        }
     };
 }
 

@@ -10,12 +10,14 @@ use magi_event::{
     Start, Status, Tally, TextDigest, Usage, Votes,
 };
 use magi_log::{
-    After, Commit, Entry, Env, Error, Key, Logs, MemoryStore, New, Options, Reader, Store, Writer,
+    After, Commit, Entry, Env, Error, Key, Logs, MemoryStore, New, Options, Reader, SqliteStore,
+    Store, Writer,
 };
 
 /// Somewhere logs are kept; every store made of it is another owner on the same logs.
 pub(crate) enum Place {
     Memory(MemoryStore),
+    Disk(tempfile::TempDir),
 }
 
 impl Place {
@@ -23,9 +25,14 @@ impl Place {
         Place::Memory(MemoryStore::new())
     }
 
+    pub(crate) fn disk() -> Self {
+        Place::Disk(tempfile::tempdir().unwrap())
+    }
+
     pub(crate) fn store(&self) -> Arc<dyn Store> {
         match self {
             Place::Memory(store) => Arc::new(store.peer()),
+            Place::Disk(folder) => Arc::new(SqliteStore::open(folder.path()).unwrap()),
         }
     }
 

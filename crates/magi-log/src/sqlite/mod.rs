@@ -1,0 +1,201 @@
+//! The store on disk: one SQLite database in the data folder.
+
+mod catalogue;
+mod owner;
+mod queue;
+mod read;
+mod schema;
+mod values;
+mod write;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::future::{BoxFuture, FutureExt};
+use magi_event::{DeliberationId, Timestamp};
+
+use self::owner::Ownership;
+use self::queue::Queue;
+use self::read::Pool;
+use crate::catalogue::{Patch, Query, Row, Rows};
+use crate::store::{Head, Keyed, PostedVerb, Store, Write};
+use crate::{Batch, Entropy, Error, SystemEntropy};
+
+/// The database's name in the data folder.
+const DATABASE: &str = "magi.db";
+
+/// Where the owners' locked files are.
+const OWNERS: &str = "owners";
+
+/// The letters of an owner's name: 60 random bits.
+const NAME_LETTERS: usize = 12;
+
+/// Keeps logs in a SQLite database, `magi.db` in the data folder. Several processes may share it.
+///
+/// What a commit confirmed is on the disk, as far as the disk keeps its word: the database runs
+/// with a write-ahead log and `synchronous = FULL`.
+pub struct SqliteStore {
+    ownership: Arc<Ownership>,
+    queue: Queue,
+    pool: Pool,
+}
+
+impl SqliteStore {
+    /// Opens the database in `folder`, creating both as needed. Reads and writes the disk: a few
+    /// milliseconds.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Newer`] when a newer version wrote it, [`Error::Open`] when it cannot be opened.
+    pub fn open(folder: &Path) -> Result<Self, Error> {
+        let failed = |error: std::io::Error| Error::Open {
+            path: folder.display().to_string(),
+            reason: error.to_string(),
+        };
+        create_private(folder).map_err(failed)?;
+        let path = folder.join(DATABASE);
+        let connection = schema::open_writer(&path)?;
+        let name = SystemEntropy.tag(NAME_LETTERS);
+        let ownership = Ownership::take(folder.join(OWNERS), name).map_err(failed)?;
+        Ok(SqliteStore {
+            ownership: Arc::new(ownership),
+            queue: Queue::new(path.clone(), connection),
+            pool: Pool::new(path),
+        })
+    }
+}
+
+/// Creates the folder for this user alone: questions are nobody else's business.
+fn create_private(folder: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
+/// Marks the owners known to be dead.
+fn look(ownership: &Ownership, head: &mut Head) {
+    if let Some(owner) = &mut head.owner {
+        owner.dead = ownership.is_dead(&owner.name);
+    }
+}
+
+impl Store for SqliteStore {
+    fn owner(&self) -> &str {
+        self.ownership.name()
+    }
+
+    fn write(&self, write: Arc<Write>) -> BoxFuture<'_, Result<(), Error>> {
+        let ownership = Arc::clone(&self.ownership);
+        let act = move |c: &rusqlite::Connection| write::write(c, ownership.name(), &write);
+        self.queue.write(act).boxed()
+    }
+
+    fn head(&self, id: DeliberationId) -> BoxFuture<'_, Result<Head, Error>> {
+        let ownership = Arc::clone(&self.ownership);
+        let read = self.pool.read(move |connection| {
+            let mut head = read::head(connection, id)?;
+            look(&ownership, &mut head);
+            Ok(head)
+        });
+        read.boxed()
+    }
+
+    fn batches(&self, id: DeliberationId, after: u64) -> BoxFuture<'_, Result<Vec<Batch>, Error>> {
+        let read = self.pool.read(move |c| read::batches(c, id, after));
+        read.boxed()
+    }
+
+    fn setup(&self, id: DeliberationId) -> BoxFuture<'_, Result<Bytes, Error>> {
+        self.pool.read(move |c| read::setup(c, id)).boxed()
+    }
+
+    fn lookup_key(
+        &self,
+        identity: String,
+        key: String,
+    ) -> BoxFuture<'_, Result<Option<Keyed>, Error>> {
+        let read = self.pool.read(move |c| read::key(c, &identity, &key));
+        read.boxed()
+    }
+
+    fn unfinished(&self) -> BoxFuture<'_, Result<Vec<Head>, Error>> {
+        let ownership = Arc::clone(&self.ownership);
+        let read = self.pool.read(move |connection| {
+            let mut heads = read::unfinished(connection)?;
+            heads.iter_mut().for_each(|head| look(&ownership, head));
+            Ok(heads)
+        });
+        read.boxed()
+    }
+
+    fn renew(&self, until: Timestamp) -> BoxFuture<'_, Result<Vec<(DeliberationId, u32)>, Error>> {
+        let ownership = Arc::clone(&self.ownership);
+        let act = move |c: &rusqlite::Connection| write::renew(c, ownership.name(), until);
+        self.queue.write(act).boxed()
+    }
+
+    fn release(
+        &self,
+        id: DeliberationId,
+        generation: u32,
+        alive: bool,
+    ) -> BoxFuture<'_, Result<(), Error>> {
+        let ownership = Arc::clone(&self.ownership);
+        let release = self.queue.write(move |connection| {
+            write::release(connection, ownership.name(), id, generation, alive)
+        });
+        release.boxed()
+    }
+
+    fn resign(&self) {
+        self.ownership.resign();
+    }
+
+    fn post(&self, id: DeliberationId, verb: PostedVerb) -> BoxFuture<'_, Result<(), Error>> {
+        let act = move |c: &rusqlite::Connection| write::post(c, id, &verb);
+        self.queue.write(act).boxed()
+    }
+
+    fn take_posted(&self) -> BoxFuture<'_, Result<Vec<(DeliberationId, PostedVerb)>, Error>> {
+        let ownership = Arc::clone(&self.ownership);
+        let take = async move {
+            // Mostly there is nothing, and looking needs no place in the line of writers.
+            let any = self.pool.read(read::any_posted).await?;
+            if !any {
+                return Ok(Vec::new());
+            }
+            let act = move |c: &rusqlite::Connection| write::take_posted(c, ownership.name());
+            self.queue.write(act).await
+        };
+        take.boxed()
+    }
+
+    fn list(&self, query: Query) -> BoxFuture<'_, Result<Rows, Error>> {
+        self.pool.read(move |c| catalogue::list(c, &query)).boxed()
+    }
+
+    fn row(&self, id: DeliberationId) -> BoxFuture<'_, Result<Row, Error>> {
+        self.pool.read(move |c| catalogue::row(c, id)).boxed()
+    }
+
+    fn patch(&self, id: DeliberationId, patch: Patch) -> BoxFuture<'_, Result<Row, Error>> {
+        let act = move |c: &rusqlite::Connection| catalogue::patch(c, id, &patch);
+        self.queue.write(act).boxed()
+    }
+
+    fn delete(&self, id: DeliberationId, at: Timestamp) -> BoxFuture<'_, Result<(), Error>> {
+        let delete = self.queue.remove(move |c| write::delete(c, id, at));
+        delete.boxed()
+    }
+}
+
+impl std::fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SqliteStore")
+            .field("owner", &self.ownership.name())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,150 @@
+//! Opening the database: settings, format version, the first creation.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+use crate::Error;
+
+/// The version of the stored format, in `user_version`.
+pub(super) const FORMAT: u32 = 1;
+
+/// "MAGI" in ASCII, in `application_id`, so that `file` and we know whose database it is.
+const APPLICATION: i32 = 0x4D41_4749;
+
+/// How long SQLite waits for another process's lock before a call fails. Shorter than the time of
+/// one commit, which tries again.
+const BUSY: Duration = Duration::from_millis(1_000);
+
+/// The write-ahead log is cut back to this many bytes after a checkpoint.
+const WAL_LIMIT: i64 = 16 * 1024 * 1024;
+
+/// Opens the database for writing, creating it when it is new.
+///
+/// A commit is durable when it returns (`synchronous = FULL`): the operating system was told to
+/// write the log through to the disk. Source: SQLite, "PRAGMA synchronous" and "Write-Ahead
+/// Logging", section 3.
+pub(super) fn open_writer(path: &Path) -> Result<Connection, Error> {
+    let fresh = !path.exists();
+    let mut connection = Connection::open(path).map_err(|error| cannot_open(path, &error))?;
+    prepare(&mut connection, path)?;
+    if fresh {
+        sync_folder(path)?;
+    }
+    Ok(connection)
+}
+
+/// Opens the database for reading alone.
+pub(super) fn open_reader(path: &Path) -> Result<Connection, Error> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(Error::unavailable)?;
+    connection.busy_timeout(BUSY).map_err(Error::unavailable)?;
+    connection.set_prepared_statement_cache_capacity(32);
+    Ok(connection)
+}
+
+fn prepare(connection: &mut Connection, path: &Path) -> Result<(), Error> {
+    let failed = |error: rusqlite::Error| cannot_open(path, &error);
+    connection.busy_timeout(BUSY).map_err(failed)?;
+    check_format(connection, path)?;
+    let mode: String = connection
+        .pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))
+        .map_err(failed)?;
+    if mode != "wal" {
+        return Err(refused(path, "it does not allow a write-ahead log"));
+    }
+    for (name, value) in [
+        ("synchronous", "full"),
+        ("secure_delete", "on"), // Deleted text must not stay in the file's free pages.
+        ("temp_store", "memory"),
+    ] {
+        connection
+            .pragma_update(None, name, value)
+            .map_err(failed)?;
+    }
+    let limit =
+        connection.pragma_update_and_check(None, "journal_size_limit", WAL_LIMIT, |_| Ok(()));
+    limit.map_err(failed)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    create(connection, path)
+}
+
+/// Refuses a database of a newer version, or of another program.
+fn check_format(connection: &Connection, path: &Path) -> Result<u32, Error> {
+    let number = |name: &str| {
+        let value = connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
+        value.map_err(|error| cannot_open(path, &error))
+    };
+    let found = u32::try_from(number("user_version")?).unwrap_or(u32::MAX);
+    let application = number("application_id")?;
+    if application != APPLICATION && (application != 0 || found != 0) {
+        return Err(refused(path, "it is another program's database"));
+    }
+    if found > FORMAT {
+        return Err(Error::Newer {
+            found,
+            known: FORMAT,
+        });
+    }
+    Ok(found)
+}
+
+/// Creates the tables, once, also when two processes begin at the same time.
+fn create(connection: &mut Connection, path: &Path) -> Result<(), Error> {
+    if check_format(connection, path)? == FORMAT {
+        return Ok(());
+    }
+    let failed = |error: rusqlite::Error| cannot_open(path, &error);
+    let transaction = connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(failed)?;
+    if check_format(&transaction, path)? == FORMAT {
+        return Ok(());
+    }
+    let create = || {
+        transaction.execute_batch(include_str!("schema.sql"))?;
+        transaction.pragma_update(None, "application_id", APPLICATION)?;
+        transaction.pragma_update(None, "user_version", FORMAT)
+    };
+    create().map_err(failed)?;
+    transaction.commit().map_err(failed)
+}
+
+/// Moves everything committed from the write-ahead log into the database and makes both durable.
+///
+/// # Errors
+///
+/// When a part could not be moved: a reader is in the way, or the disk fails.
+pub(super) fn checkpoint(connection: &Connection) -> Result<(), Error> {
+    let moved = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| {
+        Ok((
+            row.get::<_, i64>(0)?,
+            row.get::<_, i64>(1)?,
+            row.get::<_, i64>(2)?,
+        ))
+    });
+    match moved {
+        Ok((0, log, done)) if log == done => Ok(()),
+        Ok(_) => Err(Error::unavailable("a checkpoint could not be completed")),
+        Err(error) => Err(Error::unavailable(error)),
+    }
+}
+
+/// Makes the new file's name durable too.
+fn sync_folder(path: &Path) -> Result<(), Error> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let synced = std::fs::File::open(folder).and_then(|folder| folder.sync_all());
+    synced.map_err(|error| refused(path, &error.to_string()))
+}
+
+fn cannot_open(path: &Path, error: &rusqlite::Error) -> Error {
+    refused(path, &error.to_string())
+}
+
+fn refused(path: &Path, reason: &str) -> Error {
+    Error::Open {
+        path: path.display().to_string(),
+        reason: reason.to_owned(),
+    }
+}
