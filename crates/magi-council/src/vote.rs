@@ -195,16 +195,11 @@ fn draft(answer: &Answer<'_>) -> Result<Draft, Why> {
         let alone = ("decision".to_owned(), value::Value::text(text.trim()));
         return Ok(Draft::of(value::Value::Object(vec![alone])));
     }
-    let json = block::json(text);
-    let inside = |block: &Block| {
-        json.iter()
-            .any(|json| block.start < json.end && json.start < block.end)
-    };
-    let mut blocks = line::find(text);
+    let mut blocks = block::json(text);
     blocks.extend(element::find(text));
-    blocks.retain(|block| !inside(block));
-    blocks.extend(json);
-    blocks.sort_by_key(|block| block.start);
+    blocks = outermost(blocks);
+    blocks.extend(line::find(text));
+    blocks = outermost(blocks);
 
     if let Some(own) = blocks
         .iter()
@@ -226,6 +221,18 @@ fn draft(answer: &Answer<'_>) -> Result<Draft, Why> {
         (true, false) if last.cut => Err(Why::CutOff),
         _ => Err(Why::NoVote),
     }
+}
+
+/// Drops the blocks inside other blocks: what stands there is part of what the outer one says.
+fn outermost(mut blocks: Vec<Block>) -> Vec<Block> {
+    blocks.sort_by_key(|block| block.start);
+    let mut reached = 0;
+    blocks.retain(|block| {
+        let outside = block.start >= reached;
+        reached = reached.max(block.end);
+        outside
+    });
+    blocks
 }
 
 /// Reads a tool call's arguments: JSON, or JSON in a string, or JSON with something around it.

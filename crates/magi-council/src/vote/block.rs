@@ -40,7 +40,7 @@ enum Outcome {
 /// by a budget in proportion to the text.
 pub(super) fn json(text: &str) -> Vec<Block> {
     let mut blocks = Vec::new();
-    let mut fuel = text.len().saturating_mul(16) + 64 * 1024;
+    let mut fuel = text.len().saturating_mul(24) + 64 * 1024;
     let mut at = 0;
     while let Some(offset) = text[at..].find(['{', '｛']) {
         let start = at + offset;

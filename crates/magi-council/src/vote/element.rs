@@ -29,13 +29,16 @@ pub(super) fn find(text: &str) -> Vec<Block> {
         let close = format!("</{}>", &root[1..]);
         let found = text[body..].find(&close);
         let end = found.map_or(text.len(), |length| body + length);
-        if let Some(value) = read(&text[body..end]) {
+        let draft = read(&text[body..end])
+            .map(Draft::of)
+            .filter(Draft::has_decision);
+        if let Some(draft) = draft {
             let end = found.map_or(end, |_| end + close.len());
             blocks.push(Block {
                 start,
                 end,
                 cut: found.is_none(),
-                draft: Draft::of(value),
+                draft,
             });
         }
         if found.is_none() {

@@ -144,6 +144,9 @@ fn pair(line: &str) -> Option<(String, Value)> {
         Some(rest) => rest.split_once('】')?,
         None => line.split_once([':', '：'])?,
     };
+    if key.contains(['{', '｛', '[', '［']) {
+        return None;
+    }
     let key = strip(key);
     if key.len() > MAX_KEY || !field(key).is_some_and(is_a_line) {
         return None;
@@ -151,6 +154,7 @@ fn pair(line: &str) -> Option<(String, Value)> {
     let value = value.trim_matches(|c| matches!(c, '*' | ':' | '：' | '_') || is_space(c));
     let value = match value {
         "" => Value::List(Vec::new()),
+        block if block.starts_with(['{', '｛', '`']) => return None,
         list if list.starts_with('[') => value::parse(list)?,
         text => Value::text(unquoted(text)),
     };

@@ -82,8 +82,7 @@ pub(super) fn closing(rest: &str, place: Place) -> Closing {
         (',', Place::List) => before_item(&after[first.len_utf8()..]),
         ('/', Place::Object | Place::List) => comment(after),
         ('#', Place::Object | Place::List) if new_line => Closing::End,
-        ('`', _) if new_line => starts(after, "```"),
-        ('<', _) if new_line => starts(after, "</"),
+        ('`' | '~' | '<', _) if new_line => interruption(after),
         (_, Place::Object) if new_line => before_key(after),
         (_, Place::List) if new_line => before_item(after),
         _ => Closing::Part,
@@ -99,6 +98,7 @@ fn before_key(text: &str) -> Closing {
     match plain(first) {
         '}' | '#' => return Closing::End,
         '/' => return comment(text),
+        '`' | '~' | '<' => return interruption(text),
         _ => {}
     }
     let quotes = closers(first);
@@ -129,6 +129,7 @@ fn before_item(text: &str) -> Closing {
     match plain(first) {
         ']' | '}' | '{' | '[' | '#' => Closing::End,
         '/' => comment(text),
+        '`' | '~' | '<' => interruption(text),
         'n' => starts(text, "null"),
         _ if closers(first).is_empty() => Closing::Part,
         _ => Closing::End,
@@ -140,6 +141,15 @@ fn comment(text: &str) -> Closing {
         (Closing::Part, block) => block,
         (line, _) => line,
     }
+}
+
+/// Decides from a mark that may be the end of the fence or the element around a block.
+fn interruption(text: &str) -> Closing {
+    let ends = ["```", "~~~", "</"].map(|end| starts(text, end));
+    *ends
+        .iter()
+        .find(|end| **end != Closing::Part)
+        .unwrap_or(&Closing::Part)
 }
 
 /// Tells whether the text starts with a word, or still could.

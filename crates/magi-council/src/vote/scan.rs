@@ -12,7 +12,7 @@ use super::quote::{self, Closing, MAX_KEY, Place, closers, in_bare_key, plain};
 use super::words::{self, is_space};
 
 /// The deepest nesting of objects and lists.
-const MAX_DEPTH: usize = 32;
+const MAX_DEPTH: usize = 16;
 
 /// The most characters of one block.
 const MAX_BLOCK: usize = 256 * 1024;
@@ -188,7 +188,7 @@ impl Scanner {
             _ if is_space(c) => Some(self.to(back.mode())),
             '/' => Some(self.to(Mode::Comment(Comment::Slash, back))),
             '#' => Some(self.to(Mode::Comment(Comment::Line, back))),
-            '`' | '<' if self.known => Some(Step::Interrupted(1)),
+            '`' | '~' | '<' if self.known => Some(Step::Interrupted(1)),
             _ => None,
         }
     }

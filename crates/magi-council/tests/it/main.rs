@@ -3,4 +3,7 @@
 
 mod outcomes;
 mod votes;
+mod votes_bounds;
+mod votes_judge;
+mod votes_mutants;
 mod votes_split;

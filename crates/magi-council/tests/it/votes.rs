@@ -77,9 +77,17 @@ pub(crate) fn malformed() -> Vec<Case> {
     serde_json::from_str(include_str!("../votes/malformed.json")).expect("malformed.json")
 }
 
+pub(crate) fn japanese() -> Vec<Case> {
+    serde_json::from_str(include_str!("../votes/japanese.json")).expect("japanese.json")
+}
+
+pub(crate) fn quoting() -> Vec<Case> {
+    serde_json::from_str(include_str!("../votes/quoting.json")).expect("quoting.json")
+}
+
 /// Returns every case of every corpus.
 pub(crate) fn all() -> Vec<Case> {
-    malformed()
+    [malformed(), japanese(), quoting()].concat()
 }
 
 /// Reads every case and shows all that differ at once.
@@ -103,5 +111,19 @@ fn check(cases: &[Case]) {
 fn malformed_answers_are_read_as_a_person_reads_them() {
     let cases = malformed();
     assert!(cases.len() >= 70);
+    check(&cases);
+}
+
+#[test]
+fn japanese_answers_are_read_as_a_person_reads_them() {
+    let cases = japanese();
+    assert!(cases.len() >= 200);
+    check(&cases);
+}
+
+#[test]
+fn a_quoted_block_never_counts_for_the_sages_own() {
+    let cases = quoting();
+    assert!(cases.len() >= 100);
     check(&cases);
 }
