@@ -1,7 +1,10 @@
 //! The council's tests on its public face, in one binary: votes, the outcome table, and whole
 //! deliberations from scripts.
 
+mod deliberations;
+mod faulty;
 mod outcomes;
+mod script;
 mod votes;
 mod votes_bounds;
 mod votes_judge;

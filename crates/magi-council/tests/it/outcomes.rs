@@ -1,5 +1,7 @@
 //! The outcome table, cell by cell, against the file written by hand.
 
+#![cfg(test)]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use magi_council::tally::{Ballot, Judged, Outcome, count, outcome};
@@ -81,7 +83,7 @@ fn every_cell_of_the_outcome_table() {
                 rules = words[1..]
                     .iter()
                     .map(|rule| rule.parse().unwrap())
-                    .collect()
+                    .collect();
             }
             _ => {
                 let (votes, expected) = words.split_at(sages.len());

@@ -1,0 +1,556 @@
+//! The kit: a deliberation is a few lines of text (who says what, when, and what breaks), played on
+//! a paused clock, and its events are compared with a committed list.
+//!
+//! A script's lines:
+//!
+//! ```text
+//! question: Should we adopt it?        the question; `body: {...}` adds fields to the request
+//! caspar: text Fine. | vote APPROVED   one line per call of a role, in the order of its calls
+//! at 2.5: stop                         what somebody does at that second: stop, watch, leave,
+//!                                      store down, store up, shutdown
+//! show: trace                          prints the spans too
+//! ```
+//!
+//! A call's steps, separated by ` | `, each with an optional `+seconds` before it:
+//! `accept`, `think TEXT`, `text TEXT`, `vote DECISION [TEXT]` (a tool call), `tail DECISION [TEXT]`
+//! (a fenced block), `json DECISION [TEXT]` (JSON alone), `verdict DECISION [TEXT]` (the judge's tool
+//! call), `tool TEXT` (raw arguments), `usage IN OUT`, `end [tool|max|refused|filtered]`,
+//! `fail KIND [RETRY_AFTER]`, `cut` (the stream breaks), `hang`, `panic`. `{tag}` and `\n` are
+//! filled in. A call that does not say how it ends, ends properly.
+
+#![cfg(test)]
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream;
+use magi_council::{Ask, CouncilPatch, Door, Engine, Limits, Rooms, Watch};
+use magi_event::check::{Checker, Mode};
+use magi_event::{Agent, Body, Cursor, DeliberationId, Event, Usage};
+use magi_log::{After, Env, Logs, MemoryStore, Options};
+use magi_model::{Call, Chunk, ChunkStream, Error, Kind, Prices, Provider, Registry, StopReason};
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+use crate::faulty::Faulty;
+
+/// One step of a call.
+#[derive(Clone, Debug)]
+struct Step {
+    wait: Duration,
+    act: String,
+}
+
+/// What the models of a script say, call by call.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Lines(BTreeMap<Agent, VecDeque<Vec<Step>>>);
+
+/// A whole script.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Script {
+    pub(crate) body: Value,
+    pub(crate) lines: Lines,
+    acts: Vec<(Duration, String)>,
+    shows_trace: bool,
+}
+
+/// What was played.
+pub(crate) struct Played {
+    pub(crate) id: DeliberationId,
+    pub(crate) log: Vec<(Cursor, Event)>,
+    pub(crate) took: Duration,
+    pub(crate) calls: Vec<Call>,
+    /// The most model streams that were open at the same time.
+    pub(crate) still_open: usize,
+}
+
+fn seconds(text: &str) -> Duration {
+    Duration::from_secs_f64(
+        text.trim()
+            .parse()
+            .unwrap_or_else(|_| panic!("seconds: {text}")),
+    )
+}
+
+impl Script {
+    /// Reads a script.
+    pub(crate) fn read(text: &str) -> Self {
+        let mut script = Script {
+            body: json!({"question": "Should we adopt it?"}),
+            ..Script::default()
+        };
+        for line in text.lines().map(str::trim) {
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let (key, rest) = line
+                .split_once(':')
+                .unwrap_or_else(|| panic!("line: {line}"));
+            let rest = rest.trim();
+            match key {
+                "question" => script.body["question"] = json!(rest),
+                "body" => {
+                    let more: Value = serde_json::from_str(rest).unwrap();
+                    for (name, value) in more.as_object().unwrap() {
+                        script.body[name] = value.clone();
+                    }
+                }
+                "show" => script.shows_trace = rest == "trace",
+                _ if key.starts_with("at ") => {
+                    script.acts.push((seconds(&key[3..]), rest.to_owned()));
+                }
+                agent => script.lines.add(agent.parse().unwrap(), rest),
+            }
+        }
+        script
+    }
+}
+
+impl Lines {
+    /// Adds what a role says in its next call.
+    pub(crate) fn add(&mut self, agent: Agent, line: &str) {
+        let steps = line
+            .split(" | ")
+            .map(str::trim)
+            .map(|step| match step.strip_prefix('+') {
+                Some(rest) => {
+                    let (wait, act) = rest.split_once(' ').unwrap_or((rest, "accept"));
+                    Step {
+                        wait: seconds(wait),
+                        act: act.to_owned(),
+                    }
+                }
+                None => Step {
+                    wait: Duration::ZERO,
+                    act: step.to_owned(),
+                },
+            })
+            .collect();
+        self.0.entry(agent).or_default().push_back(steps);
+    }
+}
+
+/// Plays the lines of a script as a vendor would.
+pub(crate) struct Scripted {
+    name: String,
+    lines: Mutex<Lines>,
+    calls: Mutex<Vec<Call>>,
+    open: Arc<()>,
+}
+
+impl Scripted {
+    pub(crate) fn new(name: &str, lines: Lines) -> Arc<Self> {
+        Arc::new(Scripted {
+            name: name.to_owned(),
+            lines: Mutex::new(lines),
+            calls: Mutex::default(),
+            open: Arc::new(()),
+        })
+    }
+
+    /// Returns every call so far.
+    pub(crate) fn calls(&self) -> Vec<Call> {
+        self.calls.lock().unwrap().clone()
+    }
+
+    /// Returns how many streams are open.
+    pub(crate) fn n_open(&self) -> usize {
+        Arc::strong_count(&self.open) - 1
+    }
+}
+
+impl Provider for Scripted {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn stream(&self, call: Call) -> ChunkStream {
+        self.calls.lock().unwrap().push(call.clone());
+        let steps = self
+            .lines
+            .lock()
+            .unwrap()
+            .0
+            .get_mut(&call.about.agent)
+            .and_then(VecDeque::pop_front);
+        let Some(steps) = steps else {
+            let error = Error::new(Kind::BadRequest, "the script has no line for this call");
+            return Box::pin(stream::iter([Err(error)]));
+        };
+        let mut queue: VecDeque<(Duration, Out)> = VecDeque::new();
+        for step in steps {
+            let mut wait = step.wait;
+            for out in expand(&step.act, &call) {
+                queue.push_back((std::mem::take(&mut wait), out));
+            }
+        }
+        if !queue.iter().any(|(_, out)| out.is_end()) {
+            queue.push_back((
+                Duration::ZERO,
+                Out::Item(Ok(Chunk::End(StopReason::Complete))),
+            ));
+        }
+        let open = Arc::clone(&self.open);
+        Box::pin(stream::unfold(
+            (queue, open),
+            |(mut queue, open)| async move {
+                let (wait, out) = queue.pop_front()?;
+                if !wait.is_zero() {
+                    sleep(wait).await;
+                }
+                match out {
+                    Out::Item(item) => Some((item, (queue, open))),
+                    Out::Hang => std::future::pending().await,
+                    Out::Panic => panic!("the script says so"),
+                }
+            },
+        ))
+    }
+}
+
+enum Out {
+    Item(Result<Chunk, Error>),
+    Hang,
+    Panic,
+}
+
+impl Out {
+    fn is_end(&self) -> bool {
+        match self {
+            Out::Item(Ok(Chunk::End(_)) | Err(_)) | Out::Hang | Out::Panic => true,
+            Out::Item(Ok(_)) => false,
+        }
+    }
+}
+
+fn expand(act: &str, call: &Call) -> Vec<Out> {
+    let act = act.replace("{tag}", &call.about.tag).replace("\\n", "\n");
+    let (word, rest) = act.split_once(' ').unwrap_or((&act, ""));
+    let items = |chunks: Vec<Chunk>| {
+        chunks
+            .into_iter()
+            .map(|chunk| Out::Item(Ok(chunk)))
+            .collect()
+    };
+    match word {
+        "accept" => items(vec![Chunk::Accepted]),
+        "think" => items(vec![Chunk::Reasoning(rest.to_owned())]),
+        "text" => items(vec![Chunk::Text(rest.to_owned())]),
+        "tool" => items(vec![Chunk::ToolArguments(rest.to_owned())]),
+        "vote" => items(
+            pieces(&vote(rest, call))
+                .map(Chunk::ToolArguments)
+                .collect(),
+        ),
+        "verdict" => items(
+            pieces(&verdict(rest, call))
+                .map(Chunk::ToolArguments)
+                .collect(),
+        ),
+        "json" => items(pieces(&vote(rest, call)).map(Chunk::Text).collect()),
+        "tail" => {
+            let text = format!("\n```json\n{}\n```\n", vote(rest, call));
+            items(pieces(&text).map(Chunk::Text).collect())
+        }
+        "usage" => {
+            let (input, output) = rest.split_once(' ').unwrap();
+            items(vec![Chunk::Usage(Usage {
+                input_tokens: input.parse().unwrap(),
+                output_tokens: output.parse().unwrap(),
+                ..Usage::default()
+            })])
+        }
+        "end" => items(vec![Chunk::End(match rest {
+            "" => StopReason::Complete,
+            "tool" => StopReason::ToolUse,
+            "max" => StopReason::MaxTokens,
+            "refused" => StopReason::Refused,
+            "filtered" => StopReason::Filtered,
+            other => panic!("end {other}"),
+        })]),
+        "cut" => vec![Out::Item(Err(Error::new(
+            Kind::Truncated,
+            "the stream was cut",
+        )))],
+        "fail" => vec![Out::Item(Err(failure(rest)))],
+        "hang" => vec![Out::Hang],
+        "panic" => vec![Out::Panic],
+        other => panic!("unknown step {other}"),
+    }
+}
+
+fn failure(rest: &str) -> Error {
+    let (code, retry_after) = rest.split_once(' ').unwrap_or((rest, ""));
+    let kind = [
+        Kind::Throttled,
+        Kind::Overloaded,
+        Kind::Unauthorised,
+        Kind::NotFound,
+        Kind::BadRequest,
+        Kind::Filtered,
+        Kind::Truncated,
+        Kind::Malformed,
+        Kind::Network,
+        Kind::Timeout,
+    ]
+    .into_iter()
+    .find(|kind| kind.code() == code)
+    .unwrap_or_else(|| panic!("unknown kind {code}"));
+    let mut error = Error::new(kind, format!("the vendor says {code}"));
+    error.retry_after = (!retry_after.is_empty()).then(|| seconds(retry_after));
+    error
+}
+
+fn vote(rest: &str, call: &Call) -> String {
+    let (decision, why) = rest.split_once(' ').unwrap_or((rest, "It decides itself."));
+    let tag = &call.about.tag;
+    format!(
+        r#"{{"tag":"{tag}","reasoning":"{why}","conditions":["Review it"],"would_change":["New facts"],"decision":"{decision}","confidence":0.8}}"#
+    )
+}
+
+fn verdict(rest: &str, call: &Call) -> String {
+    let (decision, why) = rest
+        .split_once(' ')
+        .unwrap_or((rest, "The weight is there."));
+    let letters = || ('A'..='C').take(call.about.order.len());
+    let scores: BTreeMap<String, u32> = letters()
+        .zip([80, 70, 60])
+        .map(|(letter, score)| (letter.to_string(), score))
+        .collect();
+    let reasons: BTreeMap<String, String> = letters()
+        .map(|letter| (letter.to_string(), format!("Sound {letter}")))
+        .collect();
+    format!(
+        r#"{{"tag":"{}","reasoning":"{why}","sage_scores":{},"score_reasons":{},"dissent":{{"sage":"B","text":"It costs."}},"conditions":["Review it"],"would_change":["New facts"],"final_decision":"{decision}","confidence":0.9}}"#,
+        call.about.tag,
+        json!(scores),
+        json!(reasons),
+    )
+}
+
+/// Cuts a text into pieces as tokens come.
+fn pieces(text: &str) -> impl Iterator<Item = String> {
+    let chars: Vec<char> = text.chars().collect();
+    let pieces: Vec<String> = chars
+        .chunks(24)
+        .map(|piece| piece.iter().collect())
+        .collect();
+    pieces.into_iter()
+}
+
+/// A house for one test: store, logs, engine, models.
+pub(crate) struct House {
+    pub(crate) store: MemoryStore,
+    pub(crate) fault: Faulty,
+    pub(crate) engine: Engine,
+    pub(crate) model: Arc<Scripted>,
+}
+
+impl House {
+    /// Builds an engine over a store on which the scripted models answer for `script`.
+    pub(crate) fn over(store: &MemoryStore, seed: u64, lines: Lines) -> House {
+        let model = Scripted::new("script", lines);
+        let env = Env::seeded(seed);
+        let fault = Faulty::over(store.peer());
+        let logs = Logs::new(Arc::new(fault.clone()), env.clone(), Options::default());
+        let settings = CouncilPatch::default().with_model(&"script:one".parse().unwrap());
+        let engine = Engine::new(Rooms {
+            logs,
+            models: Registry::default().with(Arc::clone(&model) as Arc<dyn Provider>),
+            env,
+            limits: Limits::default(),
+            prices: Prices::default(),
+            settings,
+        });
+        House {
+            store: store.peer(),
+            fault,
+            engine,
+            model,
+        }
+    }
+
+    /// Asks what a body says.
+    pub(crate) async fn ask(&self, body: &Value) -> DeliberationId {
+        let ask = Ask::read(body, &Door::default()).unwrap();
+        self.engine.ask(ask).await.unwrap().id
+    }
+
+    /// Reads a whole log to its last event, from the first one, following it live. Returns `None`
+    /// when it does not end within two hours.
+    pub(crate) async fn read(&self, id: DeliberationId) -> Option<Vec<(Cursor, Event)>> {
+        read(self.engine.logs(), id).await
+    }
+}
+
+/// Reads a whole log to its last event; a reader that loses its log comes back with its cursor.
+pub(crate) async fn read(logs: &Logs, id: DeliberationId) -> Option<Vec<(Cursor, Event)>> {
+    let mut log = Vec::new();
+    let all = async {
+        let mut after = After::Start(id);
+        loop {
+            let Ok(mut reader) = logs.read(after).await else {
+                sleep(Duration::from_millis(200)).await;
+                continue;
+            };
+            while let Ok(page) = reader.next().await {
+                for entry in page.entries {
+                    log.push((entry.cursor, entry.event().unwrap()));
+                }
+                if page.end {
+                    return;
+                }
+            }
+            after = log
+                .last()
+                .map_or(After::Start(id), |(cursor, _)| After::Cursor(*cursor));
+            sleep(Duration::from_millis(200)).await;
+        }
+    };
+    let ended = timeout(Duration::from_secs(7200), all).await;
+    ended.is_ok().then_some(log)
+}
+
+/// Checks every invariant of a log.
+#[track_caller]
+pub(crate) fn check_log(log: &[(Cursor, Event)], mode: Mode, expect_end: bool) {
+    let mut checker = Checker::new(mode);
+    for (cursor, event) in log {
+        if let Err(violation) = checker.entry(*cursor, event) {
+            let events: Vec<&Event> = log.iter().map(|(_, event)| event).collect();
+            panic!("{violation}\n{}", print(&events, false));
+        }
+    }
+    checker.finish(expect_end).unwrap();
+}
+
+/// Plays a script to its end.
+pub(crate) async fn play(script: &Script) -> Played {
+    let house = House::over(&MemoryStore::new(), 7, script.lines.clone());
+    let began = Instant::now();
+    let id = house.ask(&script.body).await;
+    let acting = act(&house, id, script, began);
+    let reading = house.read(id);
+    let (log, ()) = tokio::join!(reading, acting);
+    let log = log.expect("the deliberation ends");
+    check_log(&log, Mode::Reader, true);
+    // The last event is seen before the engine has noticed it: let it.
+    sleep(Duration::from_millis(1)).await;
+    let took = log.last().map_or(Duration::ZERO, |(_, last)| {
+        Duration::from_millis(last.timestamp.millis_since(log[0].1.timestamp))
+    });
+    Played {
+        id,
+        took,
+        calls: house.model.calls(),
+        still_open: house.model.n_open(),
+        log,
+    }
+}
+
+async fn act(house: &House, id: DeliberationId, script: &Script, began: Instant) {
+    let mut watches: Vec<Watch> = Vec::new();
+    for (at, act) in &script.acts {
+        sleep_until(began + *at).await;
+        match act.as_str() {
+            "stop" => {
+                let stopped = house.engine.stop(id, None, "user").await;
+                if !house.fault.is_down() {
+                    stopped.unwrap();
+                    assert_eq!(
+                        house.model.n_open(),
+                        0,
+                        "calls end before a stop is answered"
+                    );
+                }
+            }
+            "watch" => watches.push(house.engine.watch(id)),
+            "leave" => drop(watches.pop().unwrap()),
+            "store down" => house.fault.set_down(true),
+            "store up" => house.fault.set_down(false),
+            other => panic!("unknown act {other}"),
+        }
+    }
+}
+
+/// Prints events for a person: one line each, without ids and times.
+pub(crate) fn print(events: &[&Event], shows_trace: bool) -> String {
+    let mut text = String::new();
+    for event in events {
+        if matches!(event.body, Body::Trace(..)) && !shows_trace {
+            continue;
+        }
+        let mut wire: Value = serde_json::from_slice(&event.to_json()).unwrap();
+        redact(&mut wire["data"]);
+        let who = wire["agentId"].as_str().unwrap_or("-");
+        text.push_str(&format!(
+            "{:<15} {who:<9} {}\n",
+            event.body.name(),
+            wire["data"]
+        ));
+    }
+    text
+}
+
+/// Takes out what differs from run to run, and what other tests hold.
+fn redact(data: &mut Value) {
+    match data {
+        Value::Object(map) => {
+            for name in [
+                "trace_id",
+                "execution_time",
+                "first_token_ms",
+                "text_sha256",
+                "span_id",
+                "parent_id",
+                "started_at",
+                "duration_ms",
+                "retry_in",
+                "elapsed",
+                "order_seed",
+                "protocol",
+                "lang",
+            ] {
+                map.remove(name);
+            }
+            map.values_mut().for_each(redact);
+        }
+        Value::Array(items) => items.iter_mut().for_each(redact),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// Plays the script of this name and compares its events with the ones committed beside it, after
+/// `---`. With `MAGI_WRITE_GOLDEN=1` it writes them instead.
+pub(crate) async fn check(name: &str) -> Played {
+    let path = format!("{}/tests/it/scripts/{name}.txt", env!("CARGO_MANIFEST_DIR"));
+    let file = std::fs::read_to_string(&path).unwrap();
+    let (text, expected) = file.split_once("\n---\n").unwrap_or((file.trim_end(), ""));
+    let script = Script::read(text);
+    let played = play(&script).await;
+    let events: Vec<&Event> = played.log.iter().map(|(_, event)| event).collect();
+    let found = print(&events, script.shows_trace);
+    if std::env::var_os("MAGI_WRITE_GOLDEN").is_some() {
+        std::fs::write(&path, format!("{}\n---\n{found}", text.trim_end())).unwrap();
+    } else {
+        assert!(
+            found == expected,
+            "{name}: the events differ; found:\n{found}\nexpected:\n{expected}"
+        );
+    }
+    assert_eq!(played.still_open, 0, "{name}: every call is closed");
+    played
+}
+
+/// Returns the last event.
+pub(crate) fn last(log: &[(Cursor, Event)]) -> &Body {
+    &log.last().unwrap().1.body
+}
+
+/// Waits for the next item of a stream; for tests of the kit itself.
+pub(crate) async fn first_item(mut stream: ChunkStream) -> Option<Result<Chunk, Error>> {
+    stream.next().await
+}
