@@ -5,7 +5,7 @@
 
 mod parts;
 
-pub(crate) use parts::{count, outcome};
+pub(crate) use parts::{count, direction, outcome};
 
 use crate::{Body, Cursor, Event, PROTOCOL, Rewind, Snapshot, Start};
 
@@ -77,8 +77,9 @@ pub enum Invariant {
     /// The judge is called after the votes are counted, and only with a quorum.
     #[error("the judge is called after the tally, and only with a quorum")]
     JudgeEarly,
-    /// The judge sees and scores sages of the council, each once, 0 to 100.
-    #[error("the judge sees and scores sages of the council, each once, 0 to 100")]
+    /// The judge sees and scores sages of the council, each once, 0 to 100, and agrees with the
+    /// votes exactly when its decision is theirs.
+    #[error("the judge weighs sages of the council, each once, 0 to 100, and agrees when it does")]
     Judgment,
     /// The verdict repeats the last tally and the judge's words.
     #[error("the verdict repeats the last tally and the judge's words")]
@@ -86,8 +87,8 @@ pub enum Invariant {
     /// The final decision follows from the tally, or under rule `judge` from the judge.
     #[error("the final decision follows from the tally, or under rule `judge` from the judge")]
     FinalDecision,
-    /// Votes are overruled only by a judge, and only under rule `judge`.
-    #[error("votes are overruled only by a judge under rule `judge`")]
+    /// Votes are overruled exactly when a judge under rule `judge` decides against them.
+    #[error("votes are overruled exactly when a judge under rule `judge` decides against them")]
     Overruled,
     /// A verdict is degraded exactly when something is missing, and lists all of it.
     #[error("a verdict is degraded exactly when something is missing, and lists all of it")]

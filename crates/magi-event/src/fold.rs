@@ -421,8 +421,11 @@ impl Snapshot {
         let mut usage = Usage::default();
         let mut cost = Some(0.0);
         for (tokens, price) in parts {
-            usage = usage + tokens.unwrap_or_default();
-            cost = cost.zip(price).map(|(sum, price)| sum + price);
+            // A part that used nothing, such as a vote used again, costs nothing.
+            if let Some(tokens) = tokens {
+                usage = usage + tokens;
+                cost = cost.zip(price).map(|(sum, price)| sum + price);
+            }
         }
         self.usage = usage;
         self.cost_usd = cost;

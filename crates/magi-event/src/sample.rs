@@ -477,7 +477,7 @@ impl Author {
         let has_quorum = tally.approved + tally.rejected >= tally.quorum;
         self.script.push(Body::Tally(tally.clone()));
         let judgment = if has_quorum && !self.dice.once_in(5) {
-            self.judge(&tally)
+            self.judge()
         } else {
             None
         };
@@ -497,26 +497,25 @@ impl Author {
         self.council.sages.iter().filter_map(of).collect()
     }
 
+    fn done(&self) -> Vec<(Sage, &AgentComplete)> {
+        let done = |sage: &Sage| Some((*sage, self.roles[sage.index()].done.as_ref()?));
+        self.council.sages.iter().filter_map(done).collect()
+    }
+
     fn tally(&self) -> Tally {
-        let done: Vec<(Sage, &AgentComplete)> = self
-            .council
-            .sages
-            .iter()
-            .filter_map(|sage| Some((*sage, self.roles[sage.index()].done.as_ref()?)))
-            .collect();
-        let votes = crate::check::count(&done);
+        let votes = crate::check::count(&self.done());
         Tally {
             approved: votes.approved,
             rejected: votes.rejected,
             abstained: votes.abstained,
             quorum: self.council.quorum,
-            outcome: crate::check::outcome(&self.council, &done),
+            outcome: crate::check::outcome(&self.council, &self.done()),
             agreement: votes.agreement(),
         }
     }
 
     /// Writes the judge's part; `None` when every attempt failed.
-    fn judge(&mut self, tally: &Tally) -> Option<JudgeComplete> {
+    fn judge(&mut self) -> Option<JudgeComplete> {
         loop {
             self.judge.attempt += 1;
             let attempt = self.judge.attempt;
@@ -548,7 +547,7 @@ impl Author {
                     return None;
                 }
                 _ => {
-                    let judgment = self.judgment(attempt, &text, tally);
+                    let judgment = self.judgment(attempt, &text);
                     self.script.push(Body::JudgeComplete(judgment.clone()));
                     return Some(judgment);
                 }
@@ -556,12 +555,13 @@ impl Author {
         }
     }
 
-    fn judgment(&mut self, attempt: u32, text: &TextDigest, tally: &Tally) -> JudgeComplete {
+    fn judgment(&mut self, attempt: u32, text: &TextDigest) -> JudgeComplete {
         let decisions = [FinalDecision::Approved, FinalDecision::Rejected];
         let decision = self
             .dice
             .pick(&decisions)
             .unwrap_or(FinalDecision::Undecided);
+        let direction = crate::check::direction(&self.council, &self.done());
         let sages = self.council.sages.clone();
         let dice = &mut self.dice;
         JudgeComplete {
@@ -579,7 +579,7 @@ impl Author {
             }),
             conditions: vec!["tested".into()],
             would_change: vec!["a failed trial".into()],
-            judge_agrees: Some(decision == tally.outcome),
+            judge_agrees: Some(decision == direction),
             attempt,
             text_bytes: text.bytes(),
             text_sha256: text.sha256(),
@@ -600,7 +600,9 @@ impl Author {
             });
         }
         let is_judges = self.council.rule == Rule::Judge;
-        let overruled = is_judges && judgment.is_some() && self.dice.once_in(2);
+        let direction = crate::check::direction(&self.council, &self.done());
+        let is_against = judgment.as_ref().and_then(|said| said.judge_agrees) == Some(false);
+        let overruled = is_judges && is_against && direction != FinalDecision::Undecided;
         let judgment = judgment.unwrap_or_else(no_judgment);
         self.script.push(Body::Complete(Complete {
             trace_id: self.id,

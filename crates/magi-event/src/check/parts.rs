@@ -192,6 +192,14 @@ impl Checker {
     pub(super) fn judge_completes(&self, complete: &JudgeComplete) -> Found {
         let text = (complete.text_bytes, complete.text_sha256.as_str());
         completes(&self.fold.judge, complete.attempt, text)?;
+        let direction = direction(self.council()?, &self.completions()?);
+        let agrees = Some(complete.final_decision == direction);
+        hold(complete.judge_agrees == agrees, Invariant::Judgment, || {
+            format!(
+                "agrees {:?}, the votes say {direction}",
+                complete.judge_agrees
+            )
+        })?;
         let scored: Vec<Sage> = complete.sage_scores.keys().copied().collect();
         let are_in_range = complete
             .sage_scores
@@ -283,10 +291,15 @@ impl Checker {
             Invariant::FinalDecision,
             || format!("{}, expected {expected}", complete.final_decision),
         )?;
+        let direction = direction(self.council()?, &self.completions()?);
+        let overrules = is_judges
+            && self.fold.judge.complete.is_some()
+            && direction != FinalDecision::Undecided
+            && complete.solomon_judgment.judge_agrees == Some(false);
         hold(
-            !complete.overruled || (is_judges && self.fold.judge.complete.is_some()),
+            complete.overruled == overrules,
             Invariant::Overruled,
-            || "nobody may overrule these votes".to_owned(),
+            || format!("{}, the votes say {direction}", complete.overruled),
         )
     }
 
@@ -338,8 +351,16 @@ pub(crate) fn count(done: &[(Sage, &AgentComplete)]) -> Votes {
     votes
 }
 
-/// Returns what the votes alone decide.
+/// Returns what the votes alone decide: nothing under rule `judge`.
 pub(crate) fn outcome(council: &CouncilInfo, done: &[(Sage, &AgentComplete)]) -> FinalDecision {
+    match council.rule {
+        Rule::Judge => FinalDecision::Undecided,
+        Rule::Majority | Rule::Unanimous | Rule::Veto(_) => direction(council, done),
+    }
+}
+
+/// Returns what the votes alone say: the majority under rule `judge`.
+pub(crate) fn direction(council: &CouncilInfo, done: &[(Sage, &AgentComplete)]) -> FinalDecision {
     let votes = count(done);
     let majority = match votes.approved.cmp(&votes.rejected) {
         std::cmp::Ordering::Greater => FinalDecision::Approved,
@@ -350,10 +371,10 @@ pub(crate) fn outcome(council: &CouncilInfo, done: &[(Sage, &AgentComplete)]) ->
         return FinalDecision::Undecided;
     }
     match council.rule {
-        Rule::Majority => majority,
+        Rule::Majority | Rule::Judge => majority,
         Rule::Unanimous if votes.approved == votes.sages() => FinalDecision::Approved,
         Rule::Unanimous if votes.rejected == votes.sages() => FinalDecision::Rejected,
-        Rule::Unanimous | Rule::Judge => FinalDecision::Undecided,
+        Rule::Unanimous => FinalDecision::Undecided,
         Rule::Veto(sage) => {
             let veto = done.iter().find(|(one, _)| *one == sage);
             match veto.map(|(_, complete)| complete.decision) {

@@ -164,3 +164,23 @@ fn a_rewind_below_the_last_milestone_is_not_of_this_log_and_changes_nothing() {
     snapshot.apply(&event);
     assert_eq!(snapshot, before);
 }
+
+#[test]
+fn a_vote_used_again_costs_nothing_and_an_unknown_price_hides_the_sum() {
+    let mut script = script();
+    script.sage(Sage::Caspar, &["可決"], Decision::Approved);
+    let complete = |usage, cost_usd| {
+        let mut complete = sample::vote(Decision::Rejected, 1, &crate::TextDigest::new());
+        (complete.usage, complete.cost_usd) = (usage, cost_usd);
+        complete
+    };
+    script.push(Body::AgentStart(Sage::Balthasar, sample::agent_start(1)));
+    script.push(Body::AgentComplete(Sage::Balthasar, complete(None, None)));
+    assert_eq!(fold(script.entries()).cost_usd, Some(0.25));
+    script.push(Body::AgentStart(Sage::Melchior, sample::agent_start(1)));
+    script.push(Body::AgentComplete(
+        Sage::Melchior,
+        complete(Some(Usage::default()), None),
+    ));
+    assert_eq!(fold(script.entries()).cost_usd, None);
+}

@@ -425,6 +425,32 @@ pub(super) const TABLE: &[Row] = &[
         },
     ),
     (
+        "the judge's agreement is turned everywhere",
+        Mode::Log,
+        Invariant::Judgment,
+        |log, dice| {
+            change!(log, dice, Body::JudgeComplete(complete) => {
+                complete.judge_agrees = complete.judge_agrees.map(|agrees| !agrees);
+            })?;
+            let last = log.last_mut()?;
+            if let Body::Complete(complete) = &mut last.1.body {
+                complete.judge_agrees = complete.judge_agrees.map(|agrees| !agrees);
+                complete.solomon_judgment.judge_agrees = complete.judge_agrees;
+            }
+            Some(())
+        },
+    ),
+    (
+        "overruling is hidden",
+        Mode::Log,
+        Invariant::Overruled,
+        |log, dice| {
+            change!(log, dice, Body::Complete(complete) if complete.overruled => {
+                complete.overruled = false;
+            })
+        },
+    ),
+    (
         "a missing vote is not listed",
         Mode::Log,
         Invariant::Missing,
