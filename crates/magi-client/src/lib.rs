@@ -7,6 +7,27 @@
 //!
 //! Read first: [`Client`] (one server), [`Reading`] (one deliberation as it comes, each event exactly
 //! once) and [`Error`] (why not).
+//!
+//! ```no_run
+//! use magi_client::{Client, Error, Question, Step};
+//! use magi_event::Snapshot;
+//!
+//! async fn ask() -> Result<Option<Snapshot>, Error> {
+//!     let client = Client::new("http://127.0.0.1:8717", None)?;
+//!     let mut reading = client.ask(&Question::new("二コンテナ構成を採用すべきか?"));
+//!     let mut view = None;
+//!     while let Some(step) = reading.next().await {
+//!         match step? {
+//!             Step::Entry(entry) => view
+//!                 .get_or_insert_with(|| Snapshot::new(entry.cursor.deliberation))
+//!                 .apply(&entry.event),
+//!             Step::Snapshot(snapshot) => view = Some(*snapshot),
+//!             Step::State(_) => {} // connecting, live, waiting: for whoever looks on
+//!         }
+//!     }
+//!     Ok(view)
+//! }
+//! ```
 
 mod call;
 mod client;

@@ -79,6 +79,7 @@ impl Http {
     /// When the machine's TLS cannot be set up.
     pub fn new(direct: bool) -> Result<Self, Error> {
         let builder = reqwest::Client::builder()
+            .user_agent(concat!("magi/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(Duration::from_secs(10))
             .redirect(reqwest::redirect::Policy::limited(3));
         let builder = if direct { builder.no_proxy() } else { builder };

@@ -402,6 +402,52 @@ async fn events_that_come_twice_are_given_once_and_gaps_are_read_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn every_new_event_gives_patience_back() {
+    let log = log();
+    assert!(log.len() > 12, "more cuts than attempts");
+    let all = log.clone();
+    let fake = Fake::new(move |asked| {
+        let next = asked.after().map_or(0, |cursor| cursor.seq as usize);
+        Reply::events(&all[next..=next])
+    });
+    let (words, error) = words(fake.client().events(sample::id(SEED), None)).await;
+    assert!(error.is_none(), "{error:?}");
+    assert_eq!(words.last().unwrap(), "over");
+    assert_eq!(fake.ledger().len(), log.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rewind_that_skips_stored_events_is_read_again_from_the_last_good_place() {
+    let mut script = Script::new(sample::id(SEED));
+    script.push(sample::start(
+        sample::id(SEED),
+        "?",
+        sample::council(&Sage::ALL, Rule::Majority, 2),
+    ));
+    script.sage(Sage::Caspar, &["可決"], Decision::Approved);
+    script.rewind();
+    script.push(Body::Cancelled(magi_event::Cancelled {
+        by: "user".into(),
+        reason: "enough".into(),
+        usage: None,
+        cost_usd: None,
+    }));
+    let log = script.finish();
+    let fake = Fake::of(vec![
+        Reply::events(&[log[0].clone(), log[4].clone()]),
+        Reply::events(&log[1..]),
+    ]);
+    let (words, error) = words(fake.client().events(sample::id(SEED), None)).await;
+    assert!(error.is_none(), "{error:?}");
+    let seqs: Vec<&String> = words
+        .iter()
+        .filter(|word| word.parse::<u64>().is_ok())
+        .collect();
+    assert!(seqs.into_iter().eq(&numbers(1..=6)), "{words:?}");
+    assert_eq!(fake.ledger()[1].after(), after(&log[0]));
+}
+
+#[tokio::test(start_paused = true)]
 async fn foreign_output_and_lost_ids_do_no_harm() {
     let log = log();
     let mut bytes = b"data: INFO starting\n\ndata: {\"level\":\"info\"}\n\ndata: [1]\n\n".to_vec();
