@@ -3,9 +3,11 @@
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
-    reason = "a test's helper fails by panicking"
+    clippy::panic,
+    reason = "a test's helper fails the test by panicking"
 )]
 
+mod councils;
 mod faults;
 mod lockstep;
 mod providers;
