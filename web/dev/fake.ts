@@ -196,7 +196,10 @@ export class Fake {
       const { approved = 0, rejected = 0, abstained = 0 } = end?.voting_result ?? {}
       return {
         id: log.id,
+        title: '',
         question: script.question,
+        lang: script.lang,
+        preset: 'default',
         status,
         mode: script.mode,
         created_at: created,
@@ -248,7 +251,13 @@ const scenes = () =>
 
 const models = () => ({
   object: 'list',
-  data: [{ id: 'rehearsal', object: 'model', owned_by: 'magi', roles: ['caspar'] }],
+  data: [{ id: 'rehearsal', object: 'model', owned_by: 'rehearsal' }],
+  roles: {
+    caspar: 'rehearsal',
+    balthasar: 'rehearsal',
+    melchior: 'rehearsal',
+    solomon: 'rehearsal',
+  },
 })
 
 function json(response: ServerResponse, body: unknown): boolean {

@@ -32,7 +32,10 @@ export function ConnectionState({ state, onNow }: { state: State; onNow: () => v
 
 function textOf(state: State, words: Words, seconds: number): string {
   const { connection } = words
-  return state.name === 'waiting' ? connection.waiting(seconds) : connection[state.name]
+  if (state.name !== 'waiting') return connection[state.name]
+  // A server that answers but cannot serve now is not a lost connection.
+  const refused = (state.problem?.status ?? 0) >= 400 ? state.problem : undefined
+  return refused ? connection.busy(refused.message, seconds) : connection.waiting(seconds)
 }
 
 function useCountdown(until: number | undefined): number {
@@ -54,5 +57,6 @@ export function problemText(words: Words, problem: Problem): string {
     return `${words.problem.unauthorised} ${problem.message}`
   if (problem.code === 'gap') return words.problem.gap
   if (problem.status === 0) return words.problem.noAnswer
-  return words.problem.refused(problem.message)
+  const refused = words.problem.refused(problem.message)
+  return problem.fix === undefined ? refused : `${refused} (${problem.fix})`
 }

@@ -27,7 +27,8 @@ export function Deliberation({ room, exportUrl, onAskAgain, onFollow }: Delibera
   const question = view.question === '' ? (asked?.question ?? '') : view.question
   // Nothing of it was ever received, so there is nothing to show but why.
   const empty = connection?.name === 'failed' && view.id === undefined
-  const running = view.end === undefined && connection?.name !== 'failed' && !shown.playback
+  const running =
+    view.end === undefined && connection?.name !== 'failed' && !shown.playback && can(view, 'stop')
   useEscape(running && room.id !== undefined, () => void room.stop())
   return (
     <main className="deliberation" tabIndex={-1} data-phase={view.phase}>
@@ -84,6 +85,10 @@ export function Deliberation({ room, exportUrl, onAskAgain, onFollow }: Delibera
     </main>
   )
 }
+
+/** What the door of this deliberation cannot do is not offered. */
+const can = (view: View, what: string): boolean =>
+  view.id === undefined || view.capabilities.includes(what)
 
 /** The hash is the route, so the skip link moves the focus itself. */
 function toVerdict(event: { preventDefault: () => void }): void {
@@ -289,7 +294,7 @@ function Actions({ room, shown, exportUrl, onAskAgain, onFollow }: ActionsProps)
   }
   return (
     <>
-      {end?.kind !== 'complete' && (
+      {end?.kind !== 'complete' && can(shown.view, 'resume') && (
         <Button className="button" onPress={() => void goOn()}>
           {words.verdict.goOn}
         </Button>
@@ -302,7 +307,7 @@ function Actions({ room, shown, exportUrl, onAskAgain, onFollow }: ActionsProps)
           <Play /> {words.verdict.replay}
         </Button>
       )}
-      {id !== undefined && (
+      {id !== undefined && can(shown.view, 'export') && (
         <span className="records">
           {words.verdict.record}:{' '}
           {(['md', 'json', 'ndjson'] as const).map((format) => (

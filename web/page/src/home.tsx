@@ -1,11 +1,11 @@
 import {
   EMPTY,
+  questionOf,
   SAGES,
   type Client,
   type Listed,
   type Page,
   type Question,
-  type Scene,
 } from '@magi/stream'
 import { useEffect, useState } from 'react'
 import { Button } from 'react-aria-components'
@@ -134,14 +134,6 @@ function Scenes({ client, onAsk }: { client: Client; onAsk: (question: Question)
   )
 }
 
-/** A scene is asked by its own question under its own preset; it plays even where a model is set. */
-const questionOf = (scene: Scene): Question => ({
-  question: scene.question,
-  preset: scene.preset,
-  lang: scene.lang === 'ja' ? 'ja' : 'en',
-  scene: scene.name,
-})
-
 const SHORT = 8
 
 function History({ client }: { client: Client }) {
@@ -172,13 +164,13 @@ function History({ client }: { client: Client }) {
           <li key={item.id}>
             <a className="past" href={hashOf({ name: 'deliberation', id: item.id })}>
               <Seal kind={sealOfListed(item)} small />
-              <span className="past-question">{item.title ?? item.question}</span>
+              <span className="past-question">
+                {item.title === '' ? item.question : item.title}
+              </span>
               <span className="past-meta">
                 {item.mode === 'rehearsal' && <em>{words.mode.rehearsal}</em>}
                 {item.agreement && <span>{item.agreement}</span>}
-                {item.created_at && (
-                  <time dateTime={item.created_at}>{words.when(new Date(item.created_at))}</time>
-                )}
+                <time dateTime={item.created_at}>{words.when(new Date(item.created_at))}</time>
               </span>
             </a>
           </li>

@@ -171,6 +171,7 @@ export const en: Words = {
     resumed: 'live again, nothing was lost',
     waiting: (seconds) =>
       seconds > 0 ? `connection lost, next try in ${seconds} s` : 'connection lost, trying again',
+    busy: (message, seconds) => `${message}; next try in ${seconds} s`,
     offline: 'this machine is offline; it goes on when the network is back',
     over: 'finished',
     paused: 'paused',

@@ -173,6 +173,7 @@ export const ja: Words = {
       seconds > 0
         ? `接続が切れました。${seconds}秒後に再接続します`
         : '接続が切れました。再接続しています',
+    busy: (message, seconds) => `${message}(${seconds}秒後に再試行)`,
     offline: 'オフラインです。ネットワークが戻れば続きから受信します',
     over: '終了',
     paused: '一時停止',

@@ -107,6 +107,7 @@ export interface Words {
     live: string
     resumed: string
     waiting: (seconds: number) => string
+    busy: (message: string, seconds: number) => string
     offline: string
     over: string
     paused: string

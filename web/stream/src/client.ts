@@ -1,5 +1,5 @@
 import { Connection, type Call, type Options } from './connect.ts'
-import type { FinalDecision, Snapshot, Status } from './contract.ts'
+import { SAGES, type FinalDecision, type Mode, type Snapshot, type Status } from './contract.ts'
 import { parseCursor } from './cursor.ts'
 import { realEnv, type Env } from './env.ts'
 import { noAnswer, Problem, problemOf } from './problem.ts'
@@ -28,16 +28,33 @@ export interface Scene {
   preset: string
 }
 
+/**
+ * The question that plays a scene: its own words under its own preset, with every role rehearsed, so
+ * that it plays even where models are configured.
+ */
+export function questionOf(scene: Scene): Question {
+  const model = 'rehearsal'
+  const roles = Object.fromEntries([...SAGES, 'solomon'].map((agent) => [agent, { model }]))
+  return {
+    question: scene.question,
+    preset: scene.preset,
+    lang: scene.lang === 'ja' ? 'ja' : 'en',
+    council: { roles },
+  }
+}
+
 /** One line of the history. */
 export interface Listed {
   id: string
   question: string
-  title?: string
+  title: string
+  lang: string
+  preset: string
   status: Status
+  mode?: Mode
   final_decision?: FinalDecision
   agreement?: string
-  mode?: string
-  created_at?: string
+  created_at: string
   [more: string]: unknown
 }
 
@@ -128,8 +145,8 @@ export class Client {
       if (value !== undefined && value !== '') search.set(name, String(value))
     const tail = search.size > 0 ? `?${search}` : ''
     const answer = await this.#json(this.#to(`/v1/deliberations${tail}`))
-    const items = listIn(answer, ['items', 'deliberations', 'data'])
-    const next = answer['next'] ?? answer['next_cursor'] ?? answer['cursor']
+    const items = listIn(answer, 'items')
+    const next = answer['next']
     return {
       items: items.map(listed).filter((item) => item.id !== ''),
       next: typeof next === 'string' && next !== '' ? next : undefined,
@@ -152,7 +169,7 @@ export class Client {
   /** Returns the written scenes of the rehearsal. */
   async scenes(): Promise<Scene[]> {
     const answer = await this.#json(this.#to('/v1/rehearsal'))
-    return listIn(answer, ['scenes']) as unknown as Scene[]
+    return listIn(answer, 'scenes') as unknown as Scene[]
   }
 
   /** Returns the models that can answer here. */
@@ -230,12 +247,9 @@ const idOf = (answer: Record<string, unknown>): string | undefined => {
   return typeof id === 'string' ? id : undefined
 }
 
-const listIn = (answer: Record<string, unknown>, names: string[]): Record<string, unknown>[] => {
-  for (const name of names) {
-    const value = answer[name]
-    if (Array.isArray(value)) return value.filter((one) => typeof one === 'object' && one !== null)
-  }
-  return []
+const listIn = (answer: Record<string, unknown>, name: string): Record<string, unknown>[] => {
+  const value = answer[name]
+  return Array.isArray(value) ? value.filter((one) => typeof one === 'object' && one !== null) : []
 }
 
 const listed = (item: Record<string, unknown>): Listed =>

@@ -6,6 +6,8 @@ export class Problem extends Error {
   readonly code: string
   /** The field of the request that is wrong, where the server names one. */
   readonly field: string | undefined
+  /** What to do about it, where the server says so. */
+  readonly fix: string | undefined
   /** How long the server asks to wait, in milliseconds. */
   readonly retryAfter: number | undefined
   /** Everything the server sent. */
@@ -16,6 +18,7 @@ export class Problem extends Error {
     code?: string
     message: string
     field?: string | undefined
+    fix?: string | undefined
     retryAfter?: number | undefined
     body?: Record<string, unknown>
     cause?: unknown
@@ -25,6 +28,7 @@ export class Problem extends Error {
     this.status = of.status
     this.code = of.code ?? ''
     this.field = of.field
+    this.fix = of.fix
     this.retryAfter = of.retryAfter
     this.body = of.body ?? {}
   }
@@ -63,6 +67,7 @@ const fromBody = (
     code: text(body['code']) ?? (type?.includes('/') ? (type.split('/').pop() ?? '') : ''),
     message: text(body['detail']) ?? text(body['message']) ?? text(body['title']) ?? fallback,
     field: text(body['field']),
+    fix: text(body['fix']),
     retryAfter: wait ?? (typeof seconds === 'number' ? seconds * 1000 : undefined),
     body,
   })

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { Client } from '../src/client.ts'
+import { Client, questionOf } from '../src/client.ts'
 import { Problem } from '../src/problem.ts'
 import { refusal, World } from './world.ts'
 
@@ -47,6 +47,7 @@ test('a refusal is a typed problem', async () => {
     type: 'https://magi.example/problems/not_found',
     title: 'Gone',
     detail: 'It is gone.',
+    fix: 'ask again',
   }
   const { client: magi } = client(refusal(404, problem))
   const error = await magi.get('A').catch((thrown: unknown) => thrown)
@@ -55,6 +56,7 @@ test('a refusal is a typed problem', async () => {
     status: 404,
     code: 'not_found',
     message: 'It is gone.',
+    fix: 'ask again',
     transient: false,
   })
 })
@@ -69,5 +71,22 @@ test('an answer that is no JSON, and no answer at all, are problems too', async 
     status: 0,
     code: 'no_answer',
     transient: true,
+  })
+})
+
+test('a scene is asked in its own words under its own preset, with every role rehearsed', () => {
+  const scene = { name: 'ferry', lang: 'ja', question: '渡しますか?', preset: 'strict' }
+  expect(questionOf(scene)).toEqual({
+    question: '渡しますか?',
+    preset: 'strict',
+    lang: 'ja',
+    council: {
+      roles: {
+        caspar: { model: 'rehearsal' },
+        balthasar: { model: 'rehearsal' },
+        melchior: { model: 'rehearsal' },
+        solomon: { model: 'rehearsal' },
+      },
+    },
   })
 })

@@ -1,0 +1,122 @@
+import { Client, SAGES, type Env } from '@magi/stream'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { frameOf, Log } from '../../dev/log.ts'
+import { SCENES } from '../../dev/scenes.ts'
+import { perform, type Script } from '../../dev/script.ts'
+import { Room, type Moment } from '../src/room.ts'
+
+const ID = '01JD3ZK8M00000000000000000'
+const SCENE = SCENES['ekimae'] as Script
+
+function written(age: number): Log {
+  const log = new Log(ID)
+  let at = Date.now() - age
+  for (const beat of perform(SCENE, ID)) log.append(beat.draft, (at += beat.wait))
+  return log
+}
+
+function fetching(answers: (() => Response)[]) {
+  const calls: { url: string; body: unknown }[] = []
+  const fetch: Env['fetch'] = async (url, init) => {
+    calls.push({ url, body: init.body })
+    return (answers[Math.min(calls.length, answers.length) - 1] as () => Response)()
+  }
+  return { calls, client: new Client({ env: { fetch } }) }
+}
+
+const sse = (text: string): Response =>
+  new Response(text, { headers: { 'content-type': 'text/event-stream' } })
+const whole = (log: Log): Response => sse(log.entries.map(frameOf).join(''))
+
+const over = (room: Room): Promise<void> =>
+  vi.waitFor(() => expect(room.shown().view.end).toBeDefined(), { timeout: 5000 })
+
+beforeEach(() => window.sessionStorage.clear())
+afterEach(() => vi.restoreAllMocks())
+
+test('however many events arrive, the screen is told once per frame', async () => {
+  const log = written(60_000)
+  const { client } = fetching([() => whole(log)])
+  const room = new Room(client)
+  let told = 0
+  room.subscribe(() => told++)
+  room.open(ID)
+  await over(room)
+  expect(log.entries.length).toBeGreaterThan(100)
+  expect(told).toBeLessThan(20)
+  for (const sage of SAGES) expect(room.shown().view.sages[sage].text).toBe(SCENE.parts[sage]?.text)
+})
+
+test('a replay is silent, what happens now is not', async () => {
+  const said = async (age: number): Promise<number> => {
+    const { client } = fetching([() => whole(written(age))])
+    const room = new Room(client)
+    const moments: Moment[] = []
+    room.onMoment = (moment) => moments.push(moment)
+    room.open(ID)
+    await over(room)
+    return moments.filter((moment) => 'event' in moment).length
+  }
+  expect(await said(3_600_000)).toBe(0)
+  expect(await said(-60_000)).toBeGreaterThan(100)
+})
+
+test('a question is kept in the tab until it has an id, so that a reload asks the same once', async () => {
+  const refused = fetching([() => sse('')])
+  const first = new Room(refused.client)
+  first.ask({ question: '移行しますか?' })
+  await vi.waitFor(() => expect(refused.calls.length).toBeGreaterThan(0))
+  // The tab is reloaded here: nothing but the storage is left.
+  const { client, calls } = fetching([() => whole(written(0))])
+  const second = new Room(client)
+  const ids: string[] = []
+  second.onId = (id) => ids.push(id)
+  expect(second.recover()).toBe(true)
+  await over(second)
+  expect(calls[0]?.body).toBe(refused.calls[0]?.body)
+  expect(ids).toEqual([ID])
+  expect(new Room(client).recover()).toBe(false)
+})
+
+test('a refused question is not asked again by a reload', async () => {
+  const { client } = fetching([() => new Response('{"code":"bad_request"}', { status: 400 })])
+  const room = new Room(client)
+  room.ask({ question: '' })
+  await vi.waitFor(() => expect(room.shown().connection?.name).toBe('failed'))
+  expect(new Room(client).recover()).toBe(false)
+})
+
+test('the last word of a deliberation that was left reaches no screen', async () => {
+  let release: (() => void) | undefined
+  const slow = (): Response =>
+    new Response(
+      new ReadableStream({
+        start(controller) {
+          release = () =>
+            controller.enqueue(new TextEncoder().encode(frameOf(written(0).entries[0]!)))
+        },
+      }),
+      { headers: { 'content-type': 'text/event-stream' } },
+    )
+  const { client } = fetching([slow])
+  const room = new Room(client)
+  room.open(ID)
+  await vi.waitFor(() => expect(room.shown().connection?.name).toBe('live'))
+  room.leave()
+  release?.()
+  await new Promise((resolve) => setTimeout(resolve, 60))
+  expect(room.shown().view.id).toBeUndefined()
+  expect(room.shown().connection).toBeUndefined()
+})
+
+test('a playback ends with the view it began with', async () => {
+  const { client } = fetching([() => whole(written(60_000))])
+  const room = new Room(client)
+  room.open(ID)
+  await over(room)
+  const before = room.shown().view
+  room.play(1000)
+  await vi.waitFor(() => expect(room.shown().playback).toBeDefined())
+  await vi.waitFor(() => expect(room.shown().playback).toBeUndefined(), { timeout: 5000 })
+  expect(room.shown().view).toEqual(before)
+})

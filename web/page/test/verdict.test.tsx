@@ -1,0 +1,89 @@
+import { EMPTY, fold, type Complete, type Event, type View } from '@magi/stream'
+import { cleanup, render, screen } from '@testing-library/react'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { Log } from '../../dev/log.ts'
+import { SCENES } from '../../dev/scenes.ts'
+import { perform, type Script } from '../../dev/script.ts'
+import { SettingsProvider } from '../src/settings.tsx'
+import { VerdictCard } from '../src/verdict.tsx'
+
+beforeEach(() => window.localStorage.setItem('magi.lang', 'en'))
+afterEach(cleanup)
+
+const ID = '01JD3ZK8M00000000000000000'
+
+function viewOfScript(script: Script): View {
+  const log = new Log(ID)
+  for (const beat of perform(script, ID)) log.append(beat.draft, 0)
+  return log.entries.map((entry) => entry.event as Event).reduce(fold, EMPTY)
+}
+
+/** The view of a scene with parts of its `complete` changed. */
+function changed(scene: string, change: Partial<Complete>): View {
+  const view = viewOfScript(SCENES[scene] as Script)
+  if (view.end?.kind !== 'complete') throw new Error('this scene has no verdict')
+  return { ...view, end: { kind: 'complete', data: { ...view.end.data, ...change } } }
+}
+
+function card(view: View): string {
+  render(
+    <SettingsProvider>
+      <VerdictCard view={view} actions={null} />
+    </SettingsProvider>,
+  )
+  return screen.getByRole('region', { name: 'Verdict' }).textContent ?? ''
+}
+
+test('the card holds verdict, count, reason, dissent, conditions and what would change it', () => {
+  const text = card(viewOfScript(SCENES['billing'] as Script))
+  for (const part of [
+    '可決 APPROVED',
+    '2–1–0',
+    'Move billing in December, before the freeze',
+    'Strongest dissent, from CASPAR',
+    'A rollback that was never rehearsed is not a rollback',
+    'Name a person on call',
+    'The rollback rehearsal fails',
+    'The judge agrees with the votes.',
+    'Confidence medium (71 %)',
+  ])
+    expect(text).toContain(part)
+})
+
+test('a judge who disagrees did not decide; one who overruled did', () => {
+  expect(card(changed('billing', { judge_agrees: false }))).toContain('The votes decided.')
+  cleanup()
+  expect(card(changed('billing', { judge_agrees: false, overruled: true }))).toContain(
+    'The judge overruled the votes.',
+  )
+  cleanup()
+  expect(card(changed('billing', { judge_agrees: null }))).not.toContain('The judge')
+})
+
+test('a confidence nobody gave is not made up, and a zero is a zero', () => {
+  const { confidence: _, ...without } = (
+    viewOfScript(SCENES['billing'] as Script).end as { data: Complete }
+  ).data
+  const view = viewOfScript(SCENES['billing'] as Script)
+  expect(card({ ...view, end: { kind: 'complete', data: without } })).toContain(
+    'Confidence not given',
+  )
+  cleanup()
+  expect(card(changed('billing', { confidence: 0 }))).toContain('Confidence low (0 %)')
+})
+
+test('who is missing, and why, stands on the card', () => {
+  const text = card(viewOfScript(SCENES['degraded'] as Script))
+  expect(text).toContain('不成立 NO DECISION')
+  expect(text).toContain('Degraded')
+  expect(text).toContain('BALTHASAR the provider failed')
+  expect(text).toContain('2 of 3 sages voted')
+})
+
+test('a failure is shown as a failure, never as a verdict', () => {
+  const text = card(viewOfScript(SCENES['broken'] as Script))
+  expect(text).toContain('失敗 FAILED')
+  expect(text).toContain('There is no verdict.')
+  expect(text).toContain('MELCHIOR the provider failed')
+  expect(text).not.toMatch(/APPROVED|REJECTED/)
+})
