@@ -16,6 +16,65 @@ macro_rules! scripts {
 }
 
 scripts! {
+    broken_twice
+    budget
+    cut_after_the_vote
+    drip_to_total
+    empty_answer
+    filtered_once
     happy_en
     happy_ja
+    json_only
+    judge_dissents
+    judge_fails
+    judge_fails_classic
+    judge_falls_back
+    judge_overrules
+    judge_too_late
+    left_alone
+    max_tokens_repaired
+    no_connection
+    no_votes
+    not_repaired
+    one_fails_unauthorised
+    overloaded_for_ever
+    panic_in_provider
+    quorum_lost_cast
+    quorum_lost_missing
+    quoting_attack
+    refusal
+    repaired
+    restart_after_first_token
+    retry_before_first_token
+    silent_after_accept
+    stall
+    stop_connecting
+    stop_judge
+    stop_sages
+    store_down
+    throttled_too_long
+    throttled_with_retry_after
+    tool_only
+    two_sages
+    unwatched
+}
+
+/// How long scripts take on the paused clock: the deadlines hold, and nothing waits beyond them.
+#[tokio::test(start_paused = true)]
+async fn deadlines_hold() {
+    for (name, least, most) in [
+        // Two sages at once, the third waits 12 s and at most a twentieth more.
+        ("throttled_with_retry_after", 12.0, 14.0),
+        // An hour is not waited for.
+        ("throttled_too_long", 0.0, 1.0),
+        // Three times 10 s, and two waits of at most 1.5 s together.
+        ("no_connection", 30.0, 33.0),
+        // Twice 20 s.
+        ("silent_after_accept", 40.0, 42.0),
+        ("drip_to_total", 90.0, 91.0),
+        ("judge_too_late", 60.0, 61.0),
+    ] {
+        let took = check(name).await.took.as_secs_f64();
+        assert!((least..=most).contains(&took), "{name}: {took} s");
+    }
 }

@@ -4,7 +4,9 @@
 mod deliberations;
 mod faulty;
 mod outcomes;
+mod recovery;
 mod script;
+mod verbs;
 mod votes;
 mod votes_bounds;
 mod votes_judge;

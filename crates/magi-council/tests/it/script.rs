@@ -24,7 +24,6 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use futures_util::StreamExt;
 use futures_util::stream;
 use magi_council::{Ask, CouncilPatch, Door, Engine, Limits, Rooms, Watch};
 use magi_event::check::{Checker, Mode};
@@ -58,11 +57,9 @@ pub(crate) struct Script {
 
 /// What was played.
 pub(crate) struct Played {
-    pub(crate) id: DeliberationId,
     pub(crate) log: Vec<(Cursor, Event)>,
     pub(crate) took: Duration,
-    pub(crate) calls: Vec<Call>,
-    /// The most model streams that were open at the same time.
+    /// The model streams that are open after the end.
     pub(crate) still_open: usize,
 }
 
@@ -343,7 +340,8 @@ fn pieces(text: &str) -> impl Iterator<Item = String> {
 
 /// A house for one test: store, logs, engine, models.
 pub(crate) struct House {
-    pub(crate) store: MemoryStore,
+    store: MemoryStore,
+    env: Env,
     pub(crate) fault: Faulty,
     pub(crate) engine: Engine,
     pub(crate) model: Arc<Scripted>,
@@ -352,8 +350,21 @@ pub(crate) struct House {
 impl House {
     /// Builds an engine over a store on which the scripted models answer for `script`.
     pub(crate) fn over(store: &MemoryStore, seed: u64, lines: Lines) -> House {
+        House::build(store, Env::seeded(seed), lines)
+    }
+
+    /// Builds another engine on the same store and clock, as another process is.
+    pub(crate) fn peer(&self, seed: u64, text: &str) -> House {
+        let env = Env {
+            clock: Arc::clone(&self.env.clock),
+            ..Env::seeded(seed)
+        };
+        House::build(&self.store, env, Script::read(text).lines)
+    }
+
+    fn build(store: &MemoryStore, env: Env, lines: Lines) -> House {
         let model = Scripted::new("script", lines);
-        let env = Env::seeded(seed);
+        let own = env.clone();
         let fault = Faulty::over(store.peer());
         let logs = Logs::new(Arc::new(fault.clone()), env.clone(), Options::default());
         let settings = CouncilPatch::default().with_model(&"script:one".parse().unwrap());
@@ -367,6 +378,7 @@ impl House {
         });
         House {
             store: store.peer(),
+            env: own,
             fault,
             engine,
             model,
@@ -443,9 +455,7 @@ pub(crate) async fn play(script: &Script) -> Played {
         Duration::from_millis(last.timestamp.millis_since(log[0].1.timestamp))
     });
     Played {
-        id,
         took,
-        calls: house.model.calls(),
         still_open: house.model.n_open(),
         log,
     }
@@ -548,9 +558,4 @@ pub(crate) async fn check(name: &str) -> Played {
 /// Returns the last event.
 pub(crate) fn last(log: &[(Cursor, Event)]) -> &Body {
     &log.last().unwrap().1.body
-}
-
-/// Waits for the next item of a stream; for tests of the kit itself.
-pub(crate) async fn first_item(mut stream: ChunkStream) -> Option<Result<Chunk, Error>> {
-    stream.next().await
 }

@@ -1,0 +1,203 @@
+//! Recovery at every event of a recorded log, and a few hundred random schedules.
+
+#![cfg(test)]
+
+use std::time::Duration;
+
+use magi_event::check::Mode;
+use magi_event::{Agent, Body, Cursor, Event, Sage};
+use magi_log::{Env, Logs, MemoryStore, New, Options};
+use std::sync::Arc;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::script::{House, Lines, Script, check_log, last};
+
+const RECORDED: &str = "
+caspar: +0.3 think Hm. | +0.1 text Good. | vote APPROVED Caspar's word.
+balthasar: +0.2 fail overloaded
+balthasar: +0.1 text Kind. | +0.4 text Very kind. | vote APPROVED Balthasar's word.
+melchior: +0.1 text Half of | cut
+melchior: +0.9 text True. | vote REJECTED Melchior's word.
+solomon: +0.2 think Let me weigh. | +0.1 text Two against one. | +0.2 verdict APPROVED Solomon's word.
+";
+
+/// What every role says after the restart.
+fn second_lines() -> Lines {
+    let mut lines = Lines::default();
+    for agent in Agent::ALL {
+        let line = match agent {
+            Agent::Sage(_) => "+0.1 text Again. | vote APPROVED After the restart.",
+            Agent::Judge => "+0.1 text Again. | verdict REJECTED After the restart.",
+        };
+        (0..3).for_each(|_| lines.add(agent, line));
+    }
+    lines
+}
+
+/// The votes and verdicts of a log, as they stand in it.
+fn shown(log: &[(Cursor, Event)]) -> Vec<String> {
+    log.iter()
+        .filter(|(_, event)| {
+            matches!(
+                event.body,
+                Body::AgentComplete(..)
+                    | Body::Tally(_)
+                    | Body::JudgeComplete(_)
+                    | Body::Complete(_)
+            )
+        })
+        .map(|(_, event)| String::from_utf8(event.to_json()).unwrap())
+        .map(|json| json[json.find("\"data\"").unwrap()..].to_owned())
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_cut_at_any_event_goes_on_and_keeps_what_was_shown() {
+    let store = MemoryStore::new();
+    let house = House::over(&store, 3, Script::read(RECORDED).lines);
+    let id = house.ask(&Script::read(RECORDED).body).await;
+    let log = house.read(id).await.unwrap();
+    check_log(&log, Mode::Log, true);
+    let setup = house.engine.logs().setup(id).await.unwrap();
+    assert!(log.len() > 40, "{}", log.len());
+    // The first five events are one commit, so the log never is shorter.
+    for cut in 5..log.len() {
+        let store = MemoryStore::new();
+        let logs = Logs::new(Arc::new(store.peer()), Env::seeded(1), Options::default());
+        let new = New {
+            id,
+            setup: setup.clone(),
+            key: None,
+            title: "t".into(),
+            preset: "default".into(),
+            lang: "en".into(),
+            question: "q".into(),
+            context: None,
+            conversation_id: None,
+            fork_of: None,
+        };
+        let bodies = |from: usize, to: usize| -> Vec<Body> {
+            log[from..to]
+                .iter()
+                .map(|(_, event)| event.body.clone())
+                .collect()
+        };
+        let (writer, commit) = logs.create(new, bodies(0, 5));
+        commit.await.unwrap();
+        if cut > 5 {
+            let seq = writer.append_all(bodies(5, cut)).unwrap();
+            writer.commit(seq).await.unwrap();
+        }
+        logs.abandon();
+
+        let next = House::over(&store, 9, second_lines());
+        let recovered = next.engine.recover().await.unwrap();
+        assert_eq!(recovered.resumed, [id], "cut at {cut}");
+        let after = next.read(id).await.unwrap();
+        check_log(&after, Mode::Log, true);
+        assert!(matches!(last(&after), Body::Complete(_)), "cut at {cut}");
+        let (before, now) = (shown(&log[..cut]), shown(&after));
+        assert_eq!(now[..before.len()], before, "cut at {cut}: word for word");
+        for agent in Agent::ALL {
+            let calls = next.model.calls();
+            let n = calls
+                .iter()
+                .filter(|call| call.about.agent == agent)
+                .count();
+            assert!(n <= 1, "cut at {cut}: {agent} is called {n} times");
+        }
+        assert_eq!(next.model.n_open(), 0);
+    }
+}
+
+/// A role's line of random steps; some end well, some never do.
+fn random_line(random: &mut fastrand::Rng, agent: Agent) -> String {
+    let mut steps = Vec::new();
+    let wait = |random: &mut fastrand::Rng| match random.u8(0..10) {
+        0 => format!("+{} ", random.u32(5..40)),
+        1..4 => format!("+{}.{} ", random.u32(0..3), random.u32(0..10)),
+        _ => String::new(),
+    };
+    if random.bool() {
+        steps.push(format!("{}accept", wait(random)));
+    }
+    for _ in 0..random.usize(0..4) {
+        let word = random.choice([
+            "text Some words.",
+            "think Hm.",
+            "text 言葉。",
+            "usage 10 10",
+        ]);
+        steps.push(format!("{}{}", wait(random), word.unwrap_or_default()));
+    }
+    let decision = random
+        .choice(["APPROVED", "REJECTED", "ABSTAINED", "MAYBE"])
+        .unwrap_or_default();
+    let vote = match agent {
+        Agent::Sage(_) => random.choice(["vote", "tail", "json"]).unwrap_or_default(),
+        Agent::Judge => "verdict",
+    };
+    match random.u8(0..12) {
+        0 => steps.push("cut".to_owned()),
+        1 => steps.push("hang".to_owned()),
+        2 => steps.push("panic".to_owned()),
+        3 => steps.push("end refused".to_owned()),
+        4 => steps.push("end max".to_owned()),
+        5 => {
+            let kind = random.choice(["throttled", "throttled 7", "overloaded", "unauthorised"]);
+            steps.push(format!("{}fail {}", wait(random), kind.unwrap_or_default()));
+        }
+        _ => steps.push(format!("{}{vote} {decision} Random.", wait(random))),
+    }
+    steps.join(" | ")
+}
+
+#[tokio::test(start_paused = true)]
+async fn random_schedules_end_properly() {
+    for seed in 0..200_u64 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut text = String::new();
+        for agent in Agent::ALL {
+            for _ in 0..random.usize(1..5) {
+                text.push_str(&format!("{agent}: {}\n", random_line(&mut random, agent)));
+            }
+        }
+        let script = Script::read(&text);
+        let store = MemoryStore::new();
+        let house = House::over(&store, seed, script.lines.clone());
+        let began = Instant::now();
+        let id = house.ask(&script.body).await;
+        let at = began + Duration::from_millis(random.u64(0..60_000));
+        let what = random.u8(0..4);
+        let acting = async {
+            sleep_until(at).await;
+            match what {
+                0 => drop(house.engine.stop(id, None, "user").await),
+                1 => {
+                    house.fault.set_down(true);
+                    sleep(Duration::from_millis(random.u64(0..20_000))).await;
+                    house.fault.set_down(false);
+                }
+                _ => {}
+            }
+        };
+        let (log, ()) = tokio::join!(house.read(id), acting);
+        let log = log.unwrap_or_else(|| panic!("seed {seed} does not end:\n{text}"));
+        check_log(&log, Mode::Reader, true);
+        let stored = house.read(id).await.unwrap();
+        check_log(&stored, Mode::Log, true);
+        sleep(Duration::from_millis(1)).await;
+        assert_eq!(house.model.n_open(), 0, "seed {seed}: calls are left open");
+        assert_eq!(house.engine.n_running(), 0, "seed {seed}");
+        if what > 1 {
+            // Within the whole deadline, and every sage has exactly one end.
+            assert!(began.elapsed() < Duration::from_secs(190), "seed {seed}");
+            for sage in Sage::ALL {
+                let ends = stored.iter().filter(
+                    |(_, event)| matches!(&event.body, Body::AgentComplete(own, _) if *own == sage),
+                );
+                assert_eq!(ends.count(), 1, "seed {seed}: {sage}");
+            }
+        }
+    }
+}

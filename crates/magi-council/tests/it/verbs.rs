@@ -1,0 +1,352 @@
+//! The engine's verbs: keys, stops from elsewhere, resume, shutdown, limits.
+
+#![cfg(test)]
+
+use std::time::Duration;
+
+use magi_council::{Ask, Asked, Door, Error};
+use magi_event::check::Mode as CheckMode;
+use magi_event::{Body, Cause, Decision, Mode, Sage, Status};
+use magi_log::MemoryStore;
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use crate::script::{House, Script, check_log, last};
+
+const FINE: &str = "
+caspar: +0.1 text Good. | vote APPROVED Caspar's word.
+balthasar: +0.1 text Kind. | vote APPROVED Balthasar's word.
+melchior: +0.1 text True. | vote REJECTED Melchior's word.
+solomon: +0.1 text Weighed. | verdict APPROVED Solomon's word.
+";
+
+const SLOW: &str = "
+caspar: +0.1 text Good. | vote APPROVED Caspar's word.
+balthasar: +0.1 text Kind | +10 vote APPROVED
+melchior: +0.1 text True | +10 vote APPROVED
+";
+
+fn house(text: &str) -> House {
+    House::over(&MemoryStore::new(), 3, Script::read(text).lines)
+}
+
+async fn ask(house: &House, body: Value) -> Result<Asked, Error> {
+    let door = Door {
+        identity: "someone".into(),
+        ..Door::default()
+    };
+    house.engine.ask(Ask::read(&body, &door)?).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_repeated_key_is_the_same_deliberation() {
+    let house = house(FINE);
+    let body = json!({"question": "Q?", "idempotency_key": "k"});
+    let first = ask(&house, body.clone()).await.unwrap();
+    assert!(first.fresh);
+    let again = ask(&house, body.clone()).await.unwrap();
+    assert_eq!((again.id, again.fresh), (first.id, false));
+    house.read(first.id).await.unwrap();
+    let after = ask(&house, body.clone()).await.unwrap();
+    assert_eq!((after.id, after.fresh), (first.id, false));
+    let other = ask(&house, json!({"question": "R?", "idempotency_key": "k"})).await;
+    assert_eq!(other, Err(Error::KeyReused));
+    house
+        .engine
+        .logs()
+        .catalogue()
+        .delete(first.id)
+        .await
+        .unwrap();
+    assert_eq!(ask(&house, body).await, Err(Error::KeyDeleted));
+    assert_eq!(house.model.calls().len(), 4, "nothing was called twice");
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_at_once_with_one_key_one_starts() {
+    let house = house(FINE);
+    let body = json!({"question": "Q?", "idempotency_key": "k"});
+    let (one, two) = tokio::join!(ask(&house, body.clone()), ask(&house, body));
+    let (one, two) = (one.unwrap(), two.unwrap());
+    assert_eq!(one.id, two.id);
+    assert!(one.fresh != two.fresh);
+    check_log(&house.read(one.id).await.unwrap(), CheckMode::Reader, true);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_of_what_is_over_changes_nothing() {
+    let house = house(FINE);
+    let id = ask(&house, json!({"question": "Q?"})).await.unwrap().id;
+    let log = house.read(id).await.unwrap();
+    let stopped = house.engine.stop(id, None, "user").await.unwrap();
+    assert_eq!(
+        (stopped.status, stopped.changed),
+        (Status::Completed, false)
+    );
+    assert_eq!(house.read(id).await.unwrap(), log);
+    let nobody = "01JD3ZK8M00000000000000000".parse().unwrap();
+    assert_eq!(
+        house.engine.stop(nobody, None, "user").await,
+        Err(Error::Unknown)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_process_stops_through_the_store() {
+    let owner = house(SLOW);
+    let other = owner.peer(4, "");
+    let id = ask(&owner, json!({"question": "Q?"})).await.unwrap().id;
+    sleep(Duration::from_secs(1)).await;
+    let stopped = other.engine.stop(id, None, "cli").await.unwrap();
+    assert_eq!((stopped.status, stopped.changed), (Status::Cancelled, true));
+    let log = owner.read(id).await.unwrap();
+    check_log(&log, CheckMode::Reader, true);
+    assert!(matches!(last(&log), Body::Cancelled(cancelled) if cancelled.by == "cli"));
+    assert_eq!(owner.model.n_open(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_reaches_what_nobody_runs_any_more() {
+    let owner = house(SLOW);
+    let id = ask(&owner, json!({"question": "Q?"})).await.unwrap().id;
+    sleep(Duration::from_secs(1)).await;
+    owner.engine.logs().abandon();
+    let other = owner.peer(4, "");
+    let stopped = other.engine.stop(id, None, "cli").await.unwrap();
+    assert_eq!(stopped.status, Status::Cancelled);
+    let log = other.read(id).await.unwrap();
+    check_log(&log, CheckMode::Log, true);
+    assert_eq!(other.engine.recover().await.unwrap().resumed, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stopped_one_is_resumed_as_another_with_its_votes() {
+    let house = house(SLOW);
+    let id = ask(&house, json!({"question": "Q?", "preset": "default"}))
+        .await
+        .unwrap()
+        .id;
+    sleep(Duration::from_secs(1)).await;
+    house.engine.stop(id, None, "user").await.unwrap();
+    let stopped = house.read(id).await.unwrap();
+    let again = house.peer(5, FINE);
+    let linked = again.engine.resume(id, "user").await.unwrap();
+    assert!(linked.fresh && linked.id != id);
+    let log = again.read(linked.id).await.unwrap();
+    check_log(&log, CheckMode::Reader, true);
+    let calls = again.model.calls();
+    assert_eq!(calls.len(), 3, "caspar's vote is not asked for again");
+    assert!(
+        calls
+            .iter()
+            .all(|call| call.about.agent != Sage::Caspar.into())
+    );
+    let votes = |log: &[(_, magi_event::Event)]| {
+        log.iter()
+            .find_map(|(_, event)| match &event.body {
+                Body::AgentComplete(Sage::Caspar, complete) => Some(complete.clone()),
+                _ => None,
+            })
+            .unwrap()
+    };
+    let (before, after) = (votes(&stopped), votes(&log));
+    assert_eq!(before.reasoning, after.reasoning);
+    assert_eq!(
+        (before.decision, before.confidence),
+        (after.decision, after.confidence)
+    );
+    assert_eq!(before.text_sha256, after.text_sha256);
+    assert_eq!(after.usage, None, "it cost nothing here");
+    let is_marked = log.iter().any(|(_, event)| {
+        matches!(&event.body, Body::Trace(Some(Sage::Caspar), trace)
+            if trace.attributes.get("reused") == Some(&Value::Bool(true)))
+    });
+    assert!(is_marked);
+    assert!(matches!(&log[0].1.body, Body::Start(start) if start.fork_of == Some(id)));
+    assert!(matches!(last(&log), Body::Complete(complete) if complete.status == Status::Completed));
+    assert_eq!(
+        again.read(id).await.unwrap().len(),
+        stopped.len(),
+        "the stopped one stays so"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_hands_over_and_the_next_goes_on() {
+    let first = house(SLOW);
+    let id = ask(&first, json!({"question": "Q?"})).await.unwrap().id;
+    sleep(Duration::from_secs(1)).await;
+    first.engine.shutdown(Duration::from_secs(2)).await;
+    assert_eq!(first.model.n_open(), 0);
+    let busy = ask(&first, json!({"question": "Q?"})).await;
+    assert!(matches!(busy, Err(Error::Busy(_))), "{busy:?}");
+    let next = first.peer(4, "balthasar: text Kind. | vote APPROVED\nmelchior: text True. | vote APPROVED\nsolomon: verdict APPROVED");
+    let recovered = next.engine.recover().await.unwrap();
+    assert_eq!(recovered.resumed, [id]);
+    let log = next.read(id).await.unwrap();
+    check_log(&log, CheckMode::Log, true);
+    assert!(matches!(last(&log), Body::Complete(complete) if complete.voting_result.approved == 3));
+    assert_eq!(next.model.calls().len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn old_ones_end_interrupted_and_repeat_offenders_quarantined() {
+    let first = house(SLOW);
+    let id = ask(&first, json!({"question": "Q?"})).await.unwrap().id;
+    sleep(Duration::from_secs(1)).await;
+    first.engine.logs().abandon();
+    sleep(Duration::from_secs(16 * 60)).await;
+    let next = first.peer(4, FINE);
+    assert_eq!(next.engine.recover().await.unwrap().interrupted, [id]);
+    let log = next.read(id).await.unwrap();
+    check_log(&log, CheckMode::Log, true);
+    assert!(matches!(last(&log), Body::Error(error) if error.code == "interrupted"));
+    // Its vote is kept, and resume uses it.
+    let linked = next.engine.resume(id, "user").await.unwrap();
+    let log = next.read(linked.id).await.unwrap();
+    assert!(matches!(last(&log), Body::Complete(complete) if complete.voting_result.approved == 2));
+
+    // One that ends the process twice without anything finished in between.
+    let silent = "caspar: hang\nbalthasar: hang\nmelchior: hang";
+    let crashing = first.peer(5, silent);
+    let id = ask(&crashing, json!({"question": "Q?"})).await.unwrap().id;
+    sleep(Duration::from_secs(1)).await;
+    crashing.engine.logs().abandon();
+    let second = first.peer(6, silent);
+    assert_eq!(second.engine.recover().await.unwrap().resumed, [id]);
+    sleep(Duration::from_secs(1)).await;
+    second.engine.logs().abandon();
+    let third = first.peer(7, FINE);
+    assert_eq!(third.engine.recover().await.unwrap().quarantined, [id]);
+    let log = third.read(id).await.unwrap();
+    check_log(&log, CheckMode::Log, true);
+    assert!(matches!(last(&log), Body::Error(error) if error.code == "quarantined"));
+    assert_eq!(third.model.calls().len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_live_owner_is_left_alone() {
+    let owner = house(SLOW);
+    let id = ask(&owner, json!({"question": "Q?"})).await.unwrap().id;
+    let other = owner.peer(4, "");
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(
+        other.engine.recover().await.unwrap(),
+        magi_council::Recovered::default()
+    );
+    let same = other.engine.resume(id, "cli").await.unwrap();
+    assert_eq!((same.id, same.fresh), (id, false));
+    assert_eq!(other.model.calls().len(), 0);
+    owner.engine.stop(id, None, "user").await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_deliberated_is_refused_by_name() {
+    let house = house("");
+    for (body, field) in [
+        (
+            json!({"question": "Q?", "council": {"roles": {"caspar": {"model": "openai:x"}}}}),
+            "council.roles.caspar.model",
+        ),
+        (
+            json!({"question": "Q?", "model_configs": {"solomon": "anthropic.claude-v1:0"}}),
+            "council.roles.solomon.model",
+        ),
+        (
+            json!({"question": "Q?", "budget": {"usd": 1}}),
+            "budget.usd",
+        ),
+        (
+            json!({"question": "Q?", "agentConfigs": {"caspar": {"enabled": false},
+                   "melchior": {"enabled": false}}}),
+            "council.quorum",
+        ),
+    ] {
+        let refused = ask(&house, body.clone()).await;
+        assert!(
+            matches!(&refused, Err(Error::Invalid { field: at, .. }) if at == field),
+            "{body}: {refused:?}"
+        );
+    }
+    assert_eq!(house.engine.n_running(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_is_down_takes_no_question() {
+    let house = house(FINE);
+    house.fault.set_down(true);
+    let refused = ask(&house, json!({"question": "Q?"})).await;
+    assert!(matches!(refused, Err(Error::Unavailable(_))), "{refused:?}");
+    sleep(Duration::from_secs(10)).await;
+    house.fault.set_down(false);
+    sleep(Duration::from_secs(10)).await;
+    assert_eq!(house.engine.n_running(), 0, "nothing was started");
+    assert_eq!(house.model.n_open(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn earlier_verdicts_of_a_conversation_become_context() {
+    let first = house(FINE);
+    let body = json!({"question": "First?", "conversation_id": "c"});
+    let id = ask(&first, body).await.unwrap().id;
+    first.read(id).await.unwrap();
+    sleep(Duration::from_secs(1)).await;
+    let second = first.peer(4, FINE);
+    let body = json!({"question": "Second?", "conversation_id": "c"});
+    let id = ask(&second, body).await.unwrap().id;
+    second.read(id).await.unwrap();
+    let calls = second.model.calls();
+    assert!(
+        calls
+            .iter()
+            .all(|call| call.messages[0].text.contains("First?\n=> APPROVED:"))
+    );
+    assert!(
+        first
+            .model
+            .calls()
+            .iter()
+            .all(|call| !call.messages[0].text.contains("=>"))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn being_busy_with_nobody_there_is_known() {
+    let house = house(SLOW);
+    assert!(!house.engine.is_busy_unwatched());
+    let id = ask(&house, json!({"question": "Q?"})).await.unwrap().id;
+    assert!(house.engine.is_busy_unwatched());
+    let watch = house.engine.watch(id);
+    assert!(!house.engine.is_busy_unwatched());
+    drop(watch);
+    assert!(house.engine.is_busy_unwatched());
+    house.engine.stop(id, None, "user").await.unwrap();
+    assert!(!house.engine.is_busy_unwatched());
+}
+
+#[tokio::test(start_paused = true)]
+async fn sages_are_blind_to_each_other_and_the_judge_sees_no_names() {
+    let house = house(FINE);
+    let id = ask(&house, json!({"question": "Q?"})).await.unwrap().id;
+    let log = house.read(id).await.unwrap();
+    let calls = house.model.calls();
+    let (sages, judge) = calls.split_at(3);
+    for call in sages {
+        let all = format!("{}{}", call.system, call.messages[0].text);
+        assert!(!all.contains("'s word"), "a sage sees nobody's vote");
+    }
+    let text = &judge[0].messages[0].text;
+    for word in ["Caspar's word.", "Balthasar's word.", "Melchior's word."] {
+        assert!(text.contains(word));
+    }
+    assert!(!text.contains("CASPAR") && !text.contains("Good.\nCaspar"));
+    let live = log
+        .iter()
+        .all(|(_, event)| !matches!(&event.body, Body::Start(start) if start.mode != Mode::Live));
+    assert!(live);
+    let abstained = log.iter().any(|(_, event)| {
+        matches!(&event.body, Body::AgentComplete(_, complete)
+            if complete.decision == Decision::Abstained || complete.cause == Some(Cause::Own))
+    });
+    assert!(!abstained);
+}
