@@ -7,6 +7,7 @@ import { Play, StopIcon } from './icons.tsx'
 import { Judge } from './judge.tsx'
 import { Lane } from './lane.tsx'
 import type { Room, Shown } from './room.ts'
+import { ContentLang } from './prose.tsx'
 import { useWords } from './settings.tsx'
 import { Mark } from './shapes.tsx'
 
@@ -67,21 +68,28 @@ export function Deliberation({ room, exportUrl, onAskAgain, onFollow }: Delibera
           {words.skipToVerdict}
         </a>
       )}
-      {!empty && <Lanes view={view} />}
-      {!empty && (
-        <Judge
-          view={view}
-          actions={
-            <Actions
-              room={room}
-              shown={shown}
-              exportUrl={exportUrl}
-              onAskAgain={() => onAskAgain(question)}
-              onFollow={onFollow}
-            />
-          }
-        />
+      {view.paused && !view.end && (
+        <p className="notice">
+          {words.connection.paused}: {view.paused.reason}
+        </p>
       )}
+      <ContentLang value={view.lang}>
+        {!empty && <Lanes view={view} />}
+        {!empty && (
+          <Judge
+            view={view}
+            actions={
+              <Actions
+                room={room}
+                shown={shown}
+                exportUrl={exportUrl}
+                onAskAgain={() => onAskAgain(question)}
+                onFollow={onFollow}
+              />
+            }
+          />
+        )}
+      </ContentLang>
     </main>
   )
 }

@@ -8,7 +8,7 @@ import {
 import { memo } from 'react'
 import { Button, Disclosure, DisclosurePanel, Heading } from 'react-aria-components'
 import { ArrowDown, Chevron, Grow, Shrink } from './icons.tsx'
-import { Prose } from './prose.tsx'
+import { Prose, useContentLang } from './prose.tsx'
 import { Seal } from './seal.tsx'
 import { useWords } from './settings.tsx'
 import { RingedMark } from './shapes.tsx'
@@ -152,6 +152,7 @@ export function confidenceOf(words: Words, value: number | null | undefined): st
 
 function Vote({ vote, lane }: { vote: AgentComplete; lane: SageLane }) {
   const words = useWords()
+  const lang = useContentLang()
   // The reasoning of a vote that has none of its own is the prose, which stands above already.
   const own = vote.reasoning.trim() !== '' && !lane.text.includes(vote.reasoning.trim())
   return (
@@ -163,7 +164,11 @@ function Vote({ vote, lane }: { vote: AgentComplete; lane: SageLane }) {
         </span>
       </div>
       {vote.cause && <p className="vote-cause">{words.cause[vote.cause] ?? vote.cause}</p>}
-      {own && <p className="vote-reason">{vote.reasoning}</p>}
+      {own && (
+        <p className="vote-reason" lang={lang}>
+          {vote.reasoning}
+        </p>
+      )}
       <Points title={words.verdict.conditions} points={vote.conditions} />
       <Points title={words.verdict.wouldChange} points={vote.would_change} />
     </div>
@@ -171,11 +176,12 @@ function Vote({ vote, lane }: { vote: AgentComplete; lane: SageLane }) {
 }
 
 function Points({ title, points }: { title: string; points: readonly string[] }) {
+  const lang = useContentLang()
   if (points.length === 0) return null
   return (
     <div className="points">
       <h3>{title}</h3>
-      <ul>
+      <ul lang={lang}>
         {points.map((point, index) => (
           <li key={index}>{point}</li>
         ))}

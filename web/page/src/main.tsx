@@ -3,6 +3,7 @@ import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
 import { App } from './app.tsx'
 import { readConfig } from './config.ts'
+import { Fault } from './fault.tsx'
 import { SettingsProvider } from './settings.tsx'
 import './styles/base.css'
 import './styles/home.css'
@@ -12,10 +13,13 @@ import './styles/verdict.css'
 const root = document.getElementById('root')
 if (root) {
   const { api } = await readConfig()
+  const client = new Client({ base: api })
   createRoot(root).render(
     <StrictMode>
       <SettingsProvider>
-        <App client={new Client({ base: api })} />
+        <Fault>
+          <App client={client} />
+        </Fault>
       </SettingsProvider>
     </StrictMode>,
   )

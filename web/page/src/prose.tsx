@@ -1,4 +1,10 @@
-import { memo, type ReactNode } from 'react'
+import { createContext, memo, use, type ReactNode } from 'react'
+
+/** The language of what the council says, which need not be the page's. */
+export const ContentLang = createContext<string | undefined>(undefined)
+
+/** Returns the `lang` of an element that holds the council's words. */
+export const useContentLang = (): string | undefined => use(ContentLang)
 
 /**
  * A model's text, shown as text. Blank lines part paragraphs; lists, headings, bold and code are
@@ -6,8 +12,9 @@ import { memo, type ReactNode } from 'react'
  */
 export function Prose({ text, caret = false }: { text: string; caret?: boolean }) {
   const blocks = blocksOf(text)
+  const lang = useContentLang()
   return (
-    <div className="prose" data-caret={caret || undefined}>
+    <div className="prose" lang={lang} data-caret={caret || undefined}>
       {/* A block's place never changes while text is appended, so only the last one is drawn again. */}
       {blocks.map((block, index) => (
         <Block key={index} block={block} />

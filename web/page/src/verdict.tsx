@@ -10,6 +10,7 @@ import type { ReactNode } from 'react'
 import { sealOf } from './format.ts'
 import { Warn } from './icons.tsx'
 import { confidenceOf, tokensOf } from './lane.tsx'
+import { useContentLang } from './prose.tsx'
 import { Seal } from './seal.tsx'
 import { useWords } from './settings.tsx'
 import { Mark } from './shapes.tsx'
@@ -112,6 +113,7 @@ function ruleText(words: Words, rule: string): string {
 
 function Decided({ view, data }: { view: View; data: Complete }) {
   const words = useWords()
+  const lang = useContentLang()
   const judgment = data.solomon_judgment
   return (
     <>
@@ -124,11 +126,15 @@ function Decided({ view, data }: { view: View; data: Complete }) {
         </div>
       )}
       <div className="verdict-text">
-        {data.summary !== '' && <p className="verdict-lead">{data.summary}</p>}
+        {data.summary !== '' && (
+          <p className="verdict-lead" lang={lang}>
+            {data.summary}
+          </p>
+        )}
         {data.recommendation !== '' && data.recommendation !== data.summary && (
           <div className="verdict-recommendation">
             <h3>{words.verdict.recommendation}</h3>
-            <p>{data.recommendation}</p>
+            <p lang={lang}>{data.recommendation}</p>
           </div>
         )}
         <Agreement data={data} />
@@ -154,6 +160,7 @@ function Agreement({ data }: { data: Complete }) {
 
 function Dissent({ judgment }: { judgment: JudgeComplete }) {
   const words = useWords()
+  const lang = useContentLang()
   const { dissent } = judgment
   if (!dissent || dissent.text === '') return null
   const sage = dissent.agent ?? undefined
@@ -163,17 +170,18 @@ function Dissent({ judgment }: { judgment: JudgeComplete }) {
       <figcaption>
         {sage && <Mark of={sage} />} {title}
       </figcaption>
-      <blockquote>{dissent.text}</blockquote>
+      <blockquote lang={lang}>{dissent.text}</blockquote>
     </figure>
   )
 }
 
 function List({ title, points }: { title: string; points: readonly string[] }) {
+  const lang = useContentLang()
   if (points.length === 0) return null
   return (
     <div className="verdict-list">
       <h3>{title}</h3>
-      <ul>
+      <ul lang={lang}>
         {points.map((point, index) => (
           <li key={index}>{point}</li>
         ))}
@@ -184,6 +192,7 @@ function List({ title, points }: { title: string; points: readonly string[] }) {
 
 function Scores({ view, judgment }: { view: View; judgment: JudgeComplete }) {
   const words = useWords()
+  const lang = useContentLang()
   const scored = sagesOf(view).filter((sage) => typeof judgment.sage_scores[sage] === 'number')
   if (scored.length === 0) return null
   return (
@@ -208,7 +217,11 @@ function Scores({ view, judgment }: { view: View; judgment: JudgeComplete }) {
                 <rect className="score-fill" width={Math.max(0, Math.min(100, score))} height="4" />
               </svg>
               <span className="score-number">{Math.round(score)}</span>
-              {reason && <span className="score-reason">{reason}</span>}
+              {reason && (
+                <span className="score-reason" lang={lang}>
+                  {reason}
+                </span>
+              )}
             </li>
           )
         })}

@@ -199,6 +199,9 @@ export const en: Words = {
     unauthorised: 'The server wants a token, or does not accept this page.',
     gap: 'The log has a hole that reading again did not mend.',
     code: (code) => `(${code})`,
+    page: (message) =>
+      `The page has a fault: ${message}. The deliberation goes on; reloading shows it.`,
+    reload: 'Reload',
   },
 
   seconds: (value) => (value < 60 ? `${value.toFixed(1)} s` : clock(value)),

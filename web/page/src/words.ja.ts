@@ -202,6 +202,9 @@ export const ja: Words = {
     unauthorised: 'サーバーがトークンを求めているか、このページを許可していません。',
     gap: '記録に欠落があり、読み直しても埋まりませんでした。',
     code: (code) => `(${code})`,
+    page: (message) =>
+      `ページに不具合が起きました: ${message}。審議は続いています。再読み込みすると表示されます。`,
+    reload: '再読み込み',
   },
 
   seconds: (value) => (value < 60 ? `${value.toFixed(1)}秒` : clock(value)),

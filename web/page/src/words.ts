@@ -135,6 +135,8 @@ export interface Words {
     unauthorised: string
     gap: string
     code: One
+    page: One
+    reload: string
   }
 
   seconds: (value: number) => string
