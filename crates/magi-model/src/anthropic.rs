@@ -147,13 +147,15 @@ impl Shared {
                 body.entry(name).or_insert(value);
             }
         };
-        let system = params::system(call, without);
         put("model", Some(json!(call.model)));
         put(
             "max_tokens",
             Some(json!(sampling.max_tokens.unwrap_or(MAX_TOKENS))),
         );
-        put("system", (!system.is_empty()).then(|| json!(system)));
+        put(
+            "system",
+            (!call.system.is_empty()).then(|| json!(call.system)),
+        );
         put("messages", Some(Value::Array(params::messages(call))));
         put("stream", Some(json!(true)));
         put(

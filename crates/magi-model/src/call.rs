@@ -15,6 +15,8 @@ pub struct Call {
     /// The tool by which the model gives its structured answer, where the provider has tools.
     pub tool: Option<Tool>,
     /// A JSON Schema the whole answer must satisfy: the repair call's way to a readable vote.
+    ///
+    /// The answer comes as text, or as a tool's arguments where a vendor binds only those.
     pub schema: Option<Value>,
     /// How the model samples.
     pub sampling: Sampling,

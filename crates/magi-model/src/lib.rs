@@ -18,6 +18,7 @@ mod openai;
 mod params;
 mod prices;
 mod provider;
+pub mod rehearsal;
 mod secret;
 mod stream;
 
@@ -29,4 +30,5 @@ pub use prices::{Price, Prices};
 pub use provider::{
     Chunk, ChunkStream, ModelList, ModelName, ModelNameError, Provider, Registry, StopReason,
 };
+pub use rehearsal::Rehearsal;
 pub use secret::{Key, KeyError};

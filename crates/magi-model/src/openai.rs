@@ -32,7 +32,7 @@ pub struct OpenAiConfig {
     pub key: Option<Key>,
     /// The name of the limit of tokens.
     pub limit_name: LimitName,
-    /// Whether tools are offered; without them the format stands in the prompt.
+    /// Whether tools are offered; a call's prompt says what to do without them.
     pub tools: bool,
     /// Whether `stream_options.include_usage` is sent.
     pub usage: bool,
@@ -183,9 +183,8 @@ impl Shared {
 
     fn body(&self, call: &Call, without: &BTreeSet<Param>) -> Value {
         let mut messages = params::messages(call);
-        let system = params::system(call, without);
-        if !system.is_empty() {
-            messages.insert(0, json!({"role": "system", "content": system}));
+        if !call.system.is_empty() {
+            messages.insert(0, json!({"role": "system", "content": call.system}));
         }
         let mut body = Map::new();
         let mut put = |name: &str, value: Option<Value>| {

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use serde_json::{Value, json};
 
 use crate::fault::Complaint;
-use crate::{Call, Tool};
+use crate::{Call, Message, Speaker};
 
 /// How many models' refusals are remembered.
 const MAX_MODELS: usize = 256;
@@ -122,34 +122,11 @@ impl Lessons {
     }
 }
 
-/// Returns the system prompt, with the format in words where it cannot be given as a parameter.
-pub(crate) fn system(call: &Call, without: &BTreeSet<Param>) -> String {
-    let mut system = call.system.clone();
-    match (&call.schema, &call.tool) {
-        (Some(schema), _) if without.contains(&Param::Schema) => {
-            system.push_str("\n\nAnswer with one JSON object and nothing else. It must satisfy this JSON Schema:\n");
-            system.push_str(&schema.to_string());
-        }
-        (None, Some(tool)) if without.contains(&Param::Tools) => system.push_str(&in_words(tool)),
-        _ => {}
-    }
-    system
-}
-
-/// Tells a model without tools how to give the tool's arguments: as the fenced end of its text.
-fn in_words(tool: &Tool) -> String {
-    format!(
-        "\n\nThe tool `{}` cannot be called here. Instead, end your answer with one fenced block, ```json to ```, \
-         that holds its arguments as one JSON object and nothing else. They must satisfy this JSON Schema:\n{}",
-        tool.name, tool.parameters
-    )
-}
-
 /// Returns the conversation as both vendors write it.
 pub(crate) fn messages(call: &Call) -> Vec<Value> {
-    let role = |message: &crate::Message| match message.speaker {
-        crate::Speaker::User => "user",
-        crate::Speaker::Assistant => "assistant",
+    let role = |message: &Message| match message.speaker {
+        Speaker::User => "user",
+        Speaker::Assistant => "assistant",
     };
     call.messages
         .iter()

@@ -8,5 +8,6 @@
 )]
 
 mod fixtures;
+mod rehearsal;
 mod server;
 mod wire;
