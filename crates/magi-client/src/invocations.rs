@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use futures_util::stream::{self, BoxStream};
 use http::Method;
-use magi_event::{DeliberationId, sse};
+use magi_event::{DeliberationId, Timestamp, sse};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::call::{Call, Server};
@@ -53,31 +54,46 @@ impl Client {
         Ok(words.map(str::to_owned).collect())
     }
 
-    /// Sends an action whose answer is a stream of JSON, and gives each message as it comes, so
-    /// that a hop which holds bytes back is seen: `probe`.
+    /// Asks for a probe of the way here: frames that come one by one, so that a hop which holds
+    /// bytes back is seen.
     ///
-    /// # Errors
-    ///
-    /// Each message may be the error that ends the stream.
-    pub fn probe(
-        &self,
-        fields: Map<String, Value>,
-    ) -> BoxStream<'static, Result<Map<String, Value>, Error>> {
+    /// With `acked` each frame is sent only after the word that the one before was seen, which
+    /// goes out when the next is asked for; else they come 300 ms apart and bear their instant.
+    /// A stream that ends in an error has found such a hop, or acks that reach another process.
+    pub fn probe(&self, frames: u32, acked: bool) -> BoxStream<'static, Result<Beat, Error>> {
+        let fields = [("frames", frames.into()), ("ack", acked.into())];
+        let fields = fields.map(|(name, value): (&str, Value)| (name.to_owned(), value));
         let frames = Frames {
             server: Arc::clone(&self.server),
-            call: Some(action("probe", fields).stream()),
+            call: Some(action("probe", Map::from_iter(fields)).stream()),
             body: None,
             decoder: sse::Decoder::new(self.server.options.max_event_bytes),
             ready: Vec::new(),
+            seen: None,
         };
         Box::pin(stream::try_unfold(frames, |mut frames| async move {
-            let message = frames.next().await?;
-            Ok(message.map(|message| (message, frames)))
+            let beat = frames.next().await?;
+            Ok(beat.map(|beat| (beat, frames)))
         }))
     }
 }
 
-/// A stream of messages that are no events of a log.
+/// One frame of a probe.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Beat {
+    /// Which probe it is of.
+    pub probe: String,
+    /// Its number, from 1.
+    pub frame: u32,
+    /// How many there will be.
+    pub frames: u32,
+    /// Whether the next one waits for the word that this one was seen.
+    pub acked: bool,
+    /// When the server sent it, by its own clock.
+    pub sent_at: Timestamp,
+}
+
+/// The frames of a probe as they come.
 struct Frames {
     server: Arc<Server>,
     call: Option<Call>,
@@ -85,21 +101,23 @@ struct Frames {
     decoder: sse::Decoder,
     /// What the last bytes completed, newest first.
     ready: Vec<sse::Message>,
+    /// The frame about which the server waits for a word.
+    seen: Option<Beat>,
 }
 
 impl Frames {
-    async fn next(&mut self) -> Result<Option<Map<String, Value>>, Error> {
+    async fn next(&mut self) -> Result<Option<Beat>, Error> {
         if let Some(call) = self.call.take() {
             self.open(call).await?;
         }
+        if let Some(beat) = self.seen.take() {
+            self.ack(&beat).await?;
+        }
         loop {
             if let Some(message) = self.ready.pop() {
-                let frame: Map<String, Value> = serde_json::from_str(&message.data)
-                    .map_err(|error| Error::Contract(format!("a frame is no JSON: {error}")))?;
-                return match Problem::of_door_frame(&frame) {
-                    Some(problem) => Err(problem.into()),
-                    None => Ok(Some(frame)),
-                };
+                let beat = read(&message)?;
+                self.seen = Some(beat.clone()).filter(|beat| beat.acked);
+                return Ok(Some(beat));
             }
             let Some(body) = &mut self.body else {
                 return Ok(None);
@@ -114,6 +132,15 @@ impl Frames {
         }
     }
 
+    async fn ack(&mut self, beat: &Beat) -> Result<(), Error> {
+        let fields = [
+            ("probe".to_owned(), beat.probe.clone().into()),
+            ("frame".to_owned(), beat.frame.into()),
+        ];
+        let call = action("ack", Map::from_iter(fields));
+        self.server.json(call).await.map(drop)
+    }
+
     async fn open(&mut self, call: Call) -> Result<(), Error> {
         let (head, body) = self.server.send(call).await?.into_parts();
         if head.status.is_success() {
@@ -123,4 +150,14 @@ impl Frames {
         let bytes = self.server.collect(body).await?;
         Err(Problem::of_answer(head.status, &head.headers, &bytes).into())
     }
+}
+
+fn read(message: &sse::Message) -> Result<Beat, Error> {
+    let wrong = |error| Error::Contract(format!("a probe's frame does not read: {error}"));
+    let mut frame: Map<String, Value> = serde_json::from_str(&message.data).map_err(wrong)?;
+    if let Some(problem) = Problem::of_door_frame(&frame) {
+        return Err(problem.into());
+    }
+    let data = frame.remove("data").unwrap_or_default();
+    Beat::deserialize(data).map_err(wrong)
 }

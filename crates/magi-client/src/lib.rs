@@ -42,6 +42,7 @@ mod transport;
 pub use call::Door;
 pub use client::{Client, Options};
 pub use error::Error;
+pub use invocations::Beat;
 pub use list::{Change, Format, ListQuery, Listed, Model, Page, Scene};
 pub use problem::Problem;
 pub use question::{Budget, Question};

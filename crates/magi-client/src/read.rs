@@ -10,7 +10,10 @@ use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use futures_util::{Stream, StreamExt, stream};
 use http::{Method, StatusCode, header};
-use magi_event::{Body as EventBody, Cursor, DeliberationId, Event, Snapshot, Timestamp, sse};
+use magi_event::{
+    Body as EventBody, Cursor, DecodeError, DeliberationId, Event, Snapshot, Status, Timestamp, sse,
+};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::call::{Call, Server};
@@ -160,6 +163,7 @@ struct Live {
     decoder: sse::Decoder,
     /// Events before this instant were there before us; none are, once one was not.
     caught_up: Option<Timestamp>,
+    has_events: bool,
 }
 
 struct Reader {
@@ -281,6 +285,7 @@ impl Reader {
                 body,
                 decoder: sse::Decoder::new(self.server.options.max_event_bytes),
                 caught_up,
+                has_events: false,
             }));
             return Ok(());
         }
@@ -327,6 +332,10 @@ impl Reader {
                 self.say(State::Paused);
                 return Ok(());
             }
+            Ok(None) if !live.has_events && self.is_over().await => {
+                self.say(State::Over);
+                return Ok(());
+            }
             Ok(None) => return self.again(None),
             Err(error) => return self.again(Some(error)),
         };
@@ -345,6 +354,21 @@ impl Reader {
             }
         }
         Ok(())
+    }
+
+    /// Tells whether the last event is read already. A door of actions has no 204 to say so: it
+    /// ends the stream without an event, and is asked.
+    async fn is_over(&mut self) -> bool {
+        let (Door::Invocations, Some(cursor)) = (self.server.options.door, self.cursor) else {
+            return false;
+        };
+        let id = cursor.deliberation.to_string().into();
+        let call = action("status", Map::from_iter([("id".to_owned(), id)]));
+        // Whatever is wrong with this answer will be wrong with the next connection too.
+        let standing = self.server.json(call).await.unwrap_or_default();
+        let status = standing.get("status").map(Status::deserialize);
+        let end = standing.get("cursor").map(Cursor::deserialize);
+        matches!((status, end), (Some(Ok(status)), Some(Ok(end))) if status.is_over() && end == cursor)
     }
 
     fn fault(&mut self, fault: Error) -> Result<(), Error> {
@@ -367,6 +391,7 @@ impl Reader {
                 Ok(Some(mut entry)) => {
                     live.caught_up = live.caught_up.filter(|at| entry.event.timestamp < *at);
                     entry.replay = live.caught_up.is_some();
+                    live.has_events = true;
                     let is_last = entry.event.body.is_last();
                     self.ready.push_back(Step::Entry(Box::new(entry)));
                     if is_last {
@@ -384,17 +409,10 @@ impl Reader {
 
     /// Reads one message: an event that is new, or nothing; a door frame is a fault.
     fn take(&mut self, message: &sse::Message) -> Result<Option<Entry>, Error> {
-        // Not ours: some fronts let other output through between the events.
-        let Ok(Value::Object(frame)) = serde_json::from_str(&message.data) else {
-            return Ok(None);
+        let event = match Event::from_json(message.data.as_bytes()) {
+            Ok(event) => event,
+            Err(error) => return not_an_event(message, error).map(|()| None),
         };
-        if let Some(problem) = Problem::of_door_frame(&frame) {
-            return Err(problem.into());
-        }
-        if !frame.contains_key("type") || !frame.contains_key("seq") {
-            return Ok(None);
-        }
-        let event = Event::from_json(message.data.as_bytes()).map_err(Error::Event)?;
         let cursor = self.place(message, &event);
         if !self.is_new(cursor, &event)? {
             return Ok(None);
@@ -526,11 +544,30 @@ impl Reader {
             Ok(snapshot) => {
                 self.cursor = Some(snapshot.cursor);
                 self.resumed = true;
+                let is_over = snapshot.status.is_over();
                 self.ready.push_back(Step::Snapshot(Box::new(snapshot)));
-                self.phase = Phase::Connect;
+                if is_over {
+                    self.say(State::Over);
+                } else {
+                    self.phase = Phase::Connect;
+                }
                 Ok(())
             }
             Err(error) => self.again(Some(error)),
         }
     }
+}
+
+/// Passes over what is not ours: some fronts let other output through between the events.
+fn not_an_event(message: &sse::Message, error: DecodeError) -> Result<(), Error> {
+    let Ok(Value::Object(frame)) = serde_json::from_str(&message.data) else {
+        return Ok(());
+    };
+    if let Some(problem) = Problem::of_door_frame(&frame) {
+        return Err(problem.into());
+    }
+    if frame.contains_key("type") && frame.contains_key("seq") {
+        return Err(Error::Event(error));
+    }
+    Ok(())
 }

@@ -3,7 +3,7 @@
 use futures_util::StreamExt;
 use magi_client::{Client, Door, Error, ListQuery, Options, Question, Step};
 use magi_event::{Agent, Snapshot, sample, sse};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::fake::{Fake, Part, Reply};
 
@@ -102,22 +102,92 @@ async fn what_only_the_other_door_has_is_said_so() {
     assert!(fake.ledger().is_empty());
 }
 
+fn beat(frame: u32, acked: bool) -> Part {
+    let frame = json!({ "type": "probe", "data": { "probe": "p", "frame": frame, "frames": 2,
+        "acked": acked, "sent_at": "2026-11-23T01:02:03.004Z" } });
+    Part::Bytes(sse::data_frame(frame.to_string().as_bytes()))
+}
+
 #[tokio::test(start_paused = true)]
-async fn a_probe_gives_each_frame_as_it_comes() {
-    let frame = |n: u32| Part::Bytes(sse::data_frame(json!({ "n": n }).to_string().as_bytes()));
+async fn a_stamped_probe_gives_each_frame_as_it_comes() {
     let wait = Part::Wait(std::time::Duration::from_millis(300));
-    let fake = Fake::of(vec![Reply::stream(vec![frame(1), wait, frame(2)])]);
-    let fields = Map::from_iter([("frames".to_owned(), json!(2))]);
-    let mut probe = fake.invocations().probe(fields);
+    let parts = vec![beat(1, false), wait, beat(2, false)];
+    let fake = Fake::of(vec![Reply::stream(parts)]);
+    let mut probe = fake.invocations().probe(2, false);
     let before = tokio::time::Instant::now();
-    assert_eq!(probe.next().await.unwrap().unwrap()["n"], 1);
+    assert_eq!(probe.next().await.unwrap().unwrap().frame, 1);
     assert!(before.elapsed().is_zero());
-    assert_eq!(probe.next().await.unwrap().unwrap()["n"], 2);
+    assert_eq!(probe.next().await.unwrap().unwrap().frame, 2);
     assert_eq!(before.elapsed().as_millis(), 300);
     assert!(probe.next().await.is_none());
+    let asked = json!({ "action": "probe", "frames": 2, "ack": false });
+    assert_eq!(fake.ledger()[0].body, asked);
+    assert_eq!(fake.ledger().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_acked_probe_says_of_each_frame_that_it_was_seen() {
+    let refused = json!({ "type": "error", "error": "held", "data":
+        { "status": 409, "code": "conflict", "message": "a hop holds the stream back" } });
+    let refused = Part::Bytes(sse::data_frame(refused.to_string().as_bytes()));
+    let parts = vec![beat(1, true), beat(2, true), refused];
+    let fake = Fake::of(vec![
+        Reply::stream(parts),
+        Reply::json(200, &json!({ "seen": 1 })),
+        Reply::json(200, &json!({ "seen": 2 })),
+    ]);
+    let mut probe = fake.invocations().probe(2, true);
+    assert_eq!(probe.next().await.unwrap().unwrap().frame, 1);
     assert_eq!(
-        fake.ledger()[0].body,
-        json!({ "action": "probe", "frames": 2 })
+        fake.ledger().len(),
+        1,
+        "the word goes out when the next frame is asked for"
+    );
+    assert_eq!(probe.next().await.unwrap().unwrap().frame, 2);
+    assert!(matches!(probe.next().await, Some(Err(Error::Conflict(_)))));
+    assert!(probe.next().await.is_none());
+    let bodies: Vec<Value> = fake
+        .ledger()
+        .into_iter()
+        .skip(1)
+        .map(|asked| asked.body)
+        .collect();
+    assert_eq!(
+        bodies,
+        [
+            json!({ "action": "ack", "probe": "p", "frame": 1 }),
+            json!({ "action": "ack", "probe": "p", "frame": 2 }),
+        ]
+    );
+}
+
+/// A door of actions cannot say 204: it ends the stream without an event.
+#[tokio::test(start_paused = true)]
+async fn a_reader_who_has_the_last_event_asks_and_learns_that_it_is_over() {
+    let log = sample::log(SEED);
+    let (cursor, _) = log.last().unwrap();
+    let standing = |status: &str, cursor| {
+        Reply::json(
+            200,
+            &json!({ "id": sample::id(SEED), "status": status, "cursor": cursor }),
+        )
+    };
+    let empty = || Reply::stream(vec![Part::Bytes(sse::RETRY.into())]);
+    let fake = Fake::of(vec![
+        empty(),
+        standing("running", cursor),
+        empty(),
+        standing("completed", cursor),
+    ]);
+    let mut reading = fake.invocations().events(sample::id(SEED), Some(*cursor));
+    let mut states = Vec::new();
+    while let Some(step) = reading.next().await {
+        states.push(format!("{:?}", step.unwrap()));
+    }
+    assert!(states.last().unwrap().contains("Over"), "{states:?}");
+    assert_eq!(
+        fake.ledger()[3].body,
+        json!({ "action": "status", "id": sample::id(SEED) })
     );
 }
 

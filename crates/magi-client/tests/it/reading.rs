@@ -275,6 +275,18 @@ async fn what_is_no_longer_kept_is_replaced_by_the_snapshot() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_snapshot_of_what_is_over_is_the_end() {
+    let whole = log();
+    let snapshot = Snapshot::fold(sample::id(SEED), whole.iter().map(|(_, event)| event));
+    let snapshot = serde_json::to_value(snapshot).unwrap();
+    let fake = Fake::of(vec![problem(410, "gone"), Reply::json(200, &snapshot)]);
+    let (words, error) = words(fake.client().events(sample::id(SEED), None)).await;
+    assert!(error.is_none(), "{error:?}");
+    let snapshot = format!("snapshot {}", whole.len());
+    assert_eq!(words, ["connecting 1", snapshot.as_str(), "over"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_log_that_refuses_its_own_snapshot_is_left_in_the_end() {
     let events = log();
     let events = events[..4].iter().map(|(_, event)| event);
@@ -463,6 +475,18 @@ async fn foreign_output_and_lost_ids_do_no_harm() {
         }
     }
     assert_eq!(entries, log);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_of_another_contract_is_said_so_and_not_passed_over() {
+    let log = log();
+    let wrong = json!({ "type": "tally", "seq": 3, "timestamp": "2026-11-23T01:02:03.004Z",
+        "trace_id": sample::id(SEED), "data": { "approved": "two" } });
+    let wrong = Part::Bytes(sse::data_frame(wrong.to_string().as_bytes()));
+    let fake = Fake::of(vec![Reply::events(&log[..2]).then(wrong)]);
+    let (words, error) = words(fake.client().events(sample::id(SEED), None)).await;
+    assert_eq!(words[2..], numbers(1..=2));
+    assert!(matches!(error, Some(Error::Event(_))), "{error:?}");
 }
 
 #[tokio::test(start_paused = true)]
