@@ -65,13 +65,17 @@ test.each(['en', 'ja'] as const)(
 
 test('a question of one’s own is answered honestly', async () => {
   const { page, context, complaints } = await visit(browser, url)
-  await page.getByRole('textbox').fill('Should the harbour crane be replaced this year?')
+  const question = 'Should <img src=x onerror=alert(1)> the harbour crane be replaced this year?'
+  await page.getByRole('textbox').fill(question)
   await page.keyboard.press('Enter')
   const { view, both } = await untilOver(page, url)
   same(both)
   expect(view.end).toMatchObject({ kind: 'complete', data: { final_decision: 'UNDECIDED' } })
   for (const sage of SAGES) expect(view.sages[sage].vote?.cause).toBe('rehearsal')
   expect(await page.locator('.verdict').getAttribute('data-kind')).toBe('UNDECIDED')
+  // Whatever a question holds is text.
+  expect(await page.locator('main img').count()).toBe(0)
+  expect(await page.getByRole('heading', { level: 1 }).textContent()).toBe(question)
   // The one step that connects a model stands in the answer.
   expect(await page.locator('main').textContent()).toMatch(/MAGI_MODEL|API_KEY/)
   expect(complaints).toEqual([])

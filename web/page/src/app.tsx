@@ -1,20 +1,33 @@
 import { Client, type Question } from '@magi/stream'
 import { useEffect, useRef, useState, useSyncExternalStore } from 'react'
-import { Button, I18nProvider, ToggleButton, ToggleButtonGroup } from 'react-aria-components'
+import { I18nProvider } from 'react-aria-components'
+import type { Answers } from './answers.ts'
 import { Deliberation } from './deliberation.tsx'
 import { sealOf } from './format.ts'
+import { Gate } from './gate.tsx'
+import { Header } from './header.tsx'
 import { Home } from './home.tsx'
-import { Halves, Moon, Sun } from './icons.tsx'
 import { LiveRegion } from './live.tsx'
 import { Room } from './room.ts'
 import { go, useRoute } from './route.ts'
-import { useSettings, useWords, type Theme } from './settings.tsx'
-import { MARK } from './shapes.tsx'
-import { SEAL_WORDS, type Lang } from './words.ts'
+import { useSettings, useWords } from './settings.tsx'
+import { SEAL_WORDS } from './words.ts'
 
 /** The whole page: a header, and what the address names. */
 export function App({ client }: { client: Client }) {
   const { lang } = useSettings()
+  return (
+    <I18nProvider locale={lang === 'ja' ? 'ja-JP' : 'en-US'}>
+      <Gate client={client}>
+        {(asked) => (
+          <Screen client={client} answers={asked.state === 'there' ? asked.answers : undefined} />
+        )}
+      </Gate>
+    </I18nProvider>
+  )
+}
+
+function Screen({ client, answers }: { client: Client; answers: Answers | undefined }) {
   const route = useRoute()
   const [room] = useState(() => new Room(client))
   const [draft, setDraft] = useState('')
@@ -56,21 +69,21 @@ export function App({ client }: { client: Client }) {
   const inside = id !== undefined || asking
   useArrival(inside ? (id ?? 'asking') : 'home')
   return (
-    <I18nProvider locale={lang === 'ja' ? 'ja-JP' : 'en-US'}>
+    <>
       <Header onHome={home} />
       <Title room={room} inside={inside} />
       <LiveRegion room={room} />
       {inside ? (
         <Deliberation
           room={room}
-          exportUrl={(of, format) => client.exportUrl(of, format)}
+          client={client}
           onAskAgain={askAgain}
           onFollow={(next) => go({ name: 'deliberation', id: next })}
         />
       ) : (
-        <Home client={client} draft={draft} onDraft={setDraft} onAsk={ask} />
+        <Home client={client} answers={answers} draft={draft} onDraft={setDraft} onAsk={ask} />
       )}
-    </I18nProvider>
+    </>
   )
 }
 
@@ -106,54 +119,4 @@ function Title({ room, inside }: { room: Room; inside: boolean }) {
     document.title = title
   }, [title])
   return null
-}
-
-function Header({ onHome }: { onHome: () => void }) {
-  const words = useWords()
-  const { lang, setLang, theme, setTheme } = useSettings()
-  return (
-    <header className="top">
-      <Button className="brand" aria-label={words.home} onPress={onHome}>
-        <svg viewBox="-16 -16 32 32" aria-hidden="true">
-          <circle r="14.5" />
-          <path d={MARK.solomon} transform="scale(.72)" />
-        </svg>
-        <span>MAGI</span>
-      </Button>
-      <p className="tagline">{words.tagline}</p>
-      <ToggleButtonGroup
-        className="segments"
-        aria-label={words.pageLanguage}
-        selectionMode="single"
-        disallowEmptySelection
-        selectedKeys={[lang]}
-        onSelectionChange={(keys) => setLang([...keys][0] as Lang)}
-      >
-        <ToggleButton id="ja">
-          <span lang="ja">日本語</span>
-        </ToggleButton>
-        <ToggleButton id="en">
-          <span lang="en">English</span>
-        </ToggleButton>
-      </ToggleButtonGroup>
-      <ToggleButtonGroup
-        className="segments"
-        aria-label={words.theme.label}
-        selectionMode="single"
-        disallowEmptySelection
-        selectedKeys={[theme]}
-        onSelectionChange={(keys) => setTheme([...keys][0] as Theme)}
-      >
-        <ToggleButton id="auto" aria-label={words.theme.auto}>
-          <Halves />
-        </ToggleButton>
-        <ToggleButton id="light" aria-label={words.theme.light}>
-          <Sun />
-        </ToggleButton>
-        <ToggleButton id="dark" aria-label={words.theme.dark}>
-          <Moon />
-        </ToggleButton>
-      </ToggleButtonGroup>
-    </header>
-  )
 }

@@ -1,5 +1,5 @@
-import { sagesOf, type Sage, type View } from '@magi/stream'
-import { useEffect, useState, useSyncExternalStore } from 'react'
+import { sagesOf, type Client, type ExportFormat, type Sage, type View } from '@magi/stream'
+import { useEffect, useState, useSyncExternalStore, type MouseEvent } from 'react'
 import { Button, ToggleButton, ToggleButtonGroup } from 'react-aria-components'
 import { ConnectionState, problemText } from './connection.tsx'
 import { clock } from './format.ts'
@@ -10,18 +10,19 @@ import type { Room, Shown } from './room.ts'
 import { ContentLang } from './prose.tsx'
 import { useWords } from './settings.tsx'
 import { Mark } from './shapes.tsx'
+import { token } from './token.ts'
 
 const SPEEDS = [1, 2, 4, 16]
 
 interface DeliberationProps {
   room: Room
-  exportUrl: (id: string, format: 'md' | 'json' | 'ndjson') => string
+  client: Client
   onAskAgain: (question: string) => void
   onFollow: (id: string) => void
 }
 
 /** One deliberation: three lanes, the tally, the judge, the verdict. Live, resumed, or over. */
-export function Deliberation({ room, exportUrl, onAskAgain, onFollow }: DeliberationProps) {
+export function Deliberation({ room, client, onAskAgain, onFollow }: DeliberationProps) {
   const shown = useSyncExternalStore(room.subscribe, room.shown)
   const words = useWords()
   const { view, asked, connection } = shown
@@ -82,7 +83,7 @@ export function Deliberation({ room, exportUrl, onAskAgain, onFollow }: Delibera
               <Actions
                 room={room}
                 shown={shown}
-                exportUrl={exportUrl}
+                client={client}
                 onAskAgain={() => onAskAgain(question)}
                 onFollow={onFollow}
               />
@@ -287,12 +288,12 @@ function Lanes({ view }: { view: View }) {
 interface ActionsProps {
   room: Room
   shown: Shown
-  exportUrl: DeliberationProps['exportUrl']
+  client: Client
   onAskAgain: () => void
   onFollow: (id: string) => void
 }
 
-function Actions({ room, shown, exportUrl, onAskAgain, onFollow }: ActionsProps) {
+function Actions({ room, shown, client, onAskAgain, onFollow }: ActionsProps) {
   const words = useWords()
   const { id } = room
   const { end } = shown.view
@@ -319,7 +320,12 @@ function Actions({ room, shown, exportUrl, onAskAgain, onFollow }: ActionsProps)
         <span className="records">
           {words.verdict.record}:{' '}
           {(['md', 'json', 'ndjson'] as const).map((format) => (
-            <a key={format} href={exportUrl(id, format)} download={`magi-${id}.${format}`}>
+            <a
+              key={format}
+              href={client.exportUrl(id, format)}
+              download={`magi-${id}.${format}`}
+              onClick={(event) => saveWithToken(event, client, id, format)}
+            >
               {format}
             </a>
           ))}
@@ -327,6 +333,25 @@ function Actions({ room, shown, exportUrl, onAskAgain, onFollow }: ActionsProps)
       )}
     </>
   )
+}
+
+/** A link cannot carry a token, so where one is needed the record is fetched and then saved. */
+function saveWithToken(
+  event: MouseEvent<HTMLAnchorElement>,
+  client: Client,
+  id: string,
+  format: ExportFormat,
+): void {
+  if (token.read() === undefined) return
+  event.preventDefault()
+  const name = event.currentTarget.download
+  void client.export(id, format).then((blob) => {
+    const link = document.createElement('a')
+    link.href = URL.createObjectURL(blob)
+    link.download = name
+    link.click()
+    URL.revokeObjectURL(link.href)
+  })
 }
 
 function Playback({ room, speed }: { room: Room; speed: number }) {

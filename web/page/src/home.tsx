@@ -9,7 +9,7 @@ import {
 } from '@magi/stream'
 import { useEffect, useState } from 'react'
 import { Button } from 'react-aria-components'
-import { answersOf, type Answers } from './answers.ts'
+import type { Answers } from './answers.ts'
 import { Chart } from './chart.tsx'
 import { Composer } from './composer.tsx'
 import { Play } from './icons.tsx'
@@ -40,13 +40,14 @@ function useAsked<T>(ask: () => Promise<T>): Asked<T> {
 
 interface HomeProps {
   client: Client
+  answers: Answers | undefined
   draft: string
   onDraft: (text: string) => void
   onAsk: (question: Question) => void
 }
 
 /** The start page: ask, watch a rehearsal, open an earlier deliberation. */
-export function Home({ client, draft, onDraft, onAsk }: HomeProps) {
+export function Home({ client, answers, draft, onDraft, onAsk }: HomeProps) {
   const words = useWords()
   return (
     <main className="home" tabIndex={-1}>
@@ -56,7 +57,7 @@ export function Home({ client, draft, onDraft, onAsk }: HomeProps) {
       <h1>{words.headline}</h1>
       <p className="intro">{words.intro}</p>
       <Composer draft={draft} onDraft={onDraft} onAsk={onAsk} />
-      <WhatAnswers client={client} />
+      <WhatAnswers answers={answers} />
       <Council />
       <Scenes client={client} onAsk={onAsk} />
       <History client={client} />
@@ -84,11 +85,8 @@ function Council() {
   )
 }
 
-function WhatAnswers({ client }: { client: Client }) {
-  const asked = useAsked<Answers | undefined>(async () => answersOf(await client.models()))
+function WhatAnswers({ answers }: { answers: Answers | undefined }) {
   const { answers: words } = useWords()
-  if (asked.state === 'asking') return <p className="answers">{words.asking}</p>
-  const answers = asked.state === 'there' ? asked.value : undefined
   if (!answers) return <p className="answers">{words.unknown}</p>
   if (!answers.rehearsal)
     return (

@@ -32,8 +32,14 @@ export const en: Words = {
   },
   judge: { name: 'SOLOMON', role: 'the judge' },
 
+  token: {
+    title: 'This server asks for a token',
+    why: 'It is the MAGI_TOKEN the server was started with. It is kept as long as this tab.',
+    label: 'Token',
+    wrong: 'The server did not accept this token.',
+    enter: 'Enter',
+  },
   answers: {
-    asking: 'Asking the server what answers here.',
     rehearsal: 'Rehearsal answers here: written scenes, no model.',
     rehearsalHow: 'To connect a model, set one variable and start again, for example',
     models: (list) => `Answered by ${list}`,

@@ -32,8 +32,14 @@ export const ja: Words = {
   },
   judge: { name: 'SOLOMON', role: '裁定者' },
 
+  token: {
+    title: 'トークンが必要です',
+    why: 'サーバーの起動時に MAGI_TOKEN に設定した値です。このタブを閉じるまで保持します。',
+    label: 'トークン',
+    wrong: 'サーバーはこのトークンを受け付けませんでした。',
+    enter: '開く',
+  },
   answers: {
-    asking: '何が回答するかをサーバーに問い合わせています。',
     rehearsal: 'いまは予行が答えます(用意された台本。モデルは使いません)。',
     rehearsalHow: 'モデルをつなぐには、環境変数をひとつ設定して起動し直します。例:',
     models: (list) => `回答するモデル: ${list}`,

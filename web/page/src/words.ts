@@ -29,8 +29,8 @@ export interface Words {
   sages: Record<Sage, { name: string; role: string }>
   judge: { name: string; role: string }
 
+  token: { title: string; why: string; label: string; wrong: string; enter: string }
   answers: {
-    asking: string
     rehearsal: string
     rehearsalHow: string
     models: One

@@ -85,8 +85,8 @@ export type ExportFormat = 'md' | 'json' | 'ndjson' | 'html'
 export interface ClientOptions {
   /** Where the server is: empty for the page's own origin, else an absolute address. */
   base?: string
-  /** Sent with every call, for example `authorization`. */
-  headers?: Record<string, string>
+  /** Sent with every call, for example `authorization`; asked each time, so that it may change. */
+  headers?: () => Record<string, string>
   env?: Partial<Env>
 }
 
@@ -98,12 +98,12 @@ type Reading = Pick<
 /** Speaks to one MAGI server. Every refusal is a {@link Problem}. */
 export class Client {
   readonly #base: string
-  readonly #headers: Record<string, string>
+  readonly #headers: () => Record<string, string>
   readonly #env: Env
 
   constructor(options: ClientOptions = {}) {
     this.#base = (options.base ?? '').replace(/\/+$/, '')
-    this.#headers = options.headers ?? {}
+    this.#headers = options.headers ?? (() => ({}))
     this.#env = { ...realEnv, ...options.env }
   }
 
@@ -182,6 +182,13 @@ export class Client {
     return `${this.#one(id, '/export').url}?format=${format}`
   }
 
+  /** Returns a deliberation's record itself, for a server that a plain link cannot open. */
+  async export(id: string, format: ExportFormat): Promise<Blob> {
+    const { headers = {} } = this.#to('')
+    const response = await this.#answer({ url: this.exportUrl(id, format), headers }, {})
+    return response.blob()
+  }
+
   #read(call: Call, reading: Reading): Connection {
     return new Connection({
       ...call,
@@ -196,7 +203,7 @@ export class Client {
   }
 
   #to(path: string): Call {
-    return { url: `${this.#base}${path}`, headers: { ...this.#headers } }
+    return { url: `${this.#base}${path}`, headers: this.#headers() }
   }
 
   #one(id: string, verb = ''): Call {
@@ -215,20 +222,27 @@ export class Client {
 
   async #json(call: Call, method = 'GET', body?: unknown): Promise<Record<string, unknown>> {
     const headers: Record<string, string> = { accept: 'application/json', ...call.headers }
-    const init: RequestInit = { method, headers, cache: 'no-store' }
+    const init: RequestInit = { method }
     if (body !== undefined) {
       headers['content-type'] = 'application/json'
       init.body = JSON.stringify(body)
     }
+    const response = await this.#answer({ ...call, headers }, init)
+    const text = await response.text()
+    return text === '' ? {} : object(text, response.status)
+  }
+
+  /** Calls once; whatever is not a success is a problem. */
+  async #answer(call: Call, init: RequestInit): Promise<Response> {
     let response: Response
     try {
-      response = await this.#env.fetch(call.url, init)
+      const headers = call.headers ?? {}
+      response = await this.#env.fetch(call.url, { ...init, headers, cache: 'no-store' })
     } catch (error) {
       throw noAnswer(error)
     }
     if (!response.ok) throw await problemOf(response, this.#env.now())
-    const text = await response.text()
-    return text === '' ? {} : object(text, response.status)
+    return response
   }
 }
 

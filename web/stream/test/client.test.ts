@@ -10,13 +10,15 @@ function client(answer: Response) {
   const world = new World()
   const calls: string[] = []
   const bodies: unknown[] = []
+  const sent: (string | undefined)[] = []
   world.fetch = async (url, init) => {
     calls.push(`${init.method} ${url}`)
     bodies.push(init.body)
+    sent.push((init.headers as Record<string, string>)['authorization'])
     return answer
   }
-  const headers = { authorization: 'Bearer t' }
-  return { calls, bodies, client: new Client({ base: '', headers, env: world.env }) }
+  const headers = (): Record<string, string> => ({ authorization: 'Bearer t' })
+  return { calls, bodies, sent, client: new Client({ base: '', headers, env: world.env }) }
 }
 
 test('the history is one page with the place of the next', async () => {
@@ -34,6 +36,7 @@ test('the verbs go where the contract says', async () => {
   await stop.client.stop('A', 'caspar')
   expect(stop.calls).toEqual(['POST /v1/deliberations/A/stop'])
   expect(stop.bodies).toEqual(['{"agent":"caspar"}'])
+  expect(stop.sent).toEqual(['Bearer t'])
   const remove = client(new Response(null, { status: 204 }))
   await remove.client.remove('A')
   expect(remove.calls).toEqual(['DELETE /v1/deliberations/A'])
