@@ -14,6 +14,9 @@ const MAX_REASON: usize = 600;
 /// The longest wait that is believed: a day.
 const MAX_WAIT: Duration = Duration::from_secs(86_400);
 
+/// Anthropic's only sign of its filter: the 400 is an `invalid_request_error` like any other.
+const FILTERED: &str = "content filtering policy";
+
 /// What a vendor says about its refusal or failure.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Complaint {
@@ -63,13 +66,16 @@ impl Complaint {
             .unwrap_or_else(|| {
                 let text = String::from_utf8_lossy(body);
                 let is_page = text.trim_start().starts_with('<');
-                Complaint::of(if is_page { "a web page" } else { text.trim() })
+                Complaint::of(if is_page { "(a web page)" } else { text.trim() })
             })
     }
 
     /// Returns the kind of failure: words that say more than the status, the status, other words.
     pub(crate) fn kind(&self, status: Option<u16>) -> Kind {
         let words = [self.code.as_str(), self.word.as_str()];
+        if self.message.contains(FILTERED) {
+            return Kind::Filtered;
+        }
         words
             .into_iter()
             .find_map(strong_word)
@@ -87,13 +93,11 @@ impl Complaint {
         let kind = self.kind(status);
         let reason = scrub(self.message.trim(), key);
         let reason: String = reason.chars().take(MAX_REASON).collect();
-        let status_text = status
-            .map(|status| format!(" {status}"))
-            .unwrap_or_default();
         let mut message = match (reason.is_empty(), status) {
             (true, None) => format!("{who} failed without a reason"),
-            (true, Some(_)) => format!("{who} answered{status_text} without a reason"),
-            (false, _) => format!("{who} answered{status_text}: {reason}"),
+            (false, None) => format!("{who} failed: {reason}"),
+            (true, Some(status)) => format!("{who} answered {status} without a reason"),
+            (false, Some(status)) => format!("{who} answered {status}: {reason}"),
         };
         if let Some(advice) = advice(kind, status) {
             message.push_str(advice);
@@ -308,6 +312,12 @@ mod tests {
                 400,
                 Kind::Filtered,
                 "filtered",
+            ),
+            (
+                r#"{"type":"error","error":{"type":"invalid_request_error","message":"Output blocked by content filtering policy"}}"#,
+                400,
+                Kind::Filtered,
+                "Output blocked",
             ),
             (
                 "<html><h1>Bad gateway</h1></html>",

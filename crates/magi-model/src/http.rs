@@ -96,11 +96,6 @@ impl Http {
         &self.0.name
     }
 
-    /// Returns the address's host.
-    pub(crate) fn host(&self) -> &str {
-        self.0.base.host_str().unwrap_or_default()
-    }
-
     /// Sends a request body; the response is a success whose body has not been read.
     pub(crate) async fn post(&self, path: &str, body: Vec<u8>) -> Result<Response, Refused> {
         let request = self.client()?.post(self.url(path, None));
@@ -148,18 +143,18 @@ impl Http {
         } else {
             Kind::Network
         };
-        let message = format!("the connection to {} broke: {}", self.host(), root(error));
+        let message = format!("the connection to {} broke: {}", self.place(), root(error));
         Error::new(kind, scrub(&message, self.0.key.as_ref()))
     }
 
     /// Returns the error that the vendor sent something else than was asked for.
     pub(crate) fn unexpected(&self, what: &str) -> Error {
-        stream::malformed(self.host(), what)
+        stream::malformed(&self.place(), what)
     }
 
     /// Names the vendor in an error that a decoder made, and takes keys out of it.
     pub(crate) fn named(&self, mut error: Error) -> Error {
-        let message = format!("{}: {}", self.host(), error.message);
+        let message = format!("{}: {}", self.place(), error.message);
         error.message = scrub(&message, self.0.key.as_ref());
         error
     }
@@ -183,7 +178,7 @@ impl Http {
         let error =
             complaint
                 .clone()
-                .into_error(self.host(), Some(status.as_u16()), self.0.key.as_ref());
+                .into_error(&self.place(), Some(status.as_u16()), self.0.key.as_ref());
         Err(Refused {
             error: Error {
                 retry_after: wait,
@@ -199,12 +194,12 @@ impl Http {
         let (kind, message) = if tls {
             (
                 Kind::Untrusted,
-                format!("no trusted connection to {}: {reason}", self.host()),
+                format!("no trusted connection to {}: {reason}", self.place()),
             )
         } else if error.is_builder() {
             (
                 Kind::BadRequest,
-                format!("the request to {} cannot be made: {reason}", self.host()),
+                format!("the request to {} cannot be made: {reason}", self.place()),
             )
         } else if error.is_connect() {
             (
@@ -214,20 +209,17 @@ impl Http {
         } else {
             (
                 Kind::Network,
-                format!("the connection to {} broke: {reason}", self.host()),
+                format!("the connection to {} broke: {reason}", self.place()),
             )
         };
         Error::new(kind, scrub(&message, self.0.key.as_ref()))
     }
 
+    /// Returns the host, with the port where it is not the usual one.
     fn place(&self) -> String {
-        let port = self
-            .0
-            .base
-            .port()
-            .map(|port| format!(":{port}"))
-            .unwrap_or_default();
-        format!("{}{port}", self.host())
+        let host = self.0.base.host_str().unwrap_or_default();
+        let port = self.0.base.port().map(|port| format!(":{port}"));
+        format!("{host}{}", port.unwrap_or_default())
     }
 
     fn url(&self, path: &str, query: Option<&str>) -> Url {

@@ -48,6 +48,9 @@ impl Decode for Anthropic {
             Ok(message) => message,
             Err(_) => return Err(super::unreadable(1)),
         };
+        if message.error.is_some_and(|error| !error.is_null()) {
+            return Err(failed(body));
+        }
         let answer = &mut self.answer;
         for (index, block) in (0..).zip(message.content.into_iter().flatten()) {
             answer.begin_block(index, block, chunks);
@@ -100,7 +103,9 @@ impl Answer {
                 self.count(event.usage, chunks);
             }
             Some("message_stop") => return self.end(chunks).map_err(Fault::Failed),
-            _ if event.error.is_some_and(|error| !error.is_null()) => return Err(failed(data)),
+            _ if event.error.is_some_and(|error| !error.is_null()) => {
+                return Err(Fault::Failed(failed(data.as_bytes())));
+            }
             // `ping`, `content_block_stop`, and the events Anthropic may add.
             Some(_) => {}
             None => return Err(Fault::Unreadable),
@@ -172,13 +177,13 @@ impl Answer {
     }
 }
 
-fn failed(data: &str) -> Fault {
-    let body: Option<Value> = serde_json::from_str(data).ok();
+fn failed(data: &[u8]) -> Error {
+    let body: Option<Value> = serde_json::from_slice(data).ok();
     let complaint = body
         .as_ref()
         .and_then(Complaint::from_json)
         .unwrap_or_default();
-    Fault::Failed(complaint.into_error("the stream", None, None))
+    complaint.into_error("the stream", None, None)
 }
 
 fn has_text(chunk: &Chunk) -> bool {
@@ -208,6 +213,8 @@ struct Message<'a> {
     #[serde(borrow)]
     stop_reason: Option<Cow<'a, str>>,
     usage: Option<Tokens>,
+    /// In place of all the others.
+    error: Option<Value>,
 }
 
 #[derive(Deserialize)]

@@ -340,6 +340,15 @@ fn captured_whole_answers_read_like_streams() {
     }
 }
 
+#[test]
+fn an_error_that_comes_with_a_success_is_an_error() {
+    let body = read("captured", "litellm-anthropic-error-429.txt");
+    for name in ["openai", "anthropic"] {
+        let (chunks, failed) = decoder(name).run_whole(&body);
+        assert_eq!((chunks, failed), (vec![], Some(Kind::Throttled)), "{name}");
+    }
+}
+
 /// Streams shorter than this, in bytes, are cut twice; the number of pairs grows with the square.
 const PAIRS_BELOW: usize = 800;
 
