@@ -126,7 +126,8 @@ pub(crate) fn run(app: &App, asked: Asked) -> Result<Response, Problem> {
 
 impl Probe {
     async fn next(&mut self) -> Option<Bytes> {
-        if self.failed || self.sent >= self.asked.frames {
+        let is_last = self.sent >= self.asked.frames;
+        if self.failed || (is_last && !self.asked.acked) {
             return None;
         }
         if self.sent > 0 && !self.released().await {
@@ -141,6 +142,9 @@ impl Probe {
                 ),
             );
             return Some(sse::data_frame(&problem.door_json()));
+        }
+        if is_last {
+            return None;
         }
         self.sent += 1;
         let frame = json!({
