@@ -12,9 +12,14 @@ pub(super) const ROOTS: [&str; 3] = ["<vote", "<ballot", "<cast_vote"];
 const MAX_BLOCK: usize = 64 * 1024;
 const MAX_ELEMENTS: usize = 64;
 
-/// Finds the votes written as elements, in order.
+/// The most elements tried that turn out to be no votes.
+const MAX_TRIES: usize = 64;
+
+/// Finds the votes written as elements, in order. An element that is never closed is none: what
+/// follows it would be part of it.
 pub(super) fn find(text: &str) -> Vec<Block> {
     let mut blocks = Vec::new();
+    let mut tries = 0;
     let mut at = 0;
     while let Some(offset) = text[at..].find('<') {
         let start = at + offset;
@@ -23,45 +28,45 @@ pub(super) fn find(text: &str) -> Vec<Block> {
             continue;
         };
         let body = start + root.len();
-        if !text[body..].starts_with(['>', ' ', '\n']) {
+        if !text[body..].starts_with(['>', ' ']) {
             continue;
         }
+        tries += 1;
+        if tries > MAX_TRIES {
+            break;
+        }
         let close = format!("</{}>", &root[1..]);
-        let found = text[body..].find(&close);
-        let end = found.map_or(text.len(), |length| body + length);
-        let draft = read(&text[body..end])
-            .map(Draft::of)
-            .filter(Draft::has_decision);
-        if let Some(draft) = draft {
-            let end = found.map_or(end, |_| end + close.len());
+        let Some(length) = text[body..].find(&close) else {
+            continue;
+        };
+        let draft = read(&text[body..body + length]).map(Draft::of);
+        if let Some(draft) = draft.filter(Draft::has_decision) {
+            at = body + length + close.len();
             blocks.push(Block {
                 start,
-                end,
-                cut: found.is_none(),
+                end: at,
+                cut: false,
                 draft,
             });
         }
-        if found.is_none() {
-            break;
-        }
-        at = end;
     }
     blocks
 }
 
 /// Reads a root's attributes and children; a root without children may hold the decision itself.
 fn read(text: &str) -> Option<Value> {
-    let (attributes, body) = text
-        .get(..text.len().min(MAX_BLOCK))
-        .unwrap_or(text)
-        .split_once('>')?;
+    if text.len() > MAX_BLOCK {
+        return None;
+    }
+    let (attributes, body) = text.split_once('>')?;
     let mut pairs = Vec::new();
     if let Some((_, value)) = attributes.split_once("tag=") {
         let value = value.trim_matches(|c| matches!(c, '"' | '\'' | '/') || words::is_space(c));
         pairs.push(("tag".to_owned(), Value::text(value)));
     }
     let attributes = pairs.len();
-    let mut rest = body;
+    let body = body.trim_matches(words::is_space);
+    let mut rest = if body.starts_with('<') { body } else { "" };
     for _ in 0..MAX_ELEMENTS {
         let Some((name, content, after)) = next(rest) else {
             break;
@@ -72,7 +77,7 @@ fn read(text: &str) -> Option<Value> {
         }
     }
     if pairs.len() == attributes && words::decision(body).is_some() {
-        pairs.push(("decision".to_owned(), Value::text(body.trim())));
+        pairs.push(("decision".to_owned(), Value::text(body)));
     }
     (pairs.len() > attributes).then_some(Value::Object(pairs))
 }

@@ -144,7 +144,7 @@ fn pair(line: &str) -> Option<(String, Value)> {
         Some(rest) => rest.split_once('】')?,
         None => line.split_once([':', '：'])?,
     };
-    if key.contains(['{', '｛', '[', '［']) {
+    if key.contains(['{', '｛', '[', '［', '<']) {
         return None;
     }
     let key = strip(key);
@@ -155,10 +155,15 @@ fn pair(line: &str) -> Option<(String, Value)> {
     let value = match value {
         "" => Value::List(Vec::new()),
         block if block.starts_with(['{', '｛', '`']) => return None,
-        list if list.starts_with('[') => value::parse(list)?,
+        list if list.starts_with('[') => value::parse(list).filter(is_flat)?,
         text => Value::text(unquoted(text)),
     };
     Some((key.to_owned(), value))
+}
+
+/// Tells whether a list holds nothing but sentences.
+fn is_flat(value: &Value) -> bool {
+    matches!(value, Value::List(items) if items.iter().all(|item| item.as_str().is_some()))
 }
 
 /// Takes off a comma at the end and one pair of quotes.

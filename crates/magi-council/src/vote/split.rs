@@ -1,7 +1,7 @@
 //! Splits an arriving answer into prose for the reader and the block that is the vote.
 //!
 //! Prose goes out with the very character that arrives. Held back are only characters that could
-//! still begin the vote: a fence at the start of a line, a brace, a `<vote` element; each is let go
+//! still begin the vote: a fence at the start of a line, a brace, a `<vote>` element; each is let go
 //! as soon as the scanner knows better, or, for a whole block without the tag, when prose follows
 //! it (then it was a quotation). An answer that is nothing but a block shows its `reasoning` while
 //! it grows. Every decision is made character by character, so the deltas' borders cannot matter.
@@ -150,16 +150,7 @@ impl Splitter {
                 Mode::Prose => break,
                 Mode::Opening(_, text) => self.show(&text),
                 Mode::Block(held) => block = self.cut(*held).or(block),
-                Mode::Element(text) => {
-                    if element::find(&text)
-                        .iter()
-                        .any(|block| block.draft.has_decision())
-                    {
-                        block = Some(text);
-                    } else {
-                        self.show(&text);
-                    }
-                }
+                Mode::Element(text) => self.not_a_block("", &text),
                 Mode::After(after) if after.whose == Whose::Own => self.own = Some(after.held.raw),
                 Mode::After(after) if self.own.is_some() => {
                     self.release(&after.held);
@@ -233,7 +224,7 @@ impl Splitter {
                 self.in_fence = false;
                 self.show_char(c);
             }
-            '<' if opens => self.mode = Mode::Opening(Opening::Element, String::from(c)),
+            '<' => self.mode = Mode::Opening(Opening::Element, String::from(c)),
             _ => self.show_char(c),
         }
     }
@@ -400,9 +391,14 @@ impl Splitter {
     }
 
     fn element(&mut self, mut text: String, c: char) {
-        let blank = |body: &str| body.chars().all(is_space);
-        if matches!(c, '{' | '｛') && text.split_once('>').is_some_and(|(_, body)| blank(body)) {
+        let body = text.split_once('>').map_or("", |(_, body)| body);
+        let body = body.trim_start_matches(is_space);
+        if matches!(c, '{' | '｛') && body.is_empty() {
             return self.begin(text, c);
+        }
+        if !body.starts_with('<') && body.len() > MAX_OPENING {
+            text.push(c);
+            return self.not_a_block("", &text);
         }
         text.push(c);
         let done = c == '>'
