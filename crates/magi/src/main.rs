@@ -1,6 +1,128 @@
 //! MAGI: one question, three sages, one verdict.
+//!
+//! The one binary. This room knows the command line, the settings and the terminal, and wires the
+//! other rooms together; it decides nothing about a deliberation itself.
 
+mod args;
+mod ask;
+mod choice;
+mod config;
+mod doctor;
+mod exit;
+mod follow;
+mod history;
+mod house;
+mod models;
+mod providers;
+mod remote;
+mod serve;
 mod settings;
 mod show;
+mod signals;
 
-fn main() {}
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{CommandFactory, Parser};
+
+use crate::args::{Cli, Command, ConfigCommand, Output};
+use crate::exit::Exit;
+use crate::follow::View;
+use crate::settings::{Origins, Settings};
+use crate::show::words::Lang;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let is_help = !error.use_stderr();
+            // A closed pipe is no reason to fail over a help text.
+            let _ = error.print();
+            return if is_help { Exit::Done } else { Exit::Usage }.into();
+        }
+    };
+    match start(&cli) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            let _ = writeln!(io::stderr().lock(), "magi: {error:#}");
+            fault(&error).into()
+        }
+    }
+}
+
+/// Tells a wrong setting or question from everything else that fails.
+fn fault(error: &anyhow::Error) -> Exit {
+    match error.downcast_ref::<magi_council::Error>() {
+        Some(magi_council::Error::Invalid { .. }) => Exit::Usage,
+        _ => Exit::Failed,
+    }
+}
+
+fn start(cli: &Cli) -> Result<Exit> {
+    let origins = Origins {
+        flags: cli.flags(),
+        env: &|name| std::env::var(name).ok(),
+        file: cli.common.config.clone(),
+    };
+    let settings = Settings::load(&origins)?;
+    watch_over(&settings)?;
+    // One crypto provider for the whole process; a second one would be a panic at run time.
+    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+        tracing::debug!("a crypto provider was installed already");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("failed to start the runtime")?;
+    runtime.block_on(run(cli, &settings))
+}
+
+/// Sends what happens inside to stderr, as much of it as the setting `log` says.
+fn watch_over(settings: &Settings) -> Result<()> {
+    let filter = tracing_subscriber::EnvFilter::try_new(settings.text("log"))
+        .with_context(|| format!("setting `log` is `{}`", settings.text("log")))?;
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+    Ok(())
+}
+
+async fn run(cli: &Cli, settings: &Settings) -> Result<Exit> {
+    match &cli.command {
+        Command::Ask(flags) => {
+            ask::ask(settings, flags, view(cli, settings, flags.output, flags.plain)).await
+        }
+        Command::Serve(flags) => serve::run(settings, flags).await,
+        Command::History(history) => history::run(settings, &history.command, &history.list).await,
+        Command::Replay(flags) => {
+            let pace = history::Pace { speed: flags.speed, is_instant: flags.instant };
+            let view = view(cli, settings, flags.output, flags.plain || flags.instant);
+            history::replay(settings, &flags.id, view, pace).await
+        }
+        Command::Export(flags) => history::export(settings, &flags.id, flags.format).await,
+        Command::Stop(flags) => ask::stop(settings, &flags.id).await,
+        Command::Resume(flags) => {
+            ask::resume(settings, &flags.id, view(cli, settings, flags.output, flags.plain)).await
+        }
+        Command::Models(flags) => models::run(settings, flags.json).await,
+        Command::Config { command: ConfigCommand::Show { json } } => {
+            config::show(settings, *json)?;
+            Ok(Exit::Done)
+        }
+        Command::Doctor(flags) => doctor::run(settings, flags.json).await,
+        Command::Completions { shell } => {
+            clap_complete::generate(*shell, &mut Cli::command(), "magi", &mut io::stdout());
+            Ok(Exit::Done)
+        }
+    }
+}
+
+fn view(cli: &Cli, settings: &Settings, output: Output, is_plain: bool) -> View {
+    let has = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    View {
+        output,
+        may_draw: !is_plain && io::stdout().is_terminal(),
+        is_quiet: cli.common.quiet,
+        lang: Lang::from_code(settings.text("lang")),
+        has_colour: !cli.common.no_color && !has("NO_COLOR"),
+    }
+}

@@ -74,7 +74,7 @@ pub(crate) const fn cause(lang: Lang, cause: Cause) -> &'static str {
         Cause::Own => lang.pick("by its own choice", "自らの判断による棄権"),
         Cause::Rehearsal => lang.pick(
             "rehearsal: no model is connected",
-            "リハーサル（モデル未接続）",
+            "予行（モデル未接続）",
         ),
         Cause::Refused => lang.pick("the model refused to answer", "モデルが回答を拒否"),
         Cause::Failed => lang.pick("the model call failed", "モデル呼び出しの失敗"),

@@ -1,0 +1,196 @@
+//! `magi ask`, `magi resume`, `magi stop`: a deliberation from the command line.
+
+use std::io::{self, IsTerminal, Read, Write};
+
+use anyhow::{Context, Result, bail};
+use futures_util::{StreamExt, TryStreamExt};
+use magi_council::{Ask, Door, Engine};
+use magi_event::DeliberationId;
+use magi_log::{After, Logs};
+use serde_json::{Map, Value, json};
+
+use crate::args;
+use crate::exit::{self, Exit};
+use crate::follow::{Feed, Follower, Pause, Said, View};
+use crate::house::{self, House};
+use crate::settings::{Settings, read_duration};
+use crate::signals::Signals;
+
+/// The most bytes read from stdin: what a question's context may hold, and one to see more.
+const STDIN_LIMIT: u64 = 256 * 1024 + 1;
+
+/// What this door can do, sent in `start`.
+const CAPABILITIES: [&str; 4] = ["resume", "stop", "history", "export"];
+
+/// Runs `magi ask`.
+pub(crate) async fn ask(settings: &Settings, flags: &args::Ask, view: View) -> Result<Exit> {
+    if flags.scene.as_deref() == Some("list") {
+        return list_scenes().map(|()| Exit::Done);
+    }
+    let body = body(settings, flags)?;
+    let limit = match flags.timeout.as_deref() {
+        Some(text) => Some(read_duration(text).with_context(|| {
+            format!("--timeout is `{text}`: expected a duration such as `90s` or `5m`")
+        })?),
+        None => None,
+    };
+    if let Some(url) = &flags.server {
+        return crate::remote::ask(settings, url, body, (view, limit, flags.gate)).await;
+    }
+    let house = house::open(settings)?;
+    if !view.is_quiet {
+        writeln!(io::stderr().lock(), "answers: {}", house.choice.line())?;
+    }
+    let door = Door {
+        identity: "local".to_owned(),
+        capabilities: CAPABILITIES.map(str::to_owned).to_vec(),
+        classic: false,
+    };
+    let asked = house.engine.ask(Ask::read(&Value::Object(body), &door)?).await?;
+    let mut follower = Follower::new(view, limit)?;
+    let exit = see_through(&house, asked.id, &mut follower, flags.gate).await;
+    close(house).await;
+    exit
+}
+
+fn list_scenes() -> Result<()> {
+    let mut out = io::stdout().lock();
+    for scene in magi_model::rehearsal::scenes() {
+        writeln!(out, "{:<28} {}  {}", scene.name, scene.lang.code(), scene.question)?;
+    }
+    Ok(())
+}
+
+/// Builds the question's body: the same one that the HTTP doors read.
+fn body(settings: &Settings, flags: &args::Ask) -> Result<Map<String, Value>> {
+    let mut body = Map::new();
+    body.insert("action".into(), json!("ask"));
+    if let Some(name) = &flags.scene {
+        let scene = magi_model::rehearsal::scenes().iter().find(|scene| scene.name == *name);
+        let scene = scene.with_context(|| {
+            format!("there is no scene `{name}`: `magi ask --scene list` names them all")
+        })?;
+        body.insert("question".into(), json!(scene.question));
+        body.insert("preset".into(), json!(scene.preset));
+        body.insert("lang".into(), json!(scene.lang.code()));
+        let roles: Map<String, Value> = magi_event::Agent::ALL
+            .iter()
+            .map(|agent| (agent.name().to_owned(), json!({ "model": "rehearsal" })))
+            .collect();
+        body.insert("council".into(), json!({ "roles": roles }));
+        return Ok(body);
+    }
+    let piped = read_stdin(flags.question.is_none())?;
+    let (question, context) = match (&flags.question, piped) {
+        (Some(question), context) => (question.clone(), context),
+        (None, Some(question)) => (question, None),
+        (None, None) => bail!("what is the question? magi ask \"Should we ship on Friday?\""),
+    };
+    body.insert("question".into(), json!(question));
+    if let Some(context) = context {
+        body.insert("context".into(), json!(context));
+    }
+    body.insert("preset".into(), json!(settings.text("preset")));
+    body.insert("lang".into(), json!(settings.text("lang")));
+    Ok(body)
+}
+
+/// Reads what is piped in; `None` on a terminal, or when nothing came.
+fn read_stdin(is_question: bool) -> Result<Option<String>> {
+    let stdin = io::stdin();
+    if stdin.is_terminal() {
+        return Ok(None);
+    }
+    let mut bytes = Vec::new();
+    stdin.lock().take(STDIN_LIMIT).read_to_end(&mut bytes)?;
+    let what = if is_question { "question" } else { "context" };
+    let text = String::from_utf8(bytes)
+        .with_context(|| format!("the {what} on stdin is not UTF-8 text"))?;
+    Ok((!text.trim().is_empty()).then_some(text))
+}
+
+/// Follows a deliberation of this process to its end; a first Ctrl+C stops it, a second leaves.
+async fn see_through(
+    house: &House,
+    id: DeliberationId,
+    follower: &mut Follower,
+    gate: bool,
+) -> Result<Exit> {
+    let _watch = house.engine.watch(id);
+    let mut feed = feed(&house.logs, id).await?;
+    let why = match follower.run(&mut feed).await? {
+        Pause::Over => return Ok(ended(follower, gate)),
+        Pause::Cut => bail!("the store is gone; what it holds goes on with: magi resume {id}"),
+        Pause::Interrupted => Exit::Interrupted,
+        Pause::TimedOut => Exit::Timeout,
+    };
+    follower.calm();
+    house.engine.stop(id, None, if why == Exit::Timeout { "timeout" } else { "user" }).await?;
+    if follower.run(&mut feed).await? == Pause::Over {
+        say_how_to_resume(id)?;
+    }
+    Ok(why)
+}
+
+/// Reads the exit of what a follower has seen to its end.
+pub(crate) fn ended(follower: &Follower, gate: bool) -> Exit {
+    follower.snapshot().map_or(Exit::Failed, |snapshot| exit::of(snapshot, gate))
+}
+
+pub(crate) fn say_how_to_resume(id: DeliberationId) -> io::Result<()> {
+    writeln!(io::stderr().lock(), "stopped; what was said is kept. Go on with: magi resume {id}")
+}
+
+/// Reads a deliberation's events from its log.
+async fn feed(logs: &Logs, id: DeliberationId) -> Result<Feed> {
+    let reader = logs.read(After::Start(id)).await?;
+    let pages = futures_util::stream::try_unfold((reader, false), |(mut reader, is_over)| async move {
+        if is_over {
+            return anyhow::Ok(None);
+        }
+        let page = reader.next().await?;
+        let events: Vec<_> =
+            page.entries.iter().map(|entry| Ok(Said::Event(Box::new(entry.event()?)))).collect();
+        Ok(Some((futures_util::stream::iter(events), (reader, page.end))))
+    });
+    Ok(pages.try_flatten().boxed())
+}
+
+/// Runs `magi resume`.
+pub(crate) async fn resume(settings: &Settings, id: &str, view: View) -> Result<Exit> {
+    let house = house::open(settings)?;
+    let id = house::find(&house.logs, id).await?;
+    let asked = house.engine.resume(id, "user").await?;
+    if asked.id != id && !view.is_quiet {
+        writeln!(io::stderr().lock(), "{id} is over; {} goes on from its votes", asked.id)?;
+    }
+    let mut follower = Follower::new(view, None)?;
+    let exit = see_through(&house, asked.id, &mut follower, false).await;
+    close(house).await;
+    exit
+}
+
+/// Runs `magi stop`.
+pub(crate) async fn stop(settings: &Settings, id: &str) -> Result<Exit> {
+    let house = house::open(settings)?;
+    let id = house::find(&house.logs, id).await?;
+    let mut signals = Signals::listen()?;
+    let exit = tokio::select! {
+        stopped = stop_and_say(&house.engine, id) => stopped.map(|()| Exit::Done),
+        () = signals.next() => Ok(Exit::Interrupted),
+    };
+    close(house).await;
+    exit
+}
+
+async fn stop_and_say(engine: &Engine, id: DeliberationId) -> Result<()> {
+    let stopped = engine.stop(id, None, "user").await?;
+    let text = if stopped.changed { "stopped; what was said is kept" } else { "was over already" };
+    writeln!(io::stderr().lock(), "{id} {text}")?;
+    Ok(())
+}
+
+async fn close(house: House) {
+    house.engine.shutdown(std::time::Duration::from_secs(5)).await;
+    house.logs.close().await;
+}

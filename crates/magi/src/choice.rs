@@ -1,0 +1,143 @@
+//! Which model answers for whom, and why: settings in, four models out.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Result, bail};
+use magi_event::Agent;
+use magi_model::ModelName;
+
+use crate::settings::{Settings, Source};
+
+/// The model of each vendor that answers when its key is all that is set.
+const ANTHROPIC: &str = "anthropic:claude-sonnet-4-6";
+const OPENAI: &str = "openai:gpt-5";
+
+/// Who answers, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Choice {
+    /// The model of each role.
+    pub(crate) models: BTreeMap<Agent, ModelName>,
+    /// The model that judges when the judge's own has failed.
+    pub(crate) fallback: Option<ModelName>,
+    /// Where the choice comes from, as in "environment MAGI_MODEL".
+    pub(crate) why: String,
+}
+
+impl Choice {
+    /// Tells whether every role is played from written scenes.
+    pub(crate) fn is_rehearsal(&self) -> bool {
+        self.models.values().all(|model| model.provider == "rehearsal")
+    }
+
+    /// Says who answers, in a line.
+    pub(crate) fn line(&self) -> String {
+        let mut models: Vec<_> = self.models.values().map(ToString::to_string).collect();
+        models.dedup();
+        format!("{} ({})", models.join(", "), self.why)
+    }
+}
+
+/// Chooses the model of every role.
+///
+/// What is said for one role wins over what is said for all; where nothing is said, a vendor's key
+/// chooses that vendor; with nothing at all, rehearsal answers.
+///
+/// # Errors
+///
+/// When a name is not a model's, or when a server is named but no model on it.
+pub(crate) fn choose(settings: &Settings) -> Result<Choice> {
+    let (base, why) = base(settings)?;
+    let mut models = BTreeMap::new();
+    let mut whys = vec![why];
+    for agent in Agent::ALL {
+        let key = key(agent);
+        let model = match settings.parse::<ModelName>(key)? {
+            Some(model) => {
+                whys.extend(settings.get(key).map(|value| value.source.to_string()));
+                model
+            }
+            None => base.clone(),
+        };
+        models.insert(agent, model);
+    }
+    whys.dedup();
+    let fallback = settings.parse("models.solomon_fallback")?;
+    Ok(Choice { models, fallback, why: whys.join(", ") })
+}
+
+const fn key(agent: Agent) -> &'static str {
+    use magi_event::Sage::{Balthasar, Caspar, Melchior};
+    match agent {
+        Agent::Sage(Caspar) => "models.caspar",
+        Agent::Sage(Balthasar) => "models.balthasar",
+        Agent::Sage(Melchior) => "models.melchior",
+        Agent::Judge => "models.solomon",
+    }
+}
+
+fn base(settings: &Settings) -> Result<(ModelName, String)> {
+    if let Some(model) = settings.parse::<ModelName>("model")? {
+        let source = settings.get("model").map_or(Source::Default, |value| value.source.clone());
+        return Ok((model, source.to_string()));
+    }
+    for (vendor, model) in [("anthropic", ANTHROPIC), ("openai", OPENAI)] {
+        let Some(key) = settings.get(&format!("{vendor}.api_key")) else { continue };
+        let address = settings.get(&format!("{vendor}.base_url"));
+        if vendor == "openai" && address.is_some_and(|value| value.source != Source::Default) {
+            bail!(
+                "setting `openai.base_url` names a server of your own, but no model on it: set \
+                 MAGI_MODEL=openai:NAME (`magi models` lists what the server offers)"
+            );
+        }
+        return Ok((model.parse()?, format!("{} is set; MAGI_MODEL chooses another", key.source)));
+    }
+    Ok(("rehearsal".parse()?, "no model is configured: set MAGI_MODEL and the vendor's key".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Origins;
+
+    fn choose_with(env: &[(&str, &str)]) -> Result<Choice> {
+        let lookup = |name: &str| {
+            env.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+        };
+        let origins = Origins { flags: BTreeMap::new(), env: &lookup, file: None };
+        choose(&Settings::load(&origins).unwrap())
+    }
+
+    #[test]
+    fn with_nothing_configured_rehearsal_answers() {
+        let choice = choose_with(&[]).unwrap();
+        assert!(choice.is_rehearsal());
+        assert!(choice.why.contains("no model is configured"));
+    }
+
+    #[test]
+    fn a_key_chooses_its_vendor_and_one_role_may_differ() {
+        let choice = choose_with(&[
+            ("ANTHROPIC_API_KEY", "k"),
+            ("MAGI_SOLOMON_MODEL", "ollama:qwen3:8b"),
+        ])
+        .unwrap();
+        assert_eq!(choice.models[&Agent::ALL[0]].to_string(), ANTHROPIC);
+        assert_eq!(choice.models[&Agent::Judge].to_string(), "ollama:qwen3:8b");
+        assert!(choice.why.contains("ANTHROPIC_API_KEY"), "{}", choice.why);
+        assert!(!choice.line().contains("\"k\""));
+    }
+
+    #[test]
+    fn a_server_of_ones_own_needs_a_model_named() {
+        let local = ("OPENAI_BASE_URL", "http://127.0.0.1:8000/v1");
+        assert!(choose_with(&[local, ("OPENAI_API_KEY", "k")]).is_err());
+        let choice = choose_with(&[local, ("MAGI_MODEL", "openai:llama")]).unwrap();
+        assert_eq!(choice.models[&Agent::Judge].model, "llama");
+    }
+
+    #[test]
+    fn a_wrong_name_says_which_setting() {
+        let error = choose_with(&[("MAGI_CASPAR_MODEL", "gpt5")]).unwrap_err().to_string();
+        assert!(error.contains("`models.caspar`") && error.contains("provider:model"), "{error}");
+    }
+}

@@ -1,0 +1,185 @@
+//! `magi doctor`: what MAGI stands on here, and the one fix for each thing that is wrong.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use anyhow::Result;
+use serde::Serialize;
+
+use crate::choice::{self, Choice};
+use crate::exit::Exit;
+use crate::providers;
+use crate::settings::Settings;
+
+/// How a check came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Outcome {
+    Ok,
+    Warn,
+    Fail,
+}
+
+impl Outcome {
+    const fn word(self) -> &'static str {
+        match self {
+            Outcome::Ok => "ok",
+            Outcome::Warn => "warn",
+            Outcome::Fail => "fail",
+        }
+    }
+}
+
+/// One thing looked at.
+#[derive(Debug, Serialize)]
+struct Check {
+    name: &'static str,
+    outcome: Outcome,
+    found: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fix: Option<String>,
+}
+
+fn ok(name: &'static str, found: impl Into<String>) -> Check {
+    Check { name, outcome: Outcome::Ok, found: found.into(), fix: None }
+}
+
+fn not_ok(
+    name: &'static str,
+    outcome: Outcome,
+    found: impl Into<String>,
+    fix: impl Into<String>,
+) -> Check {
+    Check { name, outcome, found: found.into(), fix: Some(fix.into()) }
+}
+
+/// Looks at everything and prints what it found; nothing is paid for.
+pub(crate) async fn run(settings: &Settings, as_json: bool) -> Result<Exit> {
+    let mut checks = vec![ok("settings", "read; `magi config show` prints them all")];
+    checks.push(data_folder(&settings.data_dir()));
+    checks.push(store(settings).await);
+    checks.extend(serving(settings));
+    match choice::choose(settings) {
+        Ok(choice) => models(settings, &choice, &mut checks).await,
+        Err(error) => checks.push(not_ok(
+            "models",
+            Outcome::Fail,
+            error.to_string(),
+            "correct the setting it names",
+        )),
+    }
+    print(&checks, as_json)?;
+    let has_failed = checks.iter().any(|check| check.outcome == Outcome::Fail);
+    Ok(if has_failed { Exit::Failed } else { Exit::Done })
+}
+
+fn data_folder(folder: &Path) -> Check {
+    let probe = folder.join(".doctor");
+    let written = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&probe, b"ok"));
+    // The probe is ours; that it cannot be removed is no news once it could be written.
+    let _ = std::fs::remove_file(&probe);
+    match written {
+        Ok(()) => ok("data folder", format!("{} is writable", folder.display())),
+        Err(error) => not_ok(
+            "data folder",
+            Outcome::Fail,
+            format!("{} is not writable: {error}", folder.display()),
+            "choose another with --data-dir or MAGI_DATA_DIR, or give yourself the right to write there",
+        ),
+    }
+}
+
+async fn store(settings: &Settings) -> Check {
+    match crate::house::count(settings).await {
+        Ok(n_stored) => ok("store", format!("opens; the newest page holds {n_stored} deliberations")),
+        Err(error) => not_ok(
+            "store",
+            Outcome::Fail,
+            format!("{error:#}"),
+            "keep the file aside and start anew in another folder with --data-dir",
+        ),
+    }
+}
+
+fn serving(settings: &Settings) -> Option<Check> {
+    let host = settings.text("host");
+    let is_local = host.parse::<std::net::IpAddr>().map_or(host == "localhost", |ip| ip.is_loopback());
+    if !is_local && settings.text("trust") == "local" {
+        return Some(not_ok(
+            "serving",
+            Outcome::Fail,
+            format!("`{host}` is open to other machines, and trust is `local`"),
+            "set MAGI_TOKEN and --trust token, or listen on 127.0.0.1",
+        ));
+    }
+    if settings.text("trust") == "token" && settings.text("token").is_empty() {
+        return Some(not_ok(
+            "serving",
+            Outcome::Fail,
+            "trust is `token`, and there is none",
+            "set MAGI_TOKEN to a long random text",
+        ));
+    }
+    None
+}
+
+async fn models(settings: &Settings, choice: &Choice, checks: &mut Vec<Check>) {
+    if choice.is_rehearsal() {
+        checks.push(not_ok(
+            "models",
+            Outcome::Warn,
+            format!("rehearsal answers ({})", choice.why),
+            "set ANTHROPIC_API_KEY or OPENAI_API_KEY, or MAGI_MODEL=ollama:NAME for a local model",
+        ));
+        return;
+    }
+    checks.push(ok("models", choice.line()));
+    let mut vendors: Vec<_> = choice.models.values().map(|model| model.provider.clone()).collect();
+    vendors.sort();
+    vendors.dedup();
+    for vendor in vendors.iter().filter(|vendor| *vendor != "rehearsal") {
+        checks.push(reach(settings, choice, vendor).await);
+    }
+}
+
+/// Asks a vendor for its list of models: the one call that costs nothing and needs the key.
+async fn reach(settings: &Settings, choice: &Choice, vendor: &str) -> Check {
+    match providers::list(settings, vendor).await {
+        Ok(offered) => {
+            let missing: Vec<_> = choice
+                .models
+                .values()
+                .filter(|model| model.provider == vendor && !offered.contains(&model.model))
+                .map(|model| model.model.clone())
+                .collect();
+            if missing.is_empty() {
+                return ok("provider", format!("{vendor} answers and offers every model chosen"));
+            }
+            not_ok(
+                "provider",
+                Outcome::Warn,
+                format!("{vendor} answers, but does not list {}", missing.join(", ")),
+                format!("`magi models` lists what {vendor} offers; set MAGI_MODEL to one of them"),
+            )
+        }
+        Err(error) => {
+            let fix = providers::fix(vendor, &error);
+            not_ok("provider", Outcome::Fail, format!("{vendor}: {error}"), fix)
+        }
+    }
+}
+
+fn print(checks: &[Check], as_json: bool) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    if as_json {
+        return writeln!(out, "{}", serde_json::json!({ "checks": checks }));
+    }
+    for check in checks {
+        writeln!(out, "{:<5} {:<12} {}", check.outcome.word(), check.name, check.found)?;
+        if let Some(fix) = &check.fix {
+            writeln!(out, "      fix: {fix}")?;
+        }
+    }
+    let n_wrong = checks.iter().filter(|check| check.outcome == Outcome::Fail).count();
+    writeln!(out, "{n_wrong} {}. Nothing was paid for.", if n_wrong == 1 { "problem" } else { "problems" })
+}

@@ -1,0 +1,54 @@
+//! `magi models`: which model answers for whom, and what the providers offer.
+
+use std::io::{self, Write};
+
+use anyhow::Result;
+use serde_json::json;
+
+use crate::choice;
+use crate::exit::Exit;
+use crate::providers;
+use crate::settings::Settings;
+use crate::show::words;
+
+/// Prints the choice, and the list of every provider that is configured.
+pub(crate) async fn run(settings: &Settings, as_json: bool) -> Result<Exit> {
+    let choice = choice::choose(settings)?;
+    let mut offers = Vec::new();
+    for vendor in providers::configured(settings, &choice) {
+        offers.push((vendor.clone(), providers::list(settings, &vendor).await));
+    }
+    let mut out = io::stdout().lock();
+    if as_json {
+        let roles: serde_json::Map<_, _> =
+            choice.models.iter().map(|(agent, model)| (agent.name().to_owned(), json!(model.to_string()))).collect();
+        let offered: serde_json::Map<_, _> = offers
+            .iter()
+            .map(|(vendor, offer)| {
+                let value = match offer {
+                    Ok(models) => json!({ "models": models }),
+                    Err(error) => json!({ "error": error.to_string() }),
+                };
+                (vendor.clone(), value)
+            })
+            .collect();
+        writeln!(out, "{}", json!({ "roles": roles, "why": choice.why, "providers": offered }))?;
+        return Ok(Exit::Done);
+    }
+    for (agent, model) in &choice.models {
+        writeln!(out, "{} {:<9} {model}", words::shape(*agent), words::name(*agent))?;
+    }
+    writeln!(out, "  because: {}", choice.why)?;
+    for (vendor, offer) in &offers {
+        match offer {
+            Ok(models) => {
+                writeln!(out, "{vendor} offers:")?;
+                for model in models {
+                    writeln!(out, "  {vendor}:{model}")?;
+                }
+            }
+            Err(error) => writeln!(out, "{vendor}: {error}")?,
+        }
+    }
+    Ok(Exit::Done)
+}

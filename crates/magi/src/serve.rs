@@ -1,0 +1,175 @@
+//! `magi serve`: the server with its page.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use magi_council::Engine;
+use magi_server::{Config, Rooms, Scene, Server, Token, Trust};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::args;
+use crate::exit::Exit;
+use crate::house::{self, House};
+use crate::settings::Settings;
+use crate::signals::Signals;
+
+/// How often unfinished deliberations without an owner are looked for: as often as leases are
+/// renewed, so that one that lapses is taken over about as soon as it may be.
+const LOOK: Duration = Duration::from_secs(3);
+
+/// How long running deliberations may take to be put down at the end.
+const PUT_DOWN: Duration = Duration::from_secs(5);
+
+/// Runs the server until it is asked to stop.
+pub(crate) async fn run(settings: &Settings, flags: &args::Serve) -> Result<Exit> {
+    let mut signals = Signals::listen()?;
+    let config = config(settings)?;
+    let address = address(settings).await?;
+    if matches!(config.trust, Trust::Local) && !address.ip().is_loopback() {
+        bail!(magi_server::Error::OpenToAll(address));
+    }
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("failed to listen on {address}: choose another with --port"))?;
+    let house = house::open(settings)?;
+    let stop = CancellationToken::new();
+    let server = Server::new(rooms(&house), config, stop.clone())?;
+    let address = listener.local_addr()?;
+    let tasks = TaskTracker::new();
+    tasks.spawn(recover(house.engine.clone(), stop.clone()));
+    if let Err(error) = announce(address, &house) {
+        // Whoever started this has read what it wanted and left: no reason not to serve.
+        tracing::debug!(%error, "nobody reads where the server is");
+    }
+    if flags.open {
+        open(&format!("http://{address}/"))?;
+    }
+    let ending = stop.clone();
+    tasks.spawn(async move {
+        signals.next().await;
+        ending.cancel();
+    });
+    server.serve(listener).await?;
+    stop.cancel();
+    tasks.close();
+    house.engine.shutdown(PUT_DOWN).await;
+    house.logs.close().await;
+    Ok(Exit::Done)
+}
+
+fn config(settings: &Settings) -> Result<Config> {
+    let mut config = Config::default();
+    config.trust = trust(settings)?;
+    if let Some(heartbeat) = settings.duration("heartbeat")? {
+        config.heartbeat = heartbeat;
+    }
+    config.cors_origins = settings
+        .text("cors_origins")
+        .split(',')
+        .map(str::trim)
+        .filter(|origin| !origin.is_empty())
+        .map(str::to_owned)
+        .collect();
+    Ok(config)
+}
+
+fn trust(settings: &Settings) -> Result<Trust> {
+    match settings.text("trust") {
+        "local" => Ok(Trust::Local),
+        "platform" => Ok(Trust::Platform),
+        "token" => {
+            let Some(token) = settings.get("token") else {
+                bail!("trust is `token`, and there is none: set MAGI_TOKEN to a long random text");
+            };
+            let token = Token::new(&token.text)
+                .with_context(|| format!("setting `token` (from {})", token.source))?;
+            Ok(Trust::Token(token))
+        }
+        other => bail!("setting `trust` is `{other}`: expected `local`, `token` or `platform`"),
+    }
+}
+
+async fn address(settings: &Settings) -> Result<SocketAddr> {
+    let host = settings.text("host");
+    let port: u16 = settings.parse("port")?.unwrap_or_default();
+    let mut found = tokio::net::lookup_host((host, port))
+        .await
+        .with_context(|| format!("setting `host` is `{host}`"))?;
+    found.next().with_context(|| format!("`{host}` has no address"))
+}
+
+fn rooms(house: &House) -> Rooms {
+    let scenes = magi_model::rehearsal::scenes()
+        .iter()
+        .map(|scene| Scene {
+            name: scene.name.to_string(),
+            lang: scene.lang.code().to_owned(),
+            question: scene.question.to_string(),
+            preset: scene.preset.to_string(),
+        })
+        .collect();
+    Rooms {
+        engine: house.engine.clone(),
+        logs: house.logs.clone(),
+        env: house.env.clone(),
+        models: house.models.clone(),
+        settings: house.defaults.clone(),
+        scenes,
+    }
+}
+
+/// Takes over what no live process owns, now and whenever a lease lapses.
+async fn recover(engine: Engine, stop: CancellationToken) {
+    let mut looks = tokio::time::interval(LOOK);
+    looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = looks.tick() => {}
+        }
+        match engine.recover().await {
+            Ok(found) if found.resumed.is_empty() => {}
+            Ok(found) => tracing::info!(resumed = found.resumed.len(), "deliberations go on"),
+            Err(error) => tracing::warn!(%error, "failed to look for unfinished deliberations"),
+        }
+    }
+}
+
+/// Says where the page is and what answers; the first line is for programs to read, too.
+fn announce(address: SocketAddr, house: &House) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "MAGI is listening on http://{address}")?;
+    writeln!(out, "answers: {}", house.choice.line())?;
+    if house.choice.is_rehearsal() {
+        writeln!(
+            out,
+            "  to connect a model: ANTHROPIC_API_KEY=... or OPENAI_API_KEY=... or \
+             MAGI_MODEL=ollama:NAME, then start again"
+        )?;
+    }
+    writeln!(out, "Ctrl+C stops the server; what was said is kept, and goes on at the next start")?;
+    out.flush()
+}
+
+/// Opens the page in the person's own browser.
+fn open(url: &str) -> Result<()> {
+    let (program, args): (&str, &[&str]) = match std::env::consts::OS {
+        "macos" => ("open", &[]),
+        "windows" => ("cmd", &["/c", "start"]),
+        _ => ("xdg-open", &[]),
+    };
+    let started = std::process::Command::new(program)
+        .args(args)
+        .arg(url)
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn();
+    if let Err(error) = started {
+        writeln!(io::stderr().lock(), "could not open a browser ({error}): open {url} yourself")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,9 @@
+//! Whole processes over real sockets: the binary, fake vendors, cuts, kills.
+
+mod cli;
+mod cuts;
+mod kill;
+mod lockstep;
+mod original;
+mod readme;
+mod support;
