@@ -52,7 +52,10 @@ pub(crate) async fn table(run: &Run) -> Result<String> {
 }
 
 async fn measure(run: &Run, kind: Kind, vendors: &Running) -> Result<Row> {
-    let mut row = Row { name: if kind == Kind::Magi { "magi" } else { "relay" }, ..Row::default() };
+    let mut row = Row {
+        name: if kind == Kind::Magi { "magi" } else { "relay" },
+        ..Row::default()
+    };
     for at_once in &run.at_once {
         // A server per figure: what one figure leaves behind must not weigh on the next.
         let folder = tempfile::tempdir()?;
@@ -60,7 +63,8 @@ async fn measure(run: &Run, kind: Kind, vendors: &Running) -> Result<Row> {
         tokio::time::sleep(Duration::from_millis(300)).await;
         row.idle_kib = server.memory_kib()?;
         row.cold_start_ms = server.cold_start.as_secs_f64() * 1000.0;
-        row.costs.push((*at_once, cost(run, kind, vendors, &server, *at_once).await?));
+        row.costs
+            .push((*at_once, cost(run, kind, vendors, &server, *at_once).await?));
         server.stop().await?;
     }
     Ok(row)
@@ -124,7 +128,12 @@ async fn cost(
     }
     let seconds = began.elapsed().as_secs_f64();
     let spent = server.cpu()?.saturating_sub(cpu);
-    let tokens: usize = vendors.ledger().entries().iter().map(|entry| entry.tokens_sent).sum();
+    let tokens: usize = vendors
+        .ledger()
+        .entries()
+        .iter()
+        .map(|entry| entry.tokens_sent)
+        .sum();
     ensure!(tokens > 0, "no token came through");
     Ok(Cost {
         cpu_ms_per_1000: spent.as_secs_f64() * 1e6 / tokens as f64,
@@ -139,8 +148,14 @@ const WEIGH_EVERY: Duration = Duration::from_millis(20);
 /// Puts one question and reads the whole stream; a stream without its proper end is an error.
 async fn ask(client: &reqwest::Client, run: &Run, kind: Kind, server: &Server) -> Result<()> {
     let (path, body) = match kind {
-        Kind::Relay => ("/", json!({ "model": model(run), "question": "Ship on Friday?" })),
-        Kind::Magi => ("/v1/deliberations", json!({ "question": "Ship on Friday?" })),
+        Kind::Relay => (
+            "/",
+            json!({ "model": model(run), "question": "Ship on Friday?" }),
+        ),
+        Kind::Magi => (
+            "/v1/deliberations",
+            json!({ "question": "Ship on Friday?" }),
+        ),
     };
     let answer = client
         .post(format!("{}{path}", server.address))
@@ -164,7 +179,11 @@ async fn ask(client: &reqwest::Client, run: &Run, kind: Kind, server: &Server) -
 
 fn render(run: &Run, rows: &[(Kind, Row)]) -> String {
     let mut out = String::new();
-    let of = |kind: Kind| rows.iter().filter(move |(of, _)| *of == kind).map(|(_, row)| row);
+    let of = |kind: Kind| {
+        rows.iter()
+            .filter(move |(of, _)| *of == kind)
+            .map(|(_, row)| row)
+    };
     let _ = writeln!(
         out,
         "{} tokens per answer at {} tokens/s, three sages; medians of {} rounds",
@@ -174,12 +193,20 @@ fn render(run: &Run, rows: &[(Kind, Row)]) -> String {
         let name = of(kind).next().map_or("", |row| row.name);
         let idle = median(of(kind).map(|row| row.idle_kib as f64 / 1024.0));
         let cold = median(of(kind).map(|row| row.cold_start_ms));
-        let _ = writeln!(out, "{name:<6} idle {idle:.1} MiB, spawn to /ping {cold:.0} ms");
+        let _ = writeln!(
+            out,
+            "{name:<6} idle {idle:.1} MiB, spawn to /ping {cold:.0} ms"
+        );
     }
     let _ = writeln!(
         out,
         "{:<8} {:>22} {:>22} {:>7} {:>22} {:>12}",
-        "at once", "relay CPU ms/1k tokens", "magi CPU ms/1k tokens", "ratio", "magi KiB/deliberation", "magi s"
+        "at once",
+        "relay CPU ms/1k tokens",
+        "magi CPU ms/1k tokens",
+        "ratio",
+        "magi KiB/deliberation",
+        "magi s"
     );
     for (at, at_once) in run.at_once.iter().enumerate() {
         let cpu = |kind| median(of(kind).map(|row| row.costs[at].1.cpu_ms_per_1000));

@@ -23,7 +23,11 @@ const POLL: Duration = Duration::from_micros(500);
 
 impl Server {
     /// Starts a program that prints `listening on http://...` in its first lines.
-    pub(crate) async fn start(program: &Path, args: &[&str], env: &[(&str, &str)]) -> Result<Server> {
+    pub(crate) async fn start(
+        program: &Path,
+        args: &[&str],
+        env: &[(&str, &str)],
+    ) -> Result<Server> {
         let began = Instant::now();
         let mut child = Command::new(program)
             .args(args)
@@ -47,16 +51,26 @@ impl Server {
         };
         let client = reqwest::Client::builder().no_proxy().build()?;
         while !is_up(&client, &address).await {
-            anyhow::ensure!(began.elapsed() < Duration::from_secs(30), "{address} does not answer");
+            anyhow::ensure!(
+                began.elapsed() < Duration::from_secs(30),
+                "{address} does not answer"
+            );
             tokio::time::sleep(POLL).await;
         }
-        Ok(Server { child, address, cold_start: began.elapsed() })
+        Ok(Server {
+            child,
+            address,
+            cold_start: began.elapsed(),
+        })
     }
 
     /// Returns the resident memory, in KiB.
     pub(crate) fn memory_kib(&self) -> Result<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()?))?;
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).context("no VmRSS")?;
+        let line = status
+            .lines()
+            .find(|line| line.starts_with("VmRSS:"))
+            .context("no VmRSS")?;
         let number = line.split_whitespace().nth(1).context("no number")?;
         Ok(number.parse()?)
     }

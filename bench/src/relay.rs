@@ -57,11 +57,21 @@ async fn fan_out(State(upstream): State<Arc<Upstream>>, body: axum::Json<Value>)
                 { "role": "user", "content": body.0["question"] },
             ],
         });
-        match upstream.client.post(&upstream.address).json(&call).send().await {
+        match upstream
+            .client
+            .post(&upstream.address)
+            .json(&call)
+            .send()
+            .await
+        {
             Ok(answer) => streams.push(answer.bytes_stream().boxed()),
             Err(error) => return (StatusCode::BAD_GATEWAY, error.to_string()).into_response(),
         }
     }
     let merged = stream::select_all(streams).map_err(std::io::Error::other);
-    ([("content-type", "text/event-stream")], Body::from_stream(merged)).into_response()
+    (
+        [("content-type", "text/event-stream")],
+        Body::from_stream(merged),
+    )
+        .into_response()
 }

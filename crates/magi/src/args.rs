@@ -307,7 +307,11 @@ impl Cli {
         flags.add("data_dir", self.common.data_dir.as_ref());
         flags.add("lang", self.common.lang.as_ref());
         if self.common.verbose > 0 {
-            let level = if self.common.verbose == 1 { "magi=info" } else { "debug" };
+            let level = if self.common.verbose == 1 {
+                "magi=info"
+            } else {
+                "debug"
+            };
             flags.0.insert("log", level.to_owned());
         }
         match &self.command {
@@ -348,10 +352,20 @@ impl Flags {
     }
 
     fn models(&mut self, models: &ModelFlags) {
-        let model = if models.rehearsal { Some("rehearsal".to_owned()) } else { models.model.clone() };
+        let model = if models.rehearsal {
+            Some("rehearsal".to_owned())
+        } else {
+            models.model.clone()
+        };
         let Some(model) = model else { return };
         // A flag for all roles wins over what environment or file say for one.
-        for key in ["model", "models.caspar", "models.balthasar", "models.melchior", "models.solomon"] {
+        for key in [
+            "model",
+            "models.caspar",
+            "models.balthasar",
+            "models.melchior",
+            "models.solomon",
+        ] {
             self.0.insert(key, model.clone());
         }
     }

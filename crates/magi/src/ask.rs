@@ -46,7 +46,10 @@ pub(crate) async fn ask(settings: &Settings, flags: &args::Ask, view: View) -> R
         capabilities: CAPABILITIES.map(str::to_owned).to_vec(),
         classic: false,
     };
-    let asked = house.engine.ask(Ask::read(&Value::Object(body), &door)?).await?;
+    let asked = house
+        .engine
+        .ask(Ask::read(&Value::Object(body), &door)?)
+        .await?;
     let mut follower = Follower::new(view, limit)?;
     let exit = see_through(&house, asked.id, &mut follower, flags.gate).await;
     close(house).await;
@@ -56,7 +59,13 @@ pub(crate) async fn ask(settings: &Settings, flags: &args::Ask, view: View) -> R
 fn list_scenes() -> Result<()> {
     let mut out = io::stdout().lock();
     for scene in magi_model::rehearsal::scenes() {
-        writeln!(out, "{:<28} {}  {}", scene.name, scene.lang.code(), scene.question)?;
+        writeln!(
+            out,
+            "{:<28} {}  {}",
+            scene.name,
+            scene.lang.code(),
+            scene.question
+        )?;
     }
     Ok(())
 }
@@ -66,7 +75,9 @@ fn body(settings: &Settings, flags: &args::Ask) -> Result<Map<String, Value>> {
     let mut body = Map::new();
     body.insert("action".into(), json!("ask"));
     if let Some(name) = &flags.scene {
-        let scene = magi_model::rehearsal::scenes().iter().find(|scene| scene.name == *name);
+        let scene = magi_model::rehearsal::scenes()
+            .iter()
+            .find(|scene| scene.name == *name);
         let scene = scene.with_context(|| {
             format!("there is no scene `{name}`: `magi ask --scene list` names them all")
         })?;
@@ -125,7 +136,18 @@ async fn see_through(
         Pause::TimedOut => Exit::Timeout,
     };
     follower.calm();
-    house.engine.stop(id, None, if why == Exit::Timeout { "timeout" } else { "user" }).await?;
+    house
+        .engine
+        .stop(
+            id,
+            None,
+            if why == Exit::Timeout {
+                "timeout"
+            } else {
+                "user"
+            },
+        )
+        .await?;
     if follower.run(&mut feed).await? == Pause::Over {
         say_how_to_resume(id)?;
     }
@@ -134,25 +156,37 @@ async fn see_through(
 
 /// Reads the exit of what a follower has seen to its end.
 pub(crate) fn ended(follower: &Follower, gate: bool) -> Exit {
-    follower.snapshot().map_or(Exit::Failed, |snapshot| exit::of(snapshot, gate))
+    follower
+        .snapshot()
+        .map_or(Exit::Failed, |snapshot| exit::of(snapshot, gate))
 }
 
 pub(crate) fn say_how_to_resume(id: DeliberationId) -> io::Result<()> {
-    writeln!(io::stderr().lock(), "stopped; what was said is kept. Go on with: magi resume {id}")
+    writeln!(
+        io::stderr().lock(),
+        "stopped; what was said is kept. Go on with: magi resume {id}"
+    )
 }
 
 /// Reads a deliberation's events from its log.
 async fn feed(logs: &Logs, id: DeliberationId) -> Result<Feed> {
     let reader = logs.read(After::Start(id)).await?;
-    let pages = futures_util::stream::try_unfold((reader, false), |(mut reader, is_over)| async move {
-        if is_over {
-            return anyhow::Ok(None);
-        }
-        let page = reader.next().await?;
-        let events: Vec<_> =
-            page.entries.iter().map(|entry| Ok(Said::Event(Box::new(entry.event()?)))).collect();
-        Ok(Some((futures_util::stream::iter(events), (reader, page.end))))
-    });
+    let pages =
+        futures_util::stream::try_unfold((reader, false), |(mut reader, is_over)| async move {
+            if is_over {
+                return anyhow::Ok(None);
+            }
+            let page = reader.next().await?;
+            let events: Vec<_> = page
+                .entries
+                .iter()
+                .map(|entry| Ok(Said::Event(Box::new(entry.event()?))))
+                .collect();
+            Ok(Some((
+                futures_util::stream::iter(events),
+                (reader, page.end),
+            )))
+        });
     Ok(pages.try_flatten().boxed())
 }
 
@@ -162,7 +196,11 @@ pub(crate) async fn resume(settings: &Settings, id: &str, view: View) -> Result<
     let id = house::find(&house.logs, id).await?;
     let asked = house.engine.resume(id, "user").await?;
     if asked.id != id && !view.is_quiet {
-        writeln!(io::stderr().lock(), "{id} is over; {} goes on from its votes", asked.id)?;
+        writeln!(
+            io::stderr().lock(),
+            "{id} is over; {} goes on from its votes",
+            asked.id
+        )?;
     }
     let mut follower = Follower::new(view, None)?;
     let exit = see_through(&house, asked.id, &mut follower, false).await;
@@ -185,12 +223,19 @@ pub(crate) async fn stop(settings: &Settings, id: &str) -> Result<Exit> {
 
 async fn stop_and_say(engine: &Engine, id: DeliberationId) -> Result<()> {
     let stopped = engine.stop(id, None, "user").await?;
-    let text = if stopped.changed { "stopped; what was said is kept" } else { "was over already" };
+    let text = if stopped.changed {
+        "stopped; what was said is kept"
+    } else {
+        "was over already"
+    };
     writeln!(io::stderr().lock(), "{id} {text}")?;
     Ok(())
 }
 
 async fn close(house: House) {
-    house.engine.shutdown(std::time::Duration::from_secs(5)).await;
+    house
+        .engine
+        .shutdown(std::time::Duration::from_secs(5))
+        .await;
     house.logs.close().await;
 }

@@ -26,7 +26,9 @@ pub(crate) struct Choice {
 impl Choice {
     /// Tells whether every role is played from written scenes.
     pub(crate) fn is_rehearsal(&self) -> bool {
-        self.models.values().all(|model| model.provider == "rehearsal")
+        self.models
+            .values()
+            .all(|model| model.provider == "rehearsal")
     }
 
     /// Says who answers, in a line.
@@ -62,7 +64,11 @@ pub(crate) fn choose(settings: &Settings) -> Result<Choice> {
     }
     whys.dedup();
     let fallback = settings.parse("models.solomon_fallback")?;
-    Ok(Choice { models, fallback, why: whys.join(", ") })
+    Ok(Choice {
+        models,
+        fallback,
+        why: whys.join(", "),
+    })
 }
 
 const fn key(agent: Agent) -> &'static str {
@@ -77,11 +83,15 @@ const fn key(agent: Agent) -> &'static str {
 
 fn base(settings: &Settings) -> Result<(ModelName, String)> {
     if let Some(model) = settings.parse::<ModelName>("model")? {
-        let source = settings.get("model").map_or(Source::Default, |value| value.source.clone());
+        let source = settings
+            .get("model")
+            .map_or(Source::Default, |value| value.source.clone());
         return Ok((model, source.to_string()));
     }
     for (vendor, model) in [("anthropic", ANTHROPIC), ("openai", OPENAI)] {
-        let Some(key) = settings.get(&format!("{vendor}.api_key")) else { continue };
+        let Some(key) = settings.get(&format!("{vendor}.api_key")) else {
+            continue;
+        };
         let address = settings.get(&format!("{vendor}.base_url"));
         if vendor == "openai" && address.is_some_and(|value| value.source != Source::Default) {
             bail!(
@@ -89,9 +99,15 @@ fn base(settings: &Settings) -> Result<(ModelName, String)> {
                  MAGI_MODEL=openai:NAME (`magi models` lists what the server offers)"
             );
         }
-        return Ok((model.parse()?, format!("{} is set; MAGI_MODEL chooses another", key.source)));
+        return Ok((
+            model.parse()?,
+            format!("{} is set; MAGI_MODEL chooses another", key.source),
+        ));
     }
-    Ok(("rehearsal".parse()?, "no model is configured: set MAGI_MODEL and the vendor's key".to_owned()))
+    Ok((
+        "rehearsal".parse()?,
+        "no model is configured: set MAGI_MODEL and the vendor's key".to_owned(),
+    ))
 }
 
 #[cfg(test)]
@@ -101,9 +117,15 @@ mod tests {
 
     fn choose_with(env: &[(&str, &str)]) -> Result<Choice> {
         let lookup = |name: &str| {
-            env.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+            env.iter()
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| (*value).to_owned())
         };
-        let origins = Origins { flags: BTreeMap::new(), env: &lookup, file: None };
+        let origins = Origins {
+            flags: BTreeMap::new(),
+            env: &lookup,
+            file: None,
+        };
         choose(&Settings::load(&origins).unwrap())
     }
 
@@ -137,7 +159,12 @@ mod tests {
 
     #[test]
     fn a_wrong_name_says_which_setting() {
-        let error = choose_with(&[("MAGI_CASPAR_MODEL", "gpt5")]).unwrap_err().to_string();
-        assert!(error.contains("`models.caspar`") && error.contains("provider:model"), "{error}");
+        let error = choose_with(&[("MAGI_CASPAR_MODEL", "gpt5")])
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("`models.caspar`") && error.contains("provider:model"),
+            "{error}"
+        );
     }
 }

@@ -17,7 +17,10 @@ pub(crate) fn show(settings: &Settings, as_json: bool) -> io::Result<()> {
             None => (String::new(), "not set".to_owned()),
         };
         if as_json {
-            all.insert(known.key.to_owned(), json!({ "value": text, "source": source }));
+            all.insert(
+                known.key.to_owned(),
+                json!({ "value": text, "source": source }),
+            );
         } else {
             writeln!(out, "{:<26} {text:<34} {source}", known.key)?;
         }

@@ -41,7 +41,12 @@ struct Check {
 }
 
 fn ok(name: &'static str, found: impl Into<String>) -> Check {
-    Check { name, outcome: Outcome::Ok, found: found.into(), fix: None }
+    Check {
+        name,
+        outcome: Outcome::Ok,
+        found: found.into(),
+        fix: None,
+    }
 }
 
 fn not_ok(
@@ -50,7 +55,12 @@ fn not_ok(
     found: impl Into<String>,
     fix: impl Into<String>,
 ) -> Check {
-    Check { name, outcome, found: found.into(), fix: Some(fix.into()) }
+    Check {
+        name,
+        outcome,
+        found: found.into(),
+        fix: Some(fix.into()),
+    }
 }
 
 /// Looks at everything and prints what it found; nothing is paid for.
@@ -91,7 +101,10 @@ fn data_folder(folder: &Path) -> Check {
 
 async fn store(settings: &Settings) -> Check {
     match crate::house::count(settings).await {
-        Ok(n_stored) => ok("store", format!("opens; the newest page holds {n_stored} deliberations")),
+        Ok(n_stored) => ok(
+            "store",
+            format!("opens; the newest page holds {n_stored} deliberations"),
+        ),
         Err(error) => not_ok(
             "store",
             Outcome::Fail,
@@ -103,7 +116,9 @@ async fn store(settings: &Settings) -> Check {
 
 fn serving(settings: &Settings) -> Option<Check> {
     let host = settings.text("host");
-    let is_local = host.parse::<std::net::IpAddr>().map_or(host == "localhost", |ip| ip.is_loopback());
+    let is_local = host
+        .parse::<std::net::IpAddr>()
+        .map_or(host == "localhost", |ip| ip.is_loopback());
     if !is_local && settings.text("trust") == "local" {
         return Some(not_ok(
             "serving",
@@ -134,7 +149,11 @@ async fn models(settings: &Settings, choice: &Choice, checks: &mut Vec<Check>) {
         return;
     }
     checks.push(ok("models", choice.line()));
-    let mut vendors: Vec<_> = choice.models.values().map(|model| model.provider.clone()).collect();
+    let mut vendors: Vec<_> = choice
+        .models
+        .values()
+        .map(|model| model.provider.clone())
+        .collect();
     vendors.sort();
     vendors.dedup();
     for vendor in vendors.iter().filter(|vendor| *vendor != "rehearsal") {
@@ -153,7 +172,10 @@ async fn reach(settings: &Settings, choice: &Choice, vendor: &str) -> Check {
                 .map(|model| model.model.clone())
                 .collect();
             if missing.is_empty() {
-                return ok("provider", format!("{vendor} answers and offers every model chosen"));
+                return ok(
+                    "provider",
+                    format!("{vendor} answers and offers every model chosen"),
+                );
             }
             not_ok(
                 "provider",
@@ -175,11 +197,24 @@ fn print(checks: &[Check], as_json: bool) -> io::Result<()> {
         return writeln!(out, "{}", serde_json::json!({ "checks": checks }));
     }
     for check in checks {
-        writeln!(out, "{:<5} {:<12} {}", check.outcome.word(), check.name, check.found)?;
+        writeln!(
+            out,
+            "{:<5} {:<12} {}",
+            check.outcome.word(),
+            check.name,
+            check.found
+        )?;
         if let Some(fix) = &check.fix {
             writeln!(out, "      fix: {fix}")?;
         }
     }
-    let n_wrong = checks.iter().filter(|check| check.outcome == Outcome::Fail).count();
-    writeln!(out, "{n_wrong} {}. Nothing was paid for.", if n_wrong == 1 { "problem" } else { "problems" })
+    let n_wrong = checks
+        .iter()
+        .filter(|check| check.outcome == Outcome::Fail)
+        .count();
+    writeln!(
+        out,
+        "{n_wrong} {}. Nothing was paid for.",
+        if n_wrong == 1 { "problem" } else { "problems" }
+    )
 }

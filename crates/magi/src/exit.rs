@@ -68,12 +68,19 @@ pub(crate) fn of(snapshot: &Snapshot, gate: bool) -> Exit {
         };
     }
     if let Some(cancelled) = &snapshot.cancelled {
-        return if cancelled.by == "budget" { Exit::Budget } else { Exit::Interrupted };
+        return if cancelled.by == "budget" {
+            Exit::Budget
+        } else {
+            Exit::Interrupted
+        };
     }
     let was_refused = snapshot.sages.values().any(|lane| {
-        lane.faults
-            .iter()
-            .any(|fault| fault.error.as_ref().is_some_and(|error| error.code == "unauthorised"))
+        lane.faults.iter().any(|fault| {
+            fault
+                .error
+                .as_ref()
+                .is_some_and(|error| error.code == "unauthorised")
+        })
     });
     match &snapshot.error {
         Some(failure) if failure.code == "budget" => Exit::Budget,

@@ -159,7 +159,9 @@ impl Follower {
     }
 
     fn take(&mut self, event: &Event) -> Result<bool> {
-        self.snapshot.get_or_insert_with(|| Snapshot::new(event.trace_id)).apply(event);
+        self.snapshot
+            .get_or_insert_with(|| Snapshot::new(event.trace_id))
+            .apply(event);
         self.connection.clear();
         if self.view.output == Output::Ndjson {
             let mut out = io::stdout().lock();
@@ -177,7 +179,10 @@ impl Follower {
             return Ok(());
         }
         if matches!(event.body, magi_event::Body::Start(_)) && self.has_room_for_lanes() {
-            let look = Look { lang: self.lang(), has_colour: self.view.has_colour };
+            let look = Look {
+                lang: self.lang(),
+                has_colour: self.view.has_colour,
+            };
             self.lanes = Lanes::open(look).ok();
         }
         if self.lanes.is_none()
@@ -199,24 +204,37 @@ impl Follower {
 
     fn draw(&mut self) -> Result<()> {
         let lang = self.lang();
-        let (Some(lanes), Some(snapshot)) = (&mut self.lanes, &self.snapshot) else { return Ok(()) };
+        let (Some(lanes), Some(snapshot)) = (&mut self.lanes, &self.snapshot) else {
+            return Ok(());
+        };
         let seconds = self.began.elapsed().as_secs();
         let hint = if self.connection.is_empty() {
-            lang.pick("Ctrl+C stops and keeps what was said", "Ctrl+C で中断（発言は保存されます）")
+            lang.pick(
+                "Ctrl+C stops and keeps what was said",
+                "Ctrl+C で中断（発言は保存されます）",
+            )
         } else {
             self.connection.as_str()
         };
-        Ok(lanes.draw(snapshot, &format!("{seconds} s   {}   {hint}", snapshot.trace_id))?)
+        Ok(lanes.draw(
+            snapshot,
+            &format!("{seconds} s   {}   {hint}", snapshot.trace_id),
+        )?)
     }
 
     /// The language of labels: as set, else the question's.
     pub(crate) fn lang(&self) -> Lang {
-        let asked = self.snapshot.as_ref().and_then(|snapshot| Lang::from_code(&snapshot.lang));
+        let asked = self
+            .snapshot
+            .as_ref()
+            .and_then(|snapshot| Lang::from_code(&snapshot.lang));
         self.view.lang.or(asked).unwrap_or(Lang::En)
     }
 
     fn result(&self) -> Result<()> {
-        let Some(snapshot) = &self.snapshot else { return Ok(()) };
+        let Some(snapshot) = &self.snapshot else {
+            return Ok(());
+        };
         let mut out = io::stdout().lock();
         match self.view.output {
             Output::Text => out.write_all(verdict::text(snapshot, self.lang()).as_bytes())?,
@@ -230,4 +248,3 @@ impl Follower {
         Ok(())
     }
 }
-

@@ -62,7 +62,10 @@ async fn list(logs: &Logs, flags: &HistoryList, settings: &Settings) -> Result<(
         }
     }
     if rows.is_empty() && !flags.json {
-        writeln!(io::stderr().lock(), "nothing yet: `magi ask \"...\"` puts a question to the council")?;
+        writeln!(
+            io::stderr().lock(),
+            "nothing yet: `magi ask \"...\"` puts a question to the council"
+        )?;
     }
     Ok(())
 }
@@ -81,7 +84,11 @@ fn line(row: &Row, lang: Lang) -> String {
         || words::status(lang, row.facts.status).to_owned(),
         |verdict| words::final_seal(verdict).to_owned(),
     );
-    let votes = row.facts.votes.map(|votes| votes.agreement()).unwrap_or_default();
+    let votes = row
+        .facts
+        .votes
+        .map(|votes| votes.agreement())
+        .unwrap_or_default();
     let day = row.created_at.to_string();
     let day = day.get(..16).unwrap_or(&day).replace('T', " ");
     let mark = if row.facts.mode == Some(magi_event::Mode::Rehearsal) {
@@ -115,7 +122,9 @@ fn as_json(row: &Row) -> serde_json::Value {
 }
 
 fn label_lang(settings: &Settings, row_lang: &str) -> Lang {
-    Lang::from_code(settings.text("lang")).or_else(|| Lang::from_code(row_lang)).unwrap_or(Lang::En)
+    Lang::from_code(settings.text("lang"))
+        .or_else(|| Lang::from_code(row_lang))
+        .unwrap_or(Lang::En)
 }
 
 async fn show(logs: &Logs, id: DeliberationId, output: Output, settings: &Settings) -> Result<()> {
@@ -127,7 +136,13 @@ async fn show(logs: &Logs, id: DeliberationId, output: Output, settings: &Settin
             writeln!(out, "{}\n", snapshot.question.trim())?;
             for (sage, lane) in &snapshot.sages {
                 let agent = (*sage).into();
-                writeln!(out, "{} {}\n{}\n", words::shape(agent), words::name(agent), lane.text.trim())?;
+                writeln!(
+                    out,
+                    "{} {}\n{}\n",
+                    words::shape(agent),
+                    words::name(agent),
+                    lane.text.trim()
+                )?;
             }
             out.write_all(verdict::text(&snapshot, lang).as_bytes())?;
         }
@@ -206,7 +221,10 @@ pub(crate) async fn replay(settings: &Settings, id: &str, view: View, pace: Pace
         Pause::Interrupted => Exit::Interrupted,
         Pause::Cut if !over.status.is_over() => {
             follower.calm();
-            writeln!(io::stderr().lock(), "it is not over yet: this is what is stored so far")?;
+            writeln!(
+                io::stderr().lock(),
+                "it is not over yet: this is what is stored so far"
+            )?;
             Exit::Done
         }
         Pause::Over | Pause::Cut | Pause::TimedOut => exit::of(&over, false),
@@ -216,8 +234,12 @@ pub(crate) async fn replay(settings: &Settings, id: &str, view: View, pace: Pace
 fn paced(events: Vec<Event>, pace: Pace) -> Feed {
     let mut previous = events.first().map(|event| event.timestamp);
     let stream = futures_util::stream::iter(events).then(move |event| {
-        let gap = previous.replace(event.timestamp).map_or(0, |at| event.timestamp.millis_since(at));
-        let wait = Duration::from_millis(gap).min(LONGEST_SILENCE).div_f64(pace.speed);
+        let gap = previous
+            .replace(event.timestamp)
+            .map_or(0, |at| event.timestamp.millis_since(at));
+        let wait = Duration::from_millis(gap)
+            .min(LONGEST_SILENCE)
+            .div_f64(pace.speed);
         async move {
             if !pace.is_instant && !wait.is_zero() {
                 tokio::time::sleep(wait).await;

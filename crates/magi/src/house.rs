@@ -80,12 +80,22 @@ pub(crate) fn open(settings: &Settings) -> Result<House> {
         prices: providers::prices(settings)?,
         settings: defaults.clone(),
     });
-    Ok(House { logs, engine, choice, env, models, defaults })
+    Ok(House {
+        logs,
+        engine,
+        choice,
+        env,
+        models,
+        defaults,
+    })
 }
 
 /// The machine's own clock and randomness: the one place where they enter.
 fn env() -> Env {
-    Env { clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy) }
+    Env {
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(SystemEntropy),
+    }
 }
 
 /// What the settings want other than the preset has it.
@@ -129,7 +139,10 @@ pub(crate) async fn find(logs: &Logs, text: &str) -> Result<DeliberationId> {
     }
     let front = text.to_ascii_uppercase();
     let mut found = Vec::new();
-    let mut query = Query { limit: magi_log::LIST_LIMIT, ..Query::default() };
+    let mut query = Query {
+        limit: magi_log::LIST_LIMIT,
+        ..Query::default()
+    };
     loop {
         let page = logs.catalogue().list(query.clone()).await?;
         let ids = page.rows.into_iter().map(|row| row.id);
@@ -142,6 +155,9 @@ pub(crate) async fn find(logs: &Logs, text: &str) -> Result<DeliberationId> {
     match found.as_slice() {
         [id] => Ok(*id),
         [] => bail!("no deliberation's id begins with `{text}`: `magi history` lists them"),
-        many => bail!("{} deliberations' ids begin with `{text}`: give more of it", many.len()),
+        many => bail!(
+            "{} deliberations' ids begin with `{text}`: give more of it",
+            many.len()
+        ),
     }
 }

@@ -68,7 +68,10 @@ fn start(cli: &Cli) -> Result<Exit> {
     let settings = Settings::load(&origins)?;
     watch_over(&settings)?;
     // One crypto provider for the whole process; a second one would be a panic at run time.
-    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+    if rustls::crypto::aws_lc_rs::default_provider()
+        .install_default()
+        .is_err()
+    {
         tracing::debug!("a crypto provider was installed already");
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -82,29 +85,47 @@ fn start(cli: &Cli) -> Result<Exit> {
 fn watch_over(settings: &Settings) -> Result<()> {
     let filter = tracing_subscriber::EnvFilter::try_new(settings.text("log"))
         .with_context(|| format!("setting `log` is `{}`", settings.text("log")))?;
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .init();
     Ok(())
 }
 
 async fn run(cli: &Cli, settings: &Settings) -> Result<Exit> {
     match &cli.command {
         Command::Ask(flags) => {
-            ask::ask(settings, flags, view(cli, settings, flags.output, flags.plain)).await
+            ask::ask(
+                settings,
+                flags,
+                view(cli, settings, flags.output, flags.plain),
+            )
+            .await
         }
         Command::Serve(flags) => serve::run(settings, flags).await,
         Command::History(history) => history::run(settings, &history.command, &history.list).await,
         Command::Replay(flags) => {
-            let pace = history::Pace { speed: flags.speed, is_instant: flags.instant };
+            let pace = history::Pace {
+                speed: flags.speed,
+                is_instant: flags.instant,
+            };
             let view = view(cli, settings, flags.output, flags.plain || flags.instant);
             history::replay(settings, &flags.id, view, pace).await
         }
         Command::Export(flags) => history::export(settings, &flags.id, flags.format).await,
         Command::Stop(flags) => ask::stop(settings, &flags.id).await,
         Command::Resume(flags) => {
-            ask::resume(settings, &flags.id, view(cli, settings, flags.output, flags.plain)).await
+            ask::resume(
+                settings,
+                &flags.id,
+                view(cli, settings, flags.output, flags.plain),
+            )
+            .await
         }
         Command::Models(flags) => models::run(settings, flags.json).await,
-        Command::Config { command: ConfigCommand::Show { json } } => {
+        Command::Config {
+            command: ConfigCommand::Show { json },
+        } => {
             config::show(settings, *json)?;
             Ok(Exit::Done)
         }

@@ -20,8 +20,11 @@ pub(crate) async fn run(settings: &Settings, as_json: bool) -> Result<Exit> {
     }
     let mut out = io::stdout().lock();
     if as_json {
-        let roles: serde_json::Map<_, _> =
-            choice.models.iter().map(|(agent, model)| (agent.name().to_owned(), json!(model.to_string()))).collect();
+        let roles: serde_json::Map<_, _> = choice
+            .models
+            .iter()
+            .map(|(agent, model)| (agent.name().to_owned(), json!(model.to_string())))
+            .collect();
         let offered: serde_json::Map<_, _> = offers
             .iter()
             .map(|(vendor, offer)| {
@@ -32,11 +35,20 @@ pub(crate) async fn run(settings: &Settings, as_json: bool) -> Result<Exit> {
                 (vendor.clone(), value)
             })
             .collect();
-        writeln!(out, "{}", json!({ "roles": roles, "why": choice.why, "providers": offered }))?;
+        writeln!(
+            out,
+            "{}",
+            json!({ "roles": roles, "why": choice.why, "providers": offered })
+        )?;
         return Ok(Exit::Done);
     }
     for (agent, model) in &choice.models {
-        writeln!(out, "{} {:<9} {model}", words::shape(*agent), words::name(*agent))?;
+        writeln!(
+            out,
+            "{} {:<9} {model}",
+            words::shape(*agent),
+            words::name(*agent)
+        )?;
     }
     writeln!(out, "  because: {}", choice.why)?;
     for (vendor, offer) in &offers {

@@ -29,25 +29,39 @@ pub(crate) fn registry(settings: &Settings) -> Result<Registry> {
         key(settings, "anthropic.api_key")?,
     );
     let pace = match settings.text("rehearsal.pace") {
-        "model" => Pace::default(),
+        "model" => Pace::model(),
         "instant" => Pace::instant(),
-        other => anyhow::bail!("setting `rehearsal.pace` is `{other}`: expected `model` or `instant`"),
+        other => {
+            anyhow::bail!("setting `rehearsal.pace` is `{other}`: expected `model` or `instant`")
+        }
     };
     Ok(Registry::default()
-        .with(Arc::new(OpenAi::new(openai).context("setting `openai.base_url`")?))
-        .with(Arc::new(OpenAi::new(ollama).context("setting `ollama.base_url`")?))
-        .with(Arc::new(Anthropic::new(anthropic).context("setting `anthropic.base_url`")?))
+        .with(Arc::new(
+            OpenAi::new(openai).context("setting `openai.base_url`")?,
+        ))
+        .with(Arc::new(
+            OpenAi::new(ollama).context("setting `ollama.base_url`")?,
+        ))
+        .with(Arc::new(
+            Anthropic::new(anthropic).context("setting `anthropic.base_url`")?,
+        ))
         .with(Arc::new(Rehearsal::new(pace))))
 }
 
 /// `OLLAMA_HOST` may lack the scheme, as Ollama itself allows.
 fn ollama_address(settings: &Settings) -> String {
     let address = settings.text("ollama.base_url");
-    if address.contains("://") { address.to_owned() } else { format!("http://{address}") }
+    if address.contains("://") {
+        address.to_owned()
+    } else {
+        format!("http://{address}")
+    }
 }
 
 fn key(settings: &Settings, name: &str) -> Result<Option<Key>> {
-    let Some(value) = settings.get(name) else { return Ok(None) };
+    let Some(value) = settings.get(name) else {
+        return Ok(None);
+    };
     let key = Key::new(value.text.trim())
         .with_context(|| format!("setting `{name}` (from {})", value.source))?;
     Ok(Some(key))
@@ -61,13 +75,18 @@ fn key(settings: &Settings, name: &str) -> Result<Option<Key>> {
 pub(crate) fn prices(settings: &Settings) -> Result<Prices> {
     toml::Value::Table(settings.prices.clone())
         .try_into()
-        .context("`prices` in the settings file: expected prices.\"provider:model\".input and .output")
+        .context(
+            "`prices` in the settings file: expected prices.\"provider:model\".input and .output",
+        )
 }
 
 /// Returns the vendors that answer for a role or have a key, sorted.
 pub(crate) fn configured(settings: &Settings, choice: &Choice) -> Vec<String> {
-    let mut vendors: Vec<String> =
-        choice.models.values().map(|model| model.provider.clone()).collect();
+    let mut vendors: Vec<String> = choice
+        .models
+        .values()
+        .map(|model| model.provider.clone())
+        .collect();
     for vendor in ["anthropic", "openai"] {
         if settings.get(&format!("{vendor}.api_key")).is_some() {
             vendors.push(vendor.to_owned());
@@ -85,10 +104,14 @@ pub(crate) fn configured(settings: &Settings, choice: &Choice) -> Vec<String> {
 ///
 /// As the vendor's, or `not_found` where there is no such provider.
 pub(crate) async fn list(settings: &Settings, vendor: &str) -> Result<Vec<String>, Error> {
-    let registry = registry(settings).map_err(|error| Error::new(Kind::BadRequest, format!("{error:#}")))?;
+    let registry =
+        registry(settings).map_err(|error| Error::new(Kind::BadRequest, format!("{error:#}")))?;
     match registry.get(vendor) {
         Some(provider) => provider.models().await,
-        None => Err(Error::new(Kind::NotFound, format!("there is no provider `{vendor}`"))),
+        None => Err(Error::new(
+            Kind::NotFound,
+            format!("there is no provider `{vendor}`"),
+        )),
     }
 }
 
@@ -102,6 +125,8 @@ pub(crate) fn fix(vendor: &str, error: &Error) -> String {
         _ if vendor == "ollama" => {
             "start Ollama, or set OLLAMA_HOST to where it listens".to_owned()
         }
-        _ => format!("set {name}_BASE_URL to the address of the API (for OpenAI-compatible servers with /v1)"),
+        _ => format!(
+            "set {name}_BASE_URL to the address of the API (for OpenAI-compatible servers with /v1)"
+        ),
     }
 }

@@ -36,7 +36,9 @@ pub(crate) async fn ask(
     };
     follower.calm();
     // Before the first event there is nothing to stop but our own waiting.
-    let Some(id) = follower.snapshot().map(|snapshot| snapshot.trace_id) else { return Ok(why) };
+    let Some(id) = follower.snapshot().map(|snapshot| snapshot.trace_id) else {
+        return Ok(why);
+    };
     client.stop(id, None).await?;
     if follower.run(&mut feed).await? == Pause::Over {
         say_how_to_resume(id)?;

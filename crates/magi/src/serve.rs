@@ -99,7 +99,9 @@ async fn address(settings: &Settings) -> Result<SocketAddr> {
     let mut found = tokio::net::lookup_host((host, port))
         .await
         .with_context(|| format!("setting `host` is `{host}`"))?;
-    found.next().with_context(|| format!("`{host}` has no address"))
+    found
+        .next()
+        .with_context(|| format!("`{host}` has no address"))
 }
 
 fn rooms(house: &House) -> Rooms {
@@ -151,7 +153,10 @@ fn announce(address: SocketAddr, house: &House) -> io::Result<()> {
              MAGI_MODEL=ollama:NAME, then start again"
         )?;
     }
-    writeln!(out, "Ctrl+C stops the server; what was said is kept, and goes on at the next start")?;
+    writeln!(
+        out,
+        "Ctrl+C stops the server; what was said is kept, and goes on at the next start"
+    )?;
     out.flush()
 }
 
@@ -169,7 +174,10 @@ fn open(url: &str) -> Result<()> {
         .stderr(std::process::Stdio::null())
         .spawn();
     if let Err(error) = started {
-        writeln!(io::stderr().lock(), "could not open a browser ({error}): open {url} yourself")?;
+        writeln!(
+            io::stderr().lock(),
+            "could not open a browser ({error}): open {url} yourself"
+        )?;
     }
     Ok(())
 }

@@ -11,7 +11,10 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use super::support::{PATIENCE, Served, magi, signal};
 
 async fn run(folder: &Path, args: &[&str]) -> Output {
-    tokio::time::timeout(PATIENCE, magi(folder).args(args).output()).await.unwrap().unwrap()
+    tokio::time::timeout(PATIENCE, magi(folder).args(args).output())
+        .await
+        .unwrap()
+        .unwrap()
 }
 
 async fn run_with(folder: &Path, vendors: &Running, model: &str, args: &[&str]) -> Output {
@@ -21,7 +24,10 @@ async fn run_with(folder: &Path, vendors: &Running, model: &str, args: &[&str]) 
         .env("OPENAI_API_KEY", "test")
         .env("MAGI_MODEL", format!("openai:{model}"))
         .args(args);
-    tokio::time::timeout(PATIENCE, command.output()).await.unwrap().unwrap()
+    tokio::time::timeout(PATIENCE, command.output())
+        .await
+        .unwrap()
+        .unwrap()
 }
 
 fn out(output: &Output) -> String {
@@ -44,8 +50,16 @@ async fn a_question_without_a_model_is_answered_honestly() {
     assert_eq!(asked.status.code(), Some(0), "{}", err(&asked));
     assert!(out(&asked).contains("REHEARSAL"), "{}", out(&asked));
     assert!(out(&asked).contains("NO DECISION"), "{}", out(&asked));
-    assert!(out(&asked).contains("API_KEY"), "the way to a model is not named: {}", out(&asked));
-    let asked = run(folder.path(), &["ask", "金曜日にリリースすべきか？", "-o", "json"]).await;
+    assert!(
+        out(&asked).contains("API_KEY"),
+        "the way to a model is not named: {}",
+        out(&asked)
+    );
+    let asked = run(
+        folder.path(),
+        &["ask", "金曜日にリリースすべきか？", "-o", "json"],
+    )
+    .await;
     let snapshot = json(&asked);
     assert_eq!(snapshot["mode"], "rehearsal");
     assert_eq!(snapshot["verdict"]["final_decision"], "UNDECIDED");
@@ -58,7 +72,10 @@ async fn a_question_without_a_model_is_answered_honestly() {
 async fn every_scene_plays_to_its_end() {
     let folder = tempfile::tempdir().unwrap();
     let list = out(&run(folder.path(), &["ask", "--scene", "list"]).await);
-    let names: Vec<_> = list.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    let names: Vec<_> = list
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
     assert!(names.len() >= 6, "{list}");
     let mut decisions = Vec::new();
     for name in names {
@@ -67,9 +84,16 @@ async fn every_scene_plays_to_its_end() {
         let snapshot = json(&asked);
         assert_eq!(snapshot["mode"], "rehearsal", "{name}");
         assert_eq!(snapshot["status"], "completed", "{name}");
-        decisions.push(snapshot["verdict"]["final_decision"].as_str().unwrap().to_owned());
+        decisions.push(
+            snapshot["verdict"]["final_decision"]
+                .as_str()
+                .unwrap()
+                .to_owned(),
+        );
     }
-    assert!(decisions.contains(&"APPROVED".to_owned()) && decisions.contains(&"REJECTED".to_owned()));
+    assert!(
+        decisions.contains(&"APPROVED".to_owned()) && decisions.contains(&"REJECTED".to_owned())
+    );
 }
 
 #[tokio::test]
@@ -86,8 +110,18 @@ async fn with_a_model_the_verdict_is_on_stdout_and_the_gate_in_the_exit_code() {
         assert_eq!(plain.status.code(), Some(0), "{}", err(&plain));
         assert!(out(&plain).contains(seal), "{model}: {}", out(&plain));
         assert!(!out(&plain).contains("REHEARSAL"), "{}", out(&plain));
-        assert!(err(&plain).contains("CASPAR"), "no progress on stderr: {}", err(&plain));
-        let gated = run_with(folder.path(), &vendors, model, &["ask", "-q", "--gate", question]).await;
+        assert!(
+            err(&plain).contains("CASPAR"),
+            "no progress on stderr: {}",
+            err(&plain)
+        );
+        let gated = run_with(
+            folder.path(),
+            &vendors,
+            model,
+            &["ask", "-q", "--gate", question],
+        )
+        .await;
         assert_eq!(gated.status.code(), Some(gate), "{model}: {}", err(&gated));
         assert_eq!(err(&gated), "", "quiet means quiet");
     }
@@ -108,10 +142,15 @@ async fn a_refused_key_is_told_as_one_and_never_shown() {
         .args(["-vv", "ask", "Should we ship on Friday?"]);
     let asked = command.output().await.unwrap();
     assert_eq!(asked.status.code(), Some(21), "{}", err(&asked));
-    assert!(!err(&asked).contains("canary") && !out(&asked).contains("canary"), "the key is shown");
+    assert!(
+        !err(&asked).contains("canary") && !out(&asked).contains("canary"),
+        "the key is shown"
+    );
     let shown = {
         let mut command = magi(folder.path());
-        command.env("OPENAI_API_KEY", "sk-canary-0123456789").args(["config", "show"]);
+        command
+            .env("OPENAI_API_KEY", "sk-canary-0123456789")
+            .args(["config", "show"]);
         command.output().await.unwrap()
     };
     assert!(out(&shown).contains("openai.api_key") && !out(&shown).contains("canary"));
@@ -122,17 +161,28 @@ async fn a_refused_key_is_told_as_one_and_never_shown() {
 async fn stdin_is_context_beside_a_question_and_the_question_without_one() {
     let folder = tempfile::tempdir().unwrap();
     for (args, expected_question, expected_context) in [
-        (vec!["ask", "-o", "json", "Is this safe?"], "Is this safe?", Some("piped in\n")),
+        (
+            vec!["ask", "-o", "json", "Is this safe?"],
+            "Is this safe?",
+            Some("piped in\n"),
+        ),
         (vec!["ask", "-o", "json"], "piped in", None),
     ] {
         let mut command = magi(folder.path());
-        let mut child =
-            command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = command
+            .args(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
         let mut stdin = child.stdin.take().unwrap();
         stdin.write_all(b"piped in\n").await.unwrap();
         drop(stdin);
         let snapshot = json(&child.wait_with_output().await.unwrap());
-        assert_eq!(snapshot["question"].as_str().unwrap().trim(), expected_question);
+        assert_eq!(
+            snapshot["question"].as_str().unwrap().trim(),
+            expected_question
+        );
         assert_eq!(snapshot["context"].as_str(), expected_context);
     }
 }
@@ -147,8 +197,14 @@ async fn ctrl_c_stops_and_keeps_and_resume_reuses_the_votes() {
         .env("OPENAI_API_KEY", "test")
         .env("MAGI_MODEL", "openai:fake+approve+len-20")
         // CASPAR is done at once, the others are not before somebody stops them.
-        .env("MAGI_BALTHASAR_MODEL", "openai:fake-b+approve+len-4000+tps-50")
-        .env("MAGI_MELCHIOR_MODEL", "openai:fake-m+approve+len-4000+tps-50")
+        .env(
+            "MAGI_BALTHASAR_MODEL",
+            "openai:fake-b+approve+len-4000+tps-50",
+        )
+        .env(
+            "MAGI_MELCHIOR_MODEL",
+            "openai:fake-m+approve+len-4000+tps-50",
+        )
         .args(["ask", "-o", "ndjson", "Should we ship on Friday?"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
@@ -170,8 +226,19 @@ async fn ctrl_c_stops_and_keeps_and_resume_reuses_the_votes() {
     let stopped = child.wait_with_output().await.unwrap();
     assert_eq!(stopped.status.code(), Some(130));
     let id = vote["trace_id"].as_str().unwrap().to_owned();
-    assert!(err(&stopped).contains(&format!("magi resume {id}")), "{}", err(&stopped));
-    assert!(vendors.ledger().entries().iter().all(|entry| entry.end.is_some()), "a call goes on");
+    assert!(
+        err(&stopped).contains(&format!("magi resume {id}")),
+        "{}",
+        err(&stopped)
+    );
+    assert!(
+        vendors
+            .ledger()
+            .entries()
+            .iter()
+            .all(|entry| entry.end.is_some()),
+        "a call goes on"
+    );
 
     let before = vendors.ledger().requests();
     let mut command = magi(folder.path());
@@ -180,14 +247,24 @@ async fn ctrl_c_stops_and_keeps_and_resume_reuses_the_votes() {
         .env("OPENAI_API_KEY", "test")
         .env("MAGI_MODEL", "openai:fake+reject+len-20")
         .args(["resume", &id, "-o", "json"]);
-    let resumed = tokio::time::timeout(PATIENCE, command.output()).await.unwrap().unwrap();
+    let resumed = tokio::time::timeout(PATIENCE, command.output())
+        .await
+        .unwrap()
+        .unwrap();
     let snapshot = json(&resumed);
     assert_eq!(snapshot["fork_of"].as_str(), Some(id.as_str()));
     let caspar = &snapshot["sages"]["caspar"]["complete"];
-    assert_eq!(caspar["reasoning"], vote["data"]["reasoning"], "the vote was not kept");
+    assert_eq!(
+        caspar["reasoning"], vote["data"]["reasoning"],
+        "the vote was not kept"
+    );
     assert_eq!(caspar["decision"], "APPROVED");
     assert!(snapshot["verdict"].is_object(), "{snapshot}");
-    assert_eq!(vendors.ledger().requests() - before, 3, "two sages and the judge are called");
+    assert_eq!(
+        vendors.ledger().requests() - before,
+        3,
+        "two sages and the judge are called"
+    );
     vendors.stop().await;
 }
 
@@ -212,7 +289,10 @@ async fn another_process_stops_what_the_server_runs_and_reads_its_history() {
     assert!(out(&found).contains(&id.to_string()), "{}", out(&found));
     let none = run(folder.path(), &["history", "--search", "契約", "--json"]).await;
     assert_eq!(out(&none), "");
-    assert!(served.terminate().await.success(), "a graceful end is a success");
+    assert!(
+        served.terminate().await.success(),
+        "a graceful end is a success"
+    );
     vendors.stop().await;
 }
 
@@ -227,11 +307,22 @@ async fn a_server_is_asked_from_the_command_line_and_by_the_same_exit_codes() {
         .env("MAGI_MODEL", "openai:fake+reject");
     let served = Served::start(&mut command, 0).await;
     let elsewhere = tempfile::tempdir().unwrap();
-    let args = ["ask", "--gate", "-o", "json", "--server", &served.address, "Ship on Friday?"];
+    let args = [
+        "ask",
+        "--gate",
+        "-o",
+        "json",
+        "--server",
+        &served.address,
+        "Ship on Friday?",
+    ];
     let asked = run(elsewhere.path(), &args).await;
     assert_eq!(asked.status.code(), Some(10), "{}", err(&asked));
     assert_eq!(json(&asked)["verdict"]["final_decision"], "REJECTED");
-    assert!(!elsewhere.path().join("data").exists(), "asking a server needs no store");
+    assert!(
+        !elsewhere.path().join("data").exists(),
+        "asking a server needs no store"
+    );
     served.kill().await;
     vendors.stop().await;
 }
@@ -239,21 +330,46 @@ async fn a_server_is_asked_from_the_command_line_and_by_the_same_exit_codes() {
 #[tokio::test]
 async fn history_replay_export_and_rm_agree() {
     let folder = tempfile::tempdir().unwrap();
-    let asked = json(&run(folder.path(), &["ask", "-o", "json", "--rehearsal", "Ship it?"]).await);
+    let asked = json(
+        &run(
+            folder.path(),
+            &["ask", "-o", "json", "--rehearsal", "Ship it?"],
+        )
+        .await,
+    );
     let id = asked["trace_id"].as_str().unwrap();
     let front = &id[..24];
     let shown = json(&run(folder.path(), &["history", "show", front, "-o", "json"]).await);
     assert_eq!(shown, asked, "what was shown live and what is kept differ");
     let lines = out(&run(folder.path(), &["export", front, "--format", "ndjson"]).await);
-    let replayed = out(&run(folder.path(), &["replay", front, "--instant", "-o", "ndjson"]).await);
+    let replayed = out(&run(
+        folder.path(),
+        &["replay", front, "--instant", "-o", "ndjson"],
+    )
+    .await);
     assert_eq!(lines, replayed);
-    let fast = run(folder.path(), &["replay", front, "--speed", "1000", "-o", "json"]).await;
+    let fast = run(
+        folder.path(),
+        &["replay", front, "--speed", "1000", "-o", "json"],
+    )
+    .await;
     assert_eq!(json(&fast), asked);
     let record = out(&run(folder.path(), &["export", front]).await);
-    assert!(record.contains("Ship it?") && record.contains("## "), "{record}");
+    assert!(
+        record.contains("Ship it?") && record.contains("## "),
+        "{record}"
+    );
     let page = out(&run(folder.path(), &["export", front, "--format", "html"]).await);
-    assert!(page.contains("Ship it?") && !page.contains("<script"), "{page}");
-    assert!(run(folder.path(), &["history", "rm", front]).await.status.success());
+    assert!(
+        page.contains("Ship it?") && !page.contains("<script"),
+        "{page}"
+    );
+    assert!(
+        run(folder.path(), &["history", "rm", front])
+            .await
+            .status
+            .success()
+    );
     let gone = run(folder.path(), &["history", "show", id]).await;
     assert_eq!(gone.status.code(), Some(1));
     assert!(err(&gone).contains("deleted"), "{}", err(&gone));
@@ -268,9 +384,17 @@ async fn what_is_wrong_is_said_with_its_fix() {
         (vec!["ask", "--preset", "nope", "Ship?"], 2, "preset"),
         (vec!["ask", "--model", "gpt5", "Ship?"], 1, "provider:model"),
         (vec!["ask", "--scene", "nope"], 1, "--scene list"),
-        (vec!["resume", "01ARZ3NDEKTSV4RRFFQ69G5FAV"], 1, "no deliberation"),
+        (
+            vec!["resume", "01ARZ3NDEKTSV4RRFFQ69G5FAV"],
+            1,
+            "no deliberation",
+        ),
         (vec!["replay", "zz"], 1, "magi history"),
-        (vec!["serve", "--host", "0.0.0.0", "--port", "0"], 1, "MAGI_TOKEN"),
+        (
+            vec!["serve", "--host", "0.0.0.0", "--port", "0"],
+            1,
+            "MAGI_TOKEN",
+        ),
         (vec!["frobnicate"], 2, "frobnicate"),
     ] {
         let run = run(folder.path(), &args).await;
@@ -285,16 +409,35 @@ async fn doctor_names_the_fix_for_each_planted_fault() {
     let folder = tempfile::tempdir().unwrap();
     let healthy = run(folder.path(), &["doctor"]).await;
     assert_eq!(healthy.status.code(), Some(0), "{}", out(&healthy));
-    assert!(out(&healthy).contains("ANTHROPIC_API_KEY"), "{}", out(&healthy));
+    assert!(
+        out(&healthy).contains("ANTHROPIC_API_KEY"),
+        "{}",
+        out(&healthy)
+    );
     let mut config = Config::default();
     config.key = Some("the-right-key".to_owned());
     let vendors = Emulator::start(config).await.unwrap();
     let closed = "http://127.0.0.1:9/v1".to_owned();
     for (address, key, model, words) in [
-        (vendors.openai_url(), "the-right-key", "fake+no-such-word", "magi models"),
-        (vendors.openai_url(), "a-wrong-key", "fake", "OPENAI_API_KEY"),
+        (
+            vendors.openai_url(),
+            "the-right-key",
+            "fake+no-such-word",
+            "magi models",
+        ),
+        (
+            vendors.openai_url(),
+            "a-wrong-key",
+            "fake",
+            "OPENAI_API_KEY",
+        ),
         (closed, "the-right-key", "fake", "OPENAI_BASE_URL"),
-        (vendors.openai_url() + "/wrong", "the-right-key", "fake", "OPENAI_BASE_URL"),
+        (
+            vendors.openai_url() + "/wrong",
+            "the-right-key",
+            "fake",
+            "OPENAI_BASE_URL",
+        ),
     ] {
         let mut command = magi(folder.path());
         command
@@ -304,9 +447,15 @@ async fn doctor_names_the_fix_for_each_planted_fault() {
             .args(["doctor", "--json"]);
         let report = json(&command.output().await.unwrap());
         let checks = report["checks"].as_array().unwrap();
-        let provider = checks.iter().find(|check| check["name"] == "provider").unwrap();
+        let provider = checks
+            .iter()
+            .find(|check| check["name"] == "provider")
+            .unwrap();
         assert_ne!(provider["outcome"], "ok", "{report}");
-        assert!(provider["fix"].as_str().unwrap().contains(words), "{provider}");
+        assert!(
+            provider["fix"].as_str().unwrap().contains(words),
+            "{provider}"
+        );
     }
     vendors.stop().await;
 }
@@ -319,7 +468,12 @@ async fn a_run_out_of_time_is_stopped_and_said_so() {
     let asked = run_with(folder.path(), &vendors, "fake+no-answer", &args).await;
     assert_eq!(asked.status.code(), Some(124), "{}", err(&asked));
     assert!(err(&asked).contains("magi resume"), "{}", err(&asked));
-    vendors.ledger().until(Duration::from_secs(10), |all| all.iter().all(|e| e.end.is_some())).await;
+    vendors
+        .ledger()
+        .until(Duration::from_secs(10), |all| {
+            all.iter().all(|e| e.end.is_some())
+        })
+        .await;
     vendors.stop().await;
 }
 

@@ -16,12 +16,19 @@ async fn a_reader_that_is_cut_at_random_loses_doubles_and_reorders_nothing() {
     command
         .env("ANTHROPIC_BASE_URL", vendors.anthropic_url())
         .env("ANTHROPIC_API_KEY", "test")
-        .env("MAGI_MODEL", "anthropic:fake+random+reasoning+len-120+tps-400");
+        .env(
+            "MAGI_MODEL",
+            "anthropic:fake+random+reasoning+len-120+tps-400",
+        );
     let served = Served::start(&mut command, 0).await;
     let client = http();
     let (mut n_cuts, mut n_connections, mut n_events, mut n_deliberations) = (0, 0, 0, 0);
     while n_cuts < cuts {
-        let target = served.address.trim_start_matches("http://").parse().unwrap();
+        let target = served
+            .address
+            .trim_start_matches("http://")
+            .parse()
+            .unwrap();
         let random = Random {
             seed: seed + n_deliberations,
             least: 1,
@@ -31,13 +38,18 @@ async fn a_reader_that_is_cut_at_random_loses_doubles_and_reorders_nothing() {
         let proxy = Proxy::start(target, Plan::Random(random)).await.unwrap();
         let id = ask(&client, &served.address, "Should we ship on Friday?").await;
         let mut cut = Seen::default();
-        cut.read_to_the_end(&format!("http://{}", proxy.addr()), id).await;
+        cut.read_to_the_end(&format!("http://{}", proxy.addr()), id)
+            .await;
         n_cuts += proxy.counts().faults;
         proxy.stop().await;
 
         let mut whole = Seen::default();
         whole.read_to_the_end(&served.address, id).await;
-        assert_eq!(cut.entries.len(), whole.entries.len(), "lost or doubled in {id}");
+        assert_eq!(
+            cut.entries.len(),
+            whole.entries.len(),
+            "lost or doubled in {id}"
+        );
         for (left, right) in cut.entries.iter().zip(&whole.entries) {
             assert_eq!(left, right);
         }

@@ -10,7 +10,10 @@ use magi_event::{Body, Cursor, Event};
 use super::support::{Seen, Served, ask, http, magi, number};
 
 /// Questions put before each kill.
-const QUESTIONS: [&str; 2] = ["Should we ship on Friday?", "本番の移行を金曜日に行うべきか？"];
+const QUESTIONS: [&str; 2] = [
+    "Should we ship on Friday?",
+    "本番の移行を金曜日に行うべきか？",
+];
 
 /// What all kills together showed.
 #[derive(Debug, Default)]
@@ -62,18 +65,22 @@ async fn what_was_shown_survives_kill_9_and_everything_ends() {
             let port = served.kill().await;
             Served::start(&mut command(), port).await
         };
-        let (seen, served) =
-            tokio::join!(futures_util::future::join_all(readers), restart);
+        let (seen, served) = tokio::join!(futures_util::future::join_all(readers), restart);
         for seen in &seen {
             let mut stored = Seen::default();
-            stored.read_to_the_end(&served.address, seen.entries[0].0.deliberation).await;
+            stored
+                .read_to_the_end(&served.address, seen.entries[0].0.deliberation)
+                .await;
             figures.add(seen, &stored);
         }
         port = served.kill().await;
     }
     println!("kill -9: {kills} kills, seed {seed}: {figures:?}");
     assert_eq!(figures.deliberations, figures.ends.values().sum::<usize>());
-    assert!(figures.interrupted > 0, "no kill interrupted anything: the moments are wrong");
+    assert!(
+        figures.interrupted > 0,
+        "no kill interrupted anything: the moments are wrong"
+    );
     vendors.stop().await;
 }
 
@@ -91,13 +98,19 @@ impl Figures {
         }
         log.finish(true).unwrap();
 
-        let kept: BTreeMap<Cursor, &Event> =
-            stored.entries.iter().map(|(cursor, event)| (*cursor, event)).collect();
+        let kept: BTreeMap<Cursor, &Event> = stored
+            .entries
+            .iter()
+            .map(|(cursor, event)| (*cursor, event))
+            .collect();
         for (cursor, event) in &seen.entries {
             match kept.get(cursor) {
                 Some(same) => assert_eq!(*same, event, "{cursor} is stored otherwise than shown"),
                 None => {
-                    assert!(!event.body.is_milestone(), "{cursor} was shown and is lost: {event:?}");
+                    assert!(
+                        !event.body.is_milestone(),
+                        "{cursor} was shown and is lost: {event:?}"
+                    );
                     self.voided += 1;
                 }
             }
@@ -107,7 +120,11 @@ impl Figures {
                 _ => {}
             }
         }
-        let rewinds = stored.entries.iter().filter(|(_, e)| matches!(e.body, Body::Rewind(_))).count();
+        let rewinds = stored
+            .entries
+            .iter()
+            .filter(|(_, e)| matches!(e.body, Body::Rewind(_)))
+            .count();
         assert!(rewinds <= 1, "one crash, {rewinds} rewinds");
         self.rewinds += rewinds;
         self.interrupted += rewinds;

@@ -62,7 +62,10 @@ async fn walk(vendors: &Running, vendor: &str, model: &str, question: &str) {
     while !seen.is_over() {
         let chunk = tokio::time::timeout(TOKEN, bytes.next()).await;
         let Ok(Some(Ok(chunk))) = chunk else {
-            panic!("{vendor} {model}: {chunk:?} after\n{}\n{texts:?}", seen.tail());
+            panic!(
+                "{vendor} {model}: {chunk:?} after\n{}\n{texts:?}",
+                seen.tail()
+            );
         };
         let before = seen.entries.len();
         decoder.push(&chunk, |message| seen.take(&message)).unwrap();
@@ -99,9 +102,15 @@ fn report(
     let (text, next) = texts.entry(role).or_default();
     text.push_str(delta);
     while text.contains(&format!("k{next}")) || text.contains(&format!("第{next}語")) {
-        let who = Who { model: Some(model.to_owned()), role: Some(role) };
+        let who = Who {
+            model: Some(model.to_owned()),
+            role: Some(role),
+        };
         let matched = vendors.lockstep().report(&who, *next).unwrap();
-        assert!(matched > 0 || *next + 1 == TOKENS, "nobody waits for token {next} of {role}");
+        assert!(
+            matched > 0 || *next + 1 == TOKENS,
+            "nobody waits for token {next} of {role}"
+        );
         *next += 1;
     }
 }

@@ -38,15 +38,26 @@ fn browser_form() -> serde_json::Value {
 async fn curl(address: &str, body: &serde_json::Value) -> Seen {
     let output = Command::new("curl")
         .args(["-sS", "-N", "--noproxy", "*", "--max-time", "60"])
-        .args(["-H", "content-type: application/json", "-d", &body.to_string()])
+        .args([
+            "-H",
+            "content-type: application/json",
+            "-d",
+            &body.to_string(),
+        ])
         .arg(format!("{address}/invocations"))
         .stdin(Stdio::null())
         .output()
         .await
         .expect("curl is needed to try what curl does");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let mut seen = Seen::default();
-    Decoder::new(1 << 20).push(&output.stdout, |message| seen.take(&message)).unwrap();
+    Decoder::new(1 << 20)
+        .push(&output.stdout, |message| seen.take(&message))
+        .unwrap();
     seen
 }
 
@@ -55,7 +66,11 @@ async fn both_of_the_originals_bodies_stream_a_whole_deliberation() {
     let folder = tempfile::tempdir().unwrap();
     let served = Served::start(&mut magi(folder.path()), 0).await;
     for (body, sages, lang) in [
-        (python_form(), vec![Sage::Caspar, Sage::Balthasar, Sage::Melchior], "ja"),
+        (
+            python_form(),
+            vec![Sage::Caspar, Sage::Balthasar, Sage::Melchior],
+            "ja",
+        ),
         (browser_form(), vec![Sage::Caspar, Sage::Balthasar], "en"),
     ] {
         let seen = curl(&served.address, &body).await;
@@ -64,9 +79,15 @@ async fn both_of_the_originals_bodies_stream_a_whole_deliberation() {
             checker.entry(*cursor, event).unwrap();
         }
         checker.finish(true).unwrap();
-        let Body::Start(start) = &seen.entries[0].1.body else { panic!("{:?}", seen.entries[0]) };
+        let Body::Start(start) = &seen.entries[0].1.body else {
+            panic!("{:?}", seen.entries[0])
+        };
         assert_eq!(start.council.sages, sages);
-        assert_eq!(start.council.rule, Rule::Judge, "the original's call means rule `judge`");
+        assert_eq!(
+            start.council.rule,
+            Rule::Judge,
+            "the original's call means rule `judge`"
+        );
         assert_eq!(start.lang, lang);
         assert!(start.conversation_id.is_some());
     }
@@ -78,7 +99,14 @@ async fn the_naivest_reader_of_the_original_gets_whole_json_on_every_line() {
     let folder = tempfile::tempdir().unwrap();
     let served = Served::start(&mut magi(folder.path()), 0).await;
     let output = Command::new("curl")
-        .args(["-sS", "-N", "--noproxy", "*", "-H", "content-type: application/json"])
+        .args([
+            "-sS",
+            "-N",
+            "--noproxy",
+            "*",
+            "-H",
+            "content-type: application/json",
+        ])
         .args(["-d", &python_form().to_string()])
         .arg(format!("{}/api/invocations", served.address))
         .output()
@@ -87,12 +115,18 @@ async fn the_naivest_reader_of_the_original_gets_whole_json_on_every_line() {
     let text = String::from_utf8(output.stdout).unwrap();
     // As the original's front end: lines that begin with `data: `, each one JSON.
     let mut types = Vec::new();
-    for line in text.split('\n').filter_map(|line| line.strip_prefix("data: ")) {
+    for line in text
+        .split('\n')
+        .filter_map(|line| line.strip_prefix("data: "))
+    {
         let event = Event::from_json(line.as_bytes()).unwrap();
         types.push(event.body.name().to_owned());
     }
     assert_eq!(types.first().map(String::as_str), Some("start"));
     assert_eq!(types.last().map(String::as_str), Some("complete"));
-    assert!(!text.contains("event:"), "an event line would hide events from onmessage");
+    assert!(
+        !text.contains("event:"),
+        "an event line would hide events from onmessage"
+    );
     served.kill().await;
 }

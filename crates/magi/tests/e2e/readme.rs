@@ -32,10 +32,16 @@ fn commands(document: &str) -> Vec<String> {
 fn both_readmes_hold_the_same_commands() {
     let shape = |document| {
         let lines = commands(document);
-        lines.iter().map(|line| line.split('"').next().unwrap().to_owned()).collect::<Vec<_>>()
+        lines
+            .iter()
+            .map(|line| line.split('"').next().unwrap().to_owned())
+            .collect::<Vec<_>>()
     };
     let scenes = |lines: Vec<String>| {
-        lines.into_iter().filter(|line| !line.contains("--scene")).collect::<Vec<_>>()
+        lines
+            .into_iter()
+            .filter(|line| !line.contains("--scene"))
+            .collect::<Vec<_>>()
     };
     assert_eq!(scenes(shape("README.md")), scenes(shape("README.ja.md")));
 }
@@ -70,7 +76,9 @@ async fn try_out(command: &str, folder: &Path, served: &Served) {
         return;
     }
     let newest = "$(magi history -n 1 | cut -d' ' -f1)";
-    let command = command.replace("LAST", newest).replace(":8717", &format!(":{}", served.port));
+    let command = command
+        .replace("LAST", newest)
+        .replace(":8717", &format!(":{}", served.port));
     let printed = bash(&command, &root(), folder).await;
     assert!(!printed.is_empty(), "{command} printed nothing");
 }
@@ -92,8 +100,14 @@ async fn bash(line: &str, at: &Path, folder: &Path) -> String {
         .env_remove("MAGI_MODEL")
         .stdin(std::process::Stdio::null())
         .output();
-    let run = tokio::time::timeout(PATIENCE + Duration::from_secs(30), run).await.unwrap().unwrap();
-    let (out, err) = (String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
+    let run = tokio::time::timeout(PATIENCE + Duration::from_secs(30), run)
+        .await
+        .unwrap()
+        .unwrap();
+    let (out, err) = (
+        String::from_utf8_lossy(&run.stdout),
+        String::from_utf8_lossy(&run.stderr),
+    );
     assert!(run.status.success(), "{line}\n{out}\n{err}");
     format!("{out}{err}")
 }

@@ -55,15 +55,30 @@ impl Served {
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let listening = async {
             loop {
-                let line = lines.next_line().await.unwrap().expect("the server ended at once");
+                let line = lines
+                    .next_line()
+                    .await
+                    .unwrap()
+                    .expect("the server ended at once");
                 if let Some((_, rest)) = line.split_once("http://") {
-                    return rest.split_whitespace().next().unwrap().trim_end_matches('/').to_owned();
+                    return rest
+                        .split_whitespace()
+                        .next()
+                        .unwrap()
+                        .trim_end_matches('/')
+                        .to_owned();
                 }
             }
         };
-        let host = tokio::time::timeout(PATIENCE, listening).await.expect("the server never listened");
+        let host = tokio::time::timeout(PATIENCE, listening)
+            .await
+            .expect("the server never listened");
         let port = host.rsplit(':').next().unwrap().parse().unwrap();
-        Served { child, address: format!("http://{host}"), port }
+        Served {
+            child,
+            address: format!("http://{host}"),
+            port,
+        }
     }
 
     /// Kills the process where it stands (SIGKILL).
@@ -76,19 +91,29 @@ impl Served {
     pub(crate) async fn terminate(mut self) -> std::process::ExitStatus {
         let pid = self.child.id().unwrap();
         signal(pid, "TERM").await;
-        tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("it does not end").unwrap()
+        tokio::time::timeout(PATIENCE, self.child.wait())
+            .await
+            .expect("it does not end")
+            .unwrap()
     }
 }
 
 /// Sends a signal to a process that this test started.
 pub(crate) async fn signal(pid: u32, name: &str) {
-    let sent = Command::new("kill").args([format!("-{name}"), pid.to_string()]).status().await;
+    let sent = Command::new("kill")
+        .args([format!("-{name}"), pid.to_string()])
+        .status()
+        .await;
     assert!(sent.unwrap().success());
 }
 
 /// A client whose every request is a connection of its own.
 pub(crate) fn http() -> reqwest::Client {
-    reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build().unwrap()
+    reqwest::Client::builder()
+        .no_proxy()
+        .pool_max_idle_per_host(0)
+        .build()
+        .unwrap()
 }
 
 /// Puts a question and returns the deliberation's id, once it is stored.
@@ -126,16 +151,27 @@ impl Seen {
             }
         };
         let ended = tokio::time::timeout(PATIENCE, whole).await;
-        assert!(ended.is_ok(), "{id} has not ended; seen so far:\n{}", self.tail());
+        assert!(
+            ended.is_ok(),
+            "{id} has not ended; seen so far:\n{}",
+            self.tail()
+        );
     }
 
     /// Reads one connection to its end, whatever ends it; tells whether it was answered.
-    async fn read_once(&mut self, client: &reqwest::Client, address: &str, id: DeliberationId) -> bool {
+    async fn read_once(
+        &mut self,
+        client: &reqwest::Client,
+        address: &str,
+        id: DeliberationId,
+    ) -> bool {
         let mut request = client.get(format!("{address}/v1/deliberations/{id}/events"));
         if let Some((cursor, _)) = self.entries.last() {
             request = request.header("last-event-id", cursor.to_string());
         }
-        let Ok(answer) = request.send().await else { return false };
+        let Ok(answer) = request.send().await else {
+            return false;
+        };
         assert!(
             [200, 503].contains(&answer.status().as_u16()),
             "{id}: {} {}",
@@ -164,14 +200,18 @@ impl Seen {
 
     /// Tells whether the last event was seen.
     pub(crate) fn is_over(&self) -> bool {
-        self.entries.last().is_some_and(|(_, event)| event.body.is_last())
+        self.entries
+            .last()
+            .is_some_and(|(_, event)| event.body.is_last())
     }
 
     /// The newest entries, for a message.
     pub(crate) fn tail(&self) -> String {
         let newest = self.entries.iter().rev().take(12).rev();
         newest
-            .map(|(cursor, event)| format!("{cursor} {}", String::from_utf8_lossy(&event.to_json())))
+            .map(|(cursor, event)| {
+                format!("{cursor} {}", String::from_utf8_lossy(&event.to_json()))
+            })
             .collect::<Vec<_>>()
             .join("\n")
     }
