@@ -9,13 +9,34 @@ use tokio_util::sync::CancellationToken;
 
 use crate::OnLeave;
 
-/// Why a deliberation is ended before its verdict.
+/// The end of a deliberation before its verdict.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Halt {
     /// Who ends it: `user`, `unwatched`, `budget`, ...
     pub(crate) by: String,
-    /// Why, for a person to read.
-    pub(crate) reason: String,
+    /// Why.
+    pub(crate) why: Why,
+}
+
+/// Why a deliberation is ended before its verdict.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// Somebody asked for it.
+    Asked,
+    /// Nobody watched for so long.
+    Alone(Duration),
+    /// So much of the budget was spent.
+    Budget(String),
+}
+
+impl Halt {
+    /// Makes the halt that somebody asked for.
+    pub(crate) fn asked(by: &str) -> Self {
+        Halt {
+            by: by.to_owned(),
+            why: Why::Asked,
+        }
+    }
 }
 
 /// One deliberation's control, shared by its task, its watchers and the verbs.
@@ -74,10 +95,7 @@ impl Control {
     /// Safe: it changes nothing.
     pub(crate) async fn halted(&self) -> Halt {
         self.halt.cancelled().await;
-        self.lock().clone().unwrap_or(Halt {
-            by: "user".to_owned(),
-            reason: String::new(),
-        })
+        self.lock().clone().unwrap_or_else(|| Halt::asked("user"))
     }
 
     /// Notes that whoever asked was told that nothing was started: it is not taken up again.
@@ -124,7 +142,7 @@ impl Control {
                 () = sleep_until(now.alone_since + limit) => {
                     return Halt {
                         by: "unwatched".to_owned(),
-                        reason: format!("nobody watched for {} s", limit.as_secs_f64()),
+                        why: Why::Alone(limit),
                     };
                 }
             }
@@ -206,12 +224,8 @@ mod tests {
     #[tokio::test]
     async fn the_first_halt_counts() {
         let control = Control::new();
-        let halt = |by: &str| Halt {
-            by: by.to_owned(),
-            reason: String::new(),
-        };
-        control.halt(halt("user"));
-        control.halt(halt("budget"));
+        control.halt(Halt::asked("user"));
+        control.halt(Halt::asked("budget"));
         assert_eq!(control.halted().await.by, "user");
     }
 }

@@ -11,7 +11,7 @@ use magi_log::Closed;
 use serde_json::json;
 use tokio::task::{Id, JoinError, JoinSet};
 
-use crate::control::{Control, Halt};
+use crate::control::{Control, Halt, Why};
 use crate::judge::{self, JudgeEnd};
 use crate::lane::{Lane, LaneEnd, millis};
 use crate::memory::Memory;
@@ -182,7 +182,7 @@ impl Deliberation {
             halt = self.control.halted() => Ok(Next::Halted(halt)),
             () = self.stage.meter.spent() => Ok(Next::Halted(Halt {
                 by: "budget".to_owned(),
-                reason: format!("the budget is spent: {}", self.stage.meter.account()),
+                why: Why::Budget(self.stage.meter.account()),
             })),
             halt = self.control.left_alone(setup.on_leave, unwatched) => Ok(Next::Halted(halt)),
             joined = tasks.join_next_with_id() => Ok(match joined {
@@ -195,7 +195,7 @@ impl Deliberation {
     /// Ends a sage whose task fell over: its lane still knows what it said.
     fn fallen(&self, sage: Sage, error: &JoinError) -> Result<SageEnd, Closed> {
         tracing::error!(%sage, %error, "a sage's task ended unexpectedly");
-        let message = "the sage's task ended unexpectedly";
+        let message = words::fell_over(self.stage.setup.lang);
         let lane = match self.lanes.get(&sage) {
             Some(lane) => Arc::clone(lane),
             None => Arc::new(Lane::new(Agent::Sage(sage), 1, None)),
@@ -291,7 +291,7 @@ impl Deliberation {
             Next::Joined(Ok((_, end))) => end?,
             Next::Joined(Err(error)) => {
                 tracing::error!(%error, "the judge's task ended unexpectedly");
-                let message = "the judge's task ended unexpectedly";
+                let message = words::fell_over(stage.setup.lang);
                 stage.milestone(vec![internal_error(&lane, message)])?;
                 JudgeEnd::Failed {
                     cause: Cause::Failed,
@@ -486,7 +486,7 @@ impl Deliberation {
         bodies.push(self.root_end(Status::Cancelled));
         bodies.push(Body::Cancelled(Cancelled {
             by: halt.by.clone(),
-            reason: halt.reason.clone(),
+            reason: words::halted(lang, &halt.why),
             usage: Some(usage),
             cost_usd,
         }));

@@ -69,7 +69,7 @@ pub(crate) struct Inner {
     running: Mutex<HashMap<DeliberationId, Running>>,
     tracker: TaskTracker,
     /// No new deliberation is taken.
-    closing: CancellationToken,
+    pub(crate) closing: CancellationToken,
     /// Every deliberation stands still, to be taken over by whoever comes next.
     halting: CancellationToken,
 }
@@ -106,7 +106,7 @@ pub struct Stopped {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "verb", rename_all = "snake_case")]
 enum Verb {
-    Stop { by: String, reason: String },
+    Stop { by: String },
 }
 
 /// What one run of a deliberation needs.
@@ -232,10 +232,7 @@ impl Engine {
             let message = format!("only the whole deliberation can be stopped, not {agent} alone");
             return Err(Error::Conflict(message));
         }
-        let halt = Halt {
-            by: by.to_owned(),
-            reason: "stopped on request".to_owned(),
-        };
+        let halt = Halt::asked(by);
         let wait = self.inner.rooms.limits.stop_wait;
         if let Some(control) = self.inner.control(id) {
             control.halt(halt);
@@ -270,10 +267,7 @@ impl Engine {
         halt: Halt,
         wait: Duration,
     ) -> Result<Stopped, Error> {
-        let verb = Verb::Stop {
-            by: halt.by,
-            reason: halt.reason,
-        };
+        let verb = Verb::Stop { by: halt.by };
         let verb = serde_json::to_vec(&verb).unwrap_or_default();
         match self.logs().post(id, PostedVerb(Bytes::from(verb))).await {
             Ok(()) => {}
@@ -544,9 +538,9 @@ impl Inner {
             };
             for (id, verb) in posted {
                 match serde_json::from_slice(&verb.0) {
-                    Ok(Verb::Stop { by, reason }) => {
+                    Ok(Verb::Stop { by }) => {
                         if let Some(control) = self.control(id) {
-                            control.halt(Halt { by, reason });
+                            control.halt(Halt::asked(&by));
                         }
                     }
                     Err(error) => tracing::warn!(%id, %error, "a posted verb does not read"),

@@ -15,6 +15,7 @@ use crate::prompt;
 use crate::retry::{Failure, Plan, is_throttle};
 use crate::stage::{Span, Stage};
 use crate::vote::{Answer, Why};
+use crate::words;
 
 /// How many characters of a late answer its event shows.
 const PARTIAL_CHARS: usize = 200;
@@ -91,7 +92,7 @@ impl<T> Member<'_, T> {
             let Some((chosen, wait)) = next else {
                 return Ok(Came::Missing {
                     cause: failure.cause(),
-                    message: failure.message(),
+                    message: words::failed(self.stage.setup.lang, &failure),
                 });
             };
             self.wait(&failure, wait).await?;
@@ -257,7 +258,7 @@ impl<T> Member<'_, T> {
             Failure::Model(_) | Failure::Empty | Failure::Unreadable(_) | Failure::Refused(_) => {
                 self.lane.error(AttemptError {
                     code: failure.code().to_owned(),
-                    message: failure.message(),
+                    message: words::failed(self.stage.setup.lang, failure),
                     attempt,
                     retryable: next.is_some(),
                     retry_in: next.map(|wait| wait.as_secs_f64()),

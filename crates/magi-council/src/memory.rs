@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use magi_event::{Agent, Body, Event, JudgeComplete, LaneState, Sage, SageLane, Snapshot};
+use magi_model::Lang;
 
 use crate::sage::SageEnd;
 use crate::setup::Reused;
+use crate::words;
 
 /// What is already done of a deliberation.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -42,7 +44,7 @@ impl Memory {
             done: snapshot
                 .sages
                 .iter()
-                .filter_map(|(sage, lane)| Some((*sage, done(lane)?)))
+                .filter_map(|(sage, lane)| Some((*sage, done(lane, &snapshot.lang)?)))
                 .collect(),
             attempts: snapshot
                 .sages
@@ -70,16 +72,21 @@ impl Memory {
     }
 }
 
-fn done(lane: &SageLane) -> Option<(SageEnd, String)> {
+fn done(lane: &SageLane, lang: &str) -> Option<(SageEnd, String)> {
     let complete = lane
         .complete
         .clone()
         .filter(|_| lane.state == LaneState::Done)?;
+    let lang = if lang == Lang::Ja.code() {
+        Lang::Ja
+    } else {
+        Lang::En
+    };
     let is_missing = complete.cause.is_some_and(|cause| !cause.is_cast());
     let last = lane.faults.last().filter(|_| is_missing);
     let message = last.map(|fault| match (&fault.error, &fault.timeout) {
         (Some(error), _) => error.message.clone(),
-        (None, Some(timeout)) => format!("no answer after {:.1} s", timeout.timeout),
+        (None, Some(timeout)) => words::late(lang, timeout.kind, timeout.timeout),
         (None, None) => String::new(),
     });
     Some((SageEnd { complete, message }, lane.text.clone()))
@@ -117,7 +124,7 @@ pub(crate) fn reusable(events: &[Event]) -> BTreeMap<Sage, Reused> {
         .sages
         .iter()
         .filter_map(|(sage, lane)| {
-            let (end, prose) = done(lane)?;
+            let (end, prose) = done(lane, &snapshot.lang)?;
             let is_cast = end.complete.cause.is_none_or(|cause| cause.is_cast());
             is_cast.then(|| {
                 let reused = Reused {

@@ -9,6 +9,7 @@ use magi_event::{
 };
 use magi_log::{Closed, Env, Query, Takeover};
 use serde_json::{Map, Value};
+use tokio::time::sleep;
 
 use crate::control::Halt;
 use crate::engine::{Asked, Engine, Inner, Run};
@@ -88,6 +89,22 @@ impl Engine {
             }
         }
         Ok(recovered)
+    }
+
+    /// Recovers now and then again and again, until the engine shuts down: for a server, so that a
+    /// deliberation whose owner dies later is taken up too. `every` is best the length of a lease.
+    pub async fn attend(&self, every: Duration) {
+        loop {
+            match self.recover().await {
+                Ok(recovered) if recovered == Recovered::default() => {}
+                Ok(recovered) => tracing::info!(?recovered, "took over what others left"),
+                Err(error) => tracing::warn!(%error, "failed to look for what others left"),
+            }
+            tokio::select! {
+                () = sleep(every) => {}
+                () = self.inner.closing.cancelled() => return,
+            }
+        }
     }
 
     /// Goes on with a deliberation. An interrupted one goes on under its own id, however old; one
@@ -231,7 +248,7 @@ fn end_sages(snapshot: &Snapshot, cause: Cause) -> Vec<(Sage, AgentComplete)> {
 }
 
 /// Stops a deliberation that nobody ran any more.
-pub(crate) async fn cancel(taken: &Takeover, _setup: &Setup, halt: &Halt) -> Result<(), Closed> {
+pub(crate) async fn cancel(taken: &Takeover, setup: &Setup, halt: &Halt) -> Result<(), Closed> {
     let snapshot = Snapshot::fold(taken.writer.id(), &taken.events);
     let mut bodies: Vec<Body> = end_sages(&snapshot, Cause::Stopped)
         .into_iter()
@@ -239,7 +256,7 @@ pub(crate) async fn cancel(taken: &Takeover, _setup: &Setup, halt: &Halt) -> Res
         .collect();
     bodies.push(Body::Cancelled(Cancelled {
         by: halt.by.clone(),
-        reason: halt.reason.clone(),
+        reason: words::halted(setup.lang, &halt.why),
         usage: Some(snapshot.usage),
         cost_usd: snapshot.cost_usd,
     }));

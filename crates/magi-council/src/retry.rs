@@ -37,24 +37,6 @@ impl Failure {
         }
     }
 
-    /// Returns what happened, for a person to read.
-    pub(crate) fn message(&self) -> String {
-        match self {
-            Failure::Model(error) => error.message.clone(),
-            Failure::Late { kind, limit, .. } => {
-                let what = match kind {
-                    TimeoutKind::Connect => "no connection",
-                    TimeoutKind::FirstToken => "no first token",
-                    TimeoutKind::Idle => "silence",
-                    TimeoutKind::Total => "not done",
-                };
-                format!("{what} after {:.1} s", limit.as_secs_f64())
-            }
-            Failure::Empty => "the answer was empty".to_owned(),
-            Failure::Unreadable(why) | Failure::Refused(why) => why.clone(),
-        }
-    }
-
     /// Returns the cause of the abstention that follows when nothing else does.
     pub(crate) const fn cause(&self) -> Cause {
         match self {

@@ -135,7 +135,9 @@ pub(crate) fn missing(lane: &Lane, lang: Lang, cause: Cause, message: &str) -> S
         (Lang::En, Cause::Stopped) => "Stopped before its vote",
         (Lang::En, _) => "There was no answer",
     };
-    let reasoning = match (lang, message.is_empty()) {
+    // That nothing could be read says it all; why a call failed is worth telling.
+    let is_told = message.is_empty() || cause == Cause::Unparsable;
+    let reasoning = match (lang, is_told) {
         (Lang::Ja, true) => format!("{what}。"),
         (Lang::Ja, false) => format!("{what}（{message}）。"),
         (Lang::En, true) => format!("{what}."),

@@ -1,9 +1,13 @@
 //! What is said about the outcome, built from what really happened, in the question's language.
 
 use magi_event::{
-    Agent, AgentComplete, Cause, FinalDecision, JudgeComplete, Missing, Rule, Sage, Votes,
+    Agent, AgentComplete, Cause, Decision, FinalDecision, JudgeComplete, Missing, Rule, Sage,
+    TimeoutKind, Votes,
 };
 use magi_model::Lang;
+
+use crate::control::Why;
+use crate::retry::Failure;
 
 /// What the last words are made of.
 pub(crate) struct Facts<'a> {
@@ -63,7 +67,7 @@ impl Facts<'_> {
             FinalDecision::Undecided => "未決。".to_owned(),
         };
         text.push_str(&format!(
-            "賢者{}名の票は、賛成{}、反対{}、棄権・欠席{}でした。",
+            "賢者{}名のうち、賛成{}、反対{}、棄権・無回答{}でした。",
             votes.sages(),
             votes.approved,
             votes.rejected,
@@ -100,12 +104,11 @@ impl Facts<'_> {
             FinalDecision::Undecided => "Undecided.".to_owned(),
         };
         text.push_str(&format!(
-            " Of {} sages {} voted for, {} against, and {} abstained or {} missing.",
-            votes.sages(),
+            " {} of {} sages voted for it, {} against; {} abstained or did not answer.",
             votes.approved,
+            votes.sages(),
             votes.rejected,
-            votes.abstained,
-            if votes.abstained == 1 { "is" } else { "are" }
+            votes.abstained
         ));
         if !self.has_quorum() {
             text.push_str(&format!(
@@ -182,28 +185,43 @@ impl Facts<'_> {
         format!("{head}{}{end}", lines.join(join))
     }
 
-    /// Returns the conditions of an approval, else what would change the decision: the judge's, or
-    /// where there is none the sages' own.
+    /// Returns the conditions of an approval, else what would change the decision: the judge's where
+    /// it decided likewise, else those of the sages who did. Where the cause is that somebody gave no
+    /// answer, no argument of anybody helps.
     fn points(&self) -> Vec<&str> {
+        let is_undecided = self.decision == FinalDecision::Undecided;
+        if is_undecided && !self.missing.is_empty() {
+            return Vec::new();
+        }
         let is_approved = self.decision == FinalDecision::Approved;
+        let judge_is_with_it = self.judgment.final_decision == self.decision || is_undecided;
         let judges = if is_approved {
             &self.judgment.conditions
         } else {
             &self.judgment.would_change
         };
-        let sages = self.sages.iter().flat_map(|(_, complete)| {
-            if is_approved {
-                &complete.conditions
-            } else {
-                &complete.would_change
-            }
-        });
-        let mut points: Vec<&str> = Vec::new();
-        let all: Vec<&String> = if judges.is_empty() {
-            sages.collect()
-        } else {
-            judges.iter().collect()
+        let own = match self.decision {
+            FinalDecision::Approved => Some(Decision::Approved),
+            FinalDecision::Rejected => Some(Decision::Rejected),
+            FinalDecision::Undecided => None,
         };
+        let sages = self
+            .sages
+            .iter()
+            .filter(|(_, complete)| own.is_none_or(|own| complete.decision == own))
+            .flat_map(|(_, complete)| {
+                if is_approved {
+                    &complete.conditions
+                } else {
+                    &complete.would_change
+                }
+            });
+        let all: Vec<&String> = if judge_is_with_it && !judges.is_empty() {
+            judges.iter().collect()
+        } else {
+            sages.collect()
+        };
+        let mut points: Vec<&str> = Vec::new();
         for point in all {
             let point = point.trim();
             if !point.is_empty() && !points.contains(&point) {
@@ -322,6 +340,77 @@ pub(crate) fn quarantined(lang: Lang) -> &'static str {
     }
 }
 
+/// Says why a deliberation was ended before its verdict.
+pub(crate) fn halted(lang: Lang, why: &Why) -> String {
+    match (lang, why) {
+        (Lang::Ja, Why::Asked) => "利用者の指示で停止しました。".to_owned(),
+        (Lang::Ja, Why::Alone(time)) => {
+            format!(
+                "{}秒のあいだ誰も見ていなかったため停止しました。",
+                time.as_secs_f64()
+            )
+        }
+        (Lang::Ja, Why::Budget(account)) => {
+            format!("予算を使い切ったため停止しました（{account}）。")
+        }
+        (Lang::En, Why::Asked) => "Stopped on request.".to_owned(),
+        (Lang::En, Why::Alone(time)) => {
+            format!(
+                "Stopped because nobody watched for {} s.",
+                time.as_secs_f64()
+            )
+        }
+        (Lang::En, Why::Budget(account)) => {
+            format!("Stopped because the budget is spent ({account}).")
+        }
+    }
+}
+
+/// Says what kept an attempt from bringing an answer. A vendor's own words stay as they are.
+pub(crate) fn failed(lang: Lang, failure: &Failure) -> String {
+    match (lang, failure) {
+        (_, Failure::Model(error)) => match error.retry_after {
+            Some(wait) => {
+                let seconds = wait.as_secs_f64();
+                match lang {
+                    Lang::Ja => format!("{}（{seconds}秒待つよう求められました）", error.message),
+                    Lang::En => format!("{} (asked to wait {seconds} s)", error.message),
+                }
+            }
+            None => error.message.clone(),
+        },
+        (_, Failure::Late { kind, limit, .. }) => late(lang, *kind, limit.as_secs_f64()),
+        (Lang::Ja, Failure::Empty) => "回答が空でした".to_owned(),
+        (Lang::En, Failure::Empty) => "the answer was empty".to_owned(),
+        (Lang::Ja, Failure::Unreadable(_)) => "読み取れる形の結論がありませんでした".to_owned(),
+        (Lang::En, Failure::Unreadable(why)) => why.clone(),
+        (Lang::Ja, Failure::Refused(words)) => format!("モデルが回答を拒否しました：{words}"),
+        (Lang::En, Failure::Refused(words)) => format!("the model refused: {words}"),
+    }
+}
+
+/// Says that a member's task fell over: a defect of ours, whose details are in the operator's log.
+pub(crate) fn fell_over(lang: Lang) -> &'static str {
+    match lang {
+        Lang::Ja => "内部エラーで処理が中断しました",
+        Lang::En => "its task ended unexpectedly, an internal error",
+    }
+}
+
+/// Says which deadline ran out.
+pub(crate) fn late(lang: Lang, kind: TimeoutKind, seconds: f64) -> String {
+    match (lang, kind) {
+        (Lang::Ja, TimeoutKind::Connect) => format!("{seconds}秒以内に接続できませんでした"),
+        (Lang::Ja, TimeoutKind::FirstToken) => format!("{seconds}秒以内に応答が始まりませんでした"),
+        (Lang::Ja, TimeoutKind::Idle) => format!("応答が{seconds}秒間途絶えました"),
+        (Lang::Ja, TimeoutKind::Total) => format!("{seconds}秒以内に終わりませんでした"),
+        (Lang::En, TimeoutKind::Connect) => format!("no connection within {seconds} s"),
+        (Lang::En, TimeoutKind::FirstToken) => format!("no first token within {seconds} s"),
+        (Lang::En, TimeoutKind::Idle) => format!("silent for {seconds} s"),
+        (Lang::En, TimeoutKind::Total) => format!("not done within {seconds} s"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -348,11 +437,12 @@ mod tests {
     #[test]
     fn the_words_say_what_happened() {
         let mut judgment = crate::judge::none(String::new(), None);
+        judgment.final_decision = FinalDecision::Approved;
         judgment.conditions = vec!["Review in 30 days.".into(), "Set a cap".into()];
         let text = facts(Lang::En, FinalDecision::Approved, &judgment);
         assert_eq!(
             text.summary(),
-            "Approved. Of 3 sages 2 voted for, 1 against, and 0 abstained or are missing. SOLOMON agrees with the votes."
+            "Approved. 2 of 3 sages voted for it, 1 against; 0 abstained or did not answer. SOLOMON agrees with the votes."
         );
         assert_eq!(
             text.recommendation(),
@@ -361,7 +451,7 @@ mod tests {
         let text = facts(Lang::Ja, FinalDecision::Rejected, &judgment);
         assert!(
             text.summary()
-                .starts_with("否決。賢者3名の票は、賛成2、反対1、棄権・欠席0でした。")
+                .starts_with("否決。賢者3名のうち、賛成2、反対1、棄権・無回答0でした。")
         );
         assert_eq!(
             text.recommendation(),

@@ -350,3 +350,25 @@ async fn sages_are_blind_to_each_other_and_the_judge_sees_no_names() {
     });
     assert!(!abstained);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_server_takes_up_what_dies_while_it_runs() {
+    let owner = house(SLOW);
+    let other = owner.peer(
+        4,
+        "balthasar: text Kind. | vote APPROVED\nmelchior: text True. | vote APPROVED\nsolomon: verdict APPROVED",
+    );
+    let attending = other.engine.attend(Duration::from_secs(10));
+    let story = async {
+        let id = ask(&owner, json!({"question": "Q?"})).await.unwrap().id;
+        sleep(Duration::from_secs(2)).await;
+        owner.engine.logs().abandon();
+        let log = other.read(id).await.unwrap();
+        check_log(&log, CheckMode::Log, true);
+        assert!(
+            matches!(last(&log), Body::Complete(complete) if complete.voting_result.approved == 3)
+        );
+        other.engine.shutdown(Duration::ZERO).await;
+    };
+    tokio::join!(attending, story);
+}
