@@ -27,6 +27,9 @@ impl Draft {
     pub(super) fn of(value: Value) -> Draft {
         let mut tags = Vec::new();
         let pairs = unwrap(value, MAX_WRAPPING, &mut tags);
+        if pairs.iter().any(is_example) {
+            return Draft::default();
+        }
         let decided = pairs.iter().any(|pair| pair.0 == Field::Decision);
         Draft {
             pairs,
@@ -149,6 +152,14 @@ impl Draft {
     fn list(&self, field: Field) -> Vec<String> {
         self.all(field).flat_map(strings).collect()
     }
+}
+
+/// Tells whether a pair is the format's own example, repeated: a reasoning of nothing but dots. The
+/// example carries the attempt's tag and a decision, and is nobody's vote.
+fn is_example((field, value): &(Field, Value)) -> bool {
+    let dots =
+        |text: &str| !text.trim().is_empty() && text.trim().chars().all(|c| "….".contains(c));
+    *field == Field::Reasoning && matches!(value, Value::Text { text, .. } if dots(text))
 }
 
 /// Finds the pairs of the vote; a wrapper counts if exactly one thing inside it has a decision.
