@@ -77,7 +77,7 @@ impl From<Sampling> for magi_model::Sampling {
 
 /// How long everything may take; in JSON all are seconds. Each may be set up to a day.
 ///
-/// The time a model waits for our own store is never counted.
+/// The time for which our own store keeps a model waiting counts against the whole alone.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Deadlines {
     /// Until the vendor accepts a call: 10 s.

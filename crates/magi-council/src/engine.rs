@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use magi_event::{Agent, Body, DeliberationId, SagesStart, Status, Usage};
 use magi_log::{Closed, Env, Key, Logs, New, PostedVerb, Takeover, Writer};
-use magi_model::{ModelName, Prices, Registry};
+use magi_model::{Lang, ModelName, Prices, Registry};
 use serde::{Deserialize, Serialize};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -19,7 +19,7 @@ use crate::memory::Memory;
 use crate::meter::Meter;
 use crate::setup::{REHEARSAL, Setup};
 use crate::stage::{SpanId, Stage};
-use crate::{Ask, CouncilPatch, Error, Idempotency};
+use crate::{Ask, Council, CouncilPatch, Error, Idempotency, Preset};
 
 /// What the engine is built from.
 #[derive(Clone)]
@@ -381,15 +381,14 @@ impl Inner {
     fn setup(&self, ask: &Ask) -> Result<Setup, Error> {
         ask.validate()?;
         let lang = ask.language();
-        let rehearsal = ModelName {
-            provider: REHEARSAL.to_owned(),
-            model: String::new(),
-        };
-        let mut council = ask.preset()?.council(lang, &rehearsal);
-        self.rooms.settings.apply(&mut council);
-        ask.council.apply(&mut council);
-        council.budget.usd = ask.budget.usd.or(council.budget.usd);
-        council.budget.tokens = ask.budget.tokens.or(council.budget.tokens);
+        let mut council = self.council(ask, ask.preset()?, lang);
+        // A written scene is played by the council it was written for, unless one was asked for.
+        if ask.preset.is_none() && is_rehearsed(&council) {
+            let scene = magi_model::rehearsal::scene_for(&ask.question);
+            if let Some(preset) = scene.and_then(|scene| Preset::find(&scene.preset)) {
+                council = self.council(ask, preset, lang);
+            }
+        }
         council.validate()?;
         let setup = Setup {
             question: ask.question.clone(),
@@ -405,6 +404,20 @@ impl Inner {
         };
         self.check_models(&setup)?;
         Ok(setup)
+    }
+
+    /// Makes the council of a preset, with the settings' and then the request's own changes.
+    fn council(&self, ask: &Ask, preset: &Preset, lang: Lang) -> Council {
+        let rehearsal = ModelName {
+            provider: REHEARSAL.to_owned(),
+            model: String::new(),
+        };
+        let mut council = preset.council(lang, &rehearsal);
+        self.rooms.settings.apply(&mut council);
+        ask.council.apply(&mut council);
+        council.budget.usd = ask.budget.usd.or(council.budget.usd);
+        council.budget.tokens = ask.budget.tokens.or(council.budget.tokens);
+        council
     }
 
     /// Checks that every member's provider is here, and that a budget in money can be kept.
@@ -615,6 +628,12 @@ impl Setup {
         }
         first
     }
+}
+
+fn is_rehearsed(council: &Council) -> bool {
+    council
+        .members()
+        .all(|(_, role)| role.model.provider == REHEARSAL)
 }
 
 /// The longest title, in characters.

@@ -5,6 +5,7 @@ mod deliberations;
 mod faulty;
 mod outcomes;
 mod recovery;
+mod rehearsal;
 mod script;
 mod verbs;
 mod votes;
