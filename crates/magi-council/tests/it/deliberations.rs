@@ -2,6 +2,10 @@
 
 #![cfg(test)]
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use magi_event::Body;
+
 use crate::script::check;
 
 macro_rules! scripts {
@@ -76,5 +80,38 @@ async fn deadlines_hold() {
     ] {
         let took = check(name).await.took.as_secs_f64();
         assert!((least..=most).contains(&took), "{name}: {took} s");
+    }
+}
+
+/// Every span names a span that began before it, and in a deliberation that came to its verdict
+/// every span that began has ended.
+#[tokio::test(start_paused = true)]
+async fn spans_make_one_tree() {
+    for name in [
+        "happy_en",
+        "repaired",
+        "retry_before_first_token",
+        "judge_falls_back",
+    ] {
+        let played = check(name).await;
+        let mut known: BTreeSet<&str> = BTreeSet::new();
+        let mut open: BTreeMap<&str, &str> = BTreeMap::new();
+        let mut roots = 0;
+        for (_, event) in &played.log {
+            let Body::Trace(_, trace) = &event.body else {
+                continue;
+            };
+            match &trace.parent_id {
+                Some(parent) => assert!(known.contains(parent.as_str()), "{name}: {trace:?}"),
+                None => roots += u32::from(trace.duration_ms.is_none()),
+            }
+            known.insert(&trace.span_id);
+            match trace.duration_ms {
+                None => drop(open.insert(&trace.span_id, &trace.name)),
+                Some(_) => drop(open.remove(trace.span_id.as_str())),
+            }
+        }
+        assert_eq!(roots, 1, "{name}");
+        assert!(open.is_empty(), "{name}: {open:?}");
     }
 }

@@ -372,3 +372,33 @@ async fn a_server_takes_up_what_dies_while_it_runs() {
     };
     tokio::join!(attending, story);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_owner_whose_lease_lapsed_gives_way() {
+    let owner = house(SLOW);
+    let other = owner.peer(
+        4,
+        "balthasar: +2 text Kind. | vote APPROVED\nmelchior: +2 text True. | vote APPROVED\nsolomon: verdict APPROVED",
+    );
+    let id = ask(&owner, json!({"question": "Q?"})).await.unwrap().id;
+    sleep(Duration::from_secs(1)).await;
+    // The first owner alone loses the store; its lease lapses, and the other takes over.
+    owner.fault.set_down(true);
+    sleep(Duration::from_secs(12)).await;
+    assert_eq!(
+        owner.model.n_open(),
+        0,
+        "an owner without its store calls no model"
+    );
+    assert_eq!(other.engine.recover().await.unwrap().resumed, [id]);
+    owner.fault.set_down(false);
+    let log = other.read(id).await.unwrap();
+    check_log(&log, CheckMode::Log, true);
+    assert!(matches!(last(&log), Body::Complete(complete) if complete.voting_result.approved == 3));
+    sleep(Duration::from_secs(10)).await;
+    assert_eq!(owner.engine.n_running(), 0);
+    assert_eq!(owner.model.n_open(), 0, "a fenced owner calls no model");
+    // Its three sages, and at most the judge before it noticed that nothing is stored any more.
+    assert!(owner.model.calls().len() <= 4);
+    assert_eq!(owner.read(id).await.unwrap(), log);
+}
