@@ -36,7 +36,7 @@ async fn flush(inner: &Inner, live: &Arc<Live>) {
                     return inner.retire(live);
                 }
                 live.settle(last, started.elapsed());
-                if live.ended() && live.visible() == last {
+                if live.is_stored_whole() {
                     return inner.finish(live);
                 }
             }

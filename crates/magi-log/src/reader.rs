@@ -111,7 +111,10 @@ impl Reader {
             return Ok(true);
         };
         opened.borrow_and_update();
-        let Some(live) = self.inner.live(self.cursor.deliberation) else {
+        let live = self.inner.live(self.cursor.deliberation);
+        // A log this process wrote in an older generation than the reader saw was taken over
+        // elsewhere, and this process has not noticed yet: the store knows better.
+        let Some(live) = live.filter(|live| live.generation >= self.cursor.generation) else {
             return Ok(false);
         };
         let newest = Cursor {
@@ -119,7 +122,8 @@ impl Reader {
             generation: live.generation,
             seq: live.visible(),
         };
-        self.check(&live.generations, newest.seq, newest)?;
+        // Who followed the stored events elsewhere may know a commit before its writer does.
+        self.check(&live.generations, live.appended(), newest)?;
         let bell = live.bell.subscribe();
         self.source = Source::Here(live, bell);
         Ok(true)

@@ -158,3 +158,32 @@ async fn writers_wait_for_room_while_the_store_is_behind() {
         Err(Closed::Unavailable)
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_last_event_written_during_a_commit_is_stored_too() {
+    let (store, logs, _place) = broken();
+    let writer = opened(&logs, 1).await;
+    store.unconfirmed.store(1, Ordering::SeqCst);
+    writer.append(done(Sage::Caspar, 1, &[])).unwrap();
+    sleep(Duration::from_millis(10)).await;
+    let last = writer.append_all(vec![tally(), verdict(id(1))]).unwrap();
+    let stored = timeout(Duration::from_secs(1), writer.commit(last)).await;
+    stored.unwrap().unwrap();
+    let (events, error) = to_end(&mut reader(&logs, 1).await).await;
+    assert_eq!((events.len(), error), (8, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_place_known_from_the_store_before_its_writer_knows_it_is_not_refused() {
+    let (store, logs, place) = broken();
+    let writer = opened(&logs, 1).await;
+    store.unconfirmed.store(1, Ordering::SeqCst);
+    let vote = writer.append(done(Sage::Caspar, 1, &[])).unwrap();
+    sleep(Duration::from_millis(10)).await;
+    let elsewhere = place.logs();
+    let mut early = elsewhere.read(After::Cursor(at(1, 1, 5))).await.unwrap();
+    assert_eq!(seqs(&ready(&mut early).await), [vote]);
+    let mut here = logs.read(After::Cursor(early.cursor())).await.unwrap();
+    writer.append(tally()).unwrap();
+    assert_eq!(seqs(&here.next().await.unwrap().entries), [vote + 1]);
+}

@@ -7,4 +7,6 @@ mod failing;
 #[cfg(test)]
 mod faulty;
 #[cfg(test)]
+mod interleavings;
+#[cfg(test)]
 mod world;
