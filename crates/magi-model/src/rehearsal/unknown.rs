@@ -110,7 +110,9 @@ impl Shape {
             Lang::Ja => lower.contains(*word),
             Lang::En => has_words(&lower, word),
         };
-        let starts = |word: &&str| lower.trim_start().split(' ').next() == Some(*word);
+        let mut words = lower.split_whitespace();
+        let (first, second) = (words.next(), words.next());
+        let asks = second.is_some_and(|word| EN_ASKS.contains(&word));
         Shape {
             figures: figures(question),
             times: times
@@ -123,7 +125,7 @@ impl Shape {
             is_choice: choice.iter().any(has),
             is_open: match lang {
                 Lang::Ja => open.iter().any(has),
-                Lang::En => open.iter().any(starts),
+                Lang::En => asks && first.is_some_and(|word| open.contains(&word)),
             },
         }
     }
@@ -137,30 +139,52 @@ fn has_words(text: &str, words: &str) -> bool {
     })
 }
 
-/// Returns the figures of a question with the sign or counter that touches them, as "30%", "3か月".
+/// Returns the figures of a question with the sign or counter that touches them, as "30%", "3名".
+///
+/// A digit inside a name ("GPT-5", "2コンテナ") is no figure, so only those count that end at a sign,
+/// a counter, a space or a stop.
 fn figures(question: &str) -> Vec<String> {
     let mut figures: Vec<String> = Vec::new();
-    let mut figure = String::new();
-    let mut chars = question.chars().peekable();
-    while let Some(c) = chars.next() {
-        let joins = matches!(c, '.' | ',') && chars.peek().copied().is_some_and(is_digit);
-        if is_digit(c) || (joins && !figure.is_empty()) {
-            figure.push(c);
+    let chars: Vec<char> = question.chars().collect();
+    let mut at = 0;
+    while at < chars.len() {
+        let n_digits = figure_length(&chars[at..]);
+        if n_digits == 0 {
+            at += 1;
             continue;
         }
-        if !figure.is_empty() {
-            if UNITS.contains(&c) {
-                figure.push(c);
-            }
-            figures.push(std::mem::take(&mut figure));
+        let before = at.checked_sub(1).map(|before| chars[before]);
+        let after = chars.get(at + n_digits).copied();
+        let unit = after.filter(|c| UNITS.contains(c));
+        let is_name = before.is_some_and(|c| c.is_ascii_alphanumeric() || c == '-')
+            || (unit.is_none() && after.is_some_and(|c| c.is_alphanumeric() || c == '-'));
+        if !is_name {
+            let figure: String = chars[at..at + n_digits]
+                .iter()
+                .copied()
+                .chain(unit)
+                .collect();
+            figures.push(figure);
         }
-    }
-    if !figure.is_empty() {
-        figures.push(figure);
+        at += n_digits;
     }
     figures.dedup();
     figures.truncate(MAX_REPEATED);
     figures
+}
+
+/// Returns how many characters of a figure, "1,500" or "2.5", stand at the front.
+fn figure_length(chars: &[char]) -> usize {
+    let mut length = 0;
+    while let Some(c) = chars.get(length) {
+        let joins = matches!(c, '.' | ',') && length > 0;
+        let goes_on = joins && chars.get(length + 1).copied().is_some_and(is_digit);
+        if !is_digit(*c) && !goes_on {
+            break;
+        }
+        length += 1;
+    }
+    length
 }
 
 fn is_digit(c: char) -> bool {
@@ -193,10 +217,6 @@ const JA_TIMES: &[&str] = &[
     "土曜",
     "日曜",
     "週末",
-    "春",
-    "夏",
-    "秋",
-    "冬",
 ];
 const EN_TIMES: &[&str] = &[
     "today",
@@ -228,13 +248,18 @@ const JA_OPEN: &[&str] = &[
     "なぜ",
     "何を",
     "何が",
-    "いつ",
+    "いつから",
+    "いつまで",
     "誰が",
     "いくら",
     "とは何",
 ];
-const EN_OPEN: &[&str] = &[
-    "how", "why", "what", "when", "where", "who", "which", "what's", "how's",
+const EN_OPEN: &[&str] = &["how", "why", "what", "when", "where", "who", "which"];
+
+/// What follows a question word where it asks; after another word it begins a clause.
+const EN_ASKS: &[&str] = &[
+    "should", "shall", "do", "does", "did", "is", "are", "can", "could", "will", "would", "to",
+    "many", "much", "long", "often",
 ];
 
 /// All that is said in one language; lists of three are CASPAR's, BALTHASAR's, MELCHIOR's.
@@ -426,6 +451,22 @@ mod tests {
                 ..Shape::default()
             }
         );
+        assert_eq!(
+            shape("How many people should we hire?", Lang::En),
+            Shape {
+                is_open: true,
+                ..Shape::default()
+            }
+        );
+        // Digits of a name, and a question word that begins a clause.
+        for text in [
+            "2コンテナ方式とGPT-5を採用すべきか",
+            "いつもの店に頼むべきか",
+        ] {
+            assert_eq!(shape(text, Lang::Ja), Shape::default(), "{text}");
+        }
+        let text = "When we ship v2 with web3, should we tell covid-19 patients?";
+        assert_eq!(shape(text, Lang::En), Shape::default());
         // "or" inside a word, and "how" not at the front, are neither.
         assert_eq!(
             shape("Should we show the form to Thor?", Lang::En),

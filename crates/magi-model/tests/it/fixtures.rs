@@ -167,6 +167,13 @@ fn expected(name: &str) -> Heard {
             Some(ToolUse),
         ),
         "openrouter-error.sse" => failed("Part", None, Kind::Throttled),
+        "think-tags.sse" => heard(
+            "\n費用と期限。",
+            "可逆である。",
+            "",
+            usage(5, 6),
+            Some(Complete),
+        ),
         "mistral-parts.sse" => heard("二択だ", "否決する。", "", usage(3, 4), Some(Complete)),
         "anthropic-text.sse" => heard("", "賛成！ 😀", "", claude(15), Some(Complete)),
         "anthropic-tool.sse" => heard(
