@@ -15,11 +15,10 @@ struct Files;
 
 /// Lets the page load its own files and call its own server, and nothing else.
 ///
-/// Styles may stand in elements, because the widgets set positions there; scripts may not.
 /// Source: CSP Level 3.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
-    img-src 'self' data:; font-src 'self'; connect-src 'self'; manifest-src 'self'; \
-    worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+    font-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; \
+    frame-ancestors 'none'";
 
 /// Tells whether the path is one of the page's.
 pub(crate) fn has(path: &str) -> bool {
@@ -36,16 +35,22 @@ fn key(path: &str) -> Option<&str> {
 }
 
 /// Answers with one of the page's files.
-pub(crate) async fn serve(uri: Uri) -> Response {
+pub(crate) async fn serve(uri: Uri, known: Option<&HeaderValue>) -> Response {
     match key(uri.path()).and_then(|key| Files::get(key).map(|file| (key, file))) {
-        Some((key, file)) => answer(key, file),
+        Some((key, file)) => answer(key, file, known),
         None => Problem::new(Code::NotFound, "there is nothing at this address")
             .fix("see /openapi.json for what there is")
             .into_response(),
     }
 }
 
-fn answer(key: &str, file: rust_embed::EmbeddedFile) -> Response {
+/// Answers with a file, or with 304 to a browser that has it: `known` is its `If-None-Match`.
+fn answer(key: &str, file: rust_embed::EmbeddedFile, known: Option<&HeaderValue>) -> Response {
+    let tag = tag(&file);
+    if known.is_some_and(|known| *known == tag) {
+        let unchanged = [(header::ETAG, tag), (header::CACHE_CONTROL, caching(key))];
+        return (StatusCode::NOT_MODIFIED, unchanged).into_response();
+    }
     let body = match file.data {
         std::borrow::Cow::Borrowed(bytes) => Bytes::from_static(bytes),
         std::borrow::Cow::Owned(bytes) => Bytes::from(bytes),
@@ -60,14 +65,7 @@ fn answer(key: &str, file: rust_embed::EmbeddedFile) -> Response {
     if let Ok(kind) = HeaderValue::from_str(&kind) {
         headers.insert(header::CONTENT_TYPE, kind);
     }
-    let caching = if key.starts_with("assets/") {
-        // The bundler puts a hash of the content into these names.
-        "public, max-age=31536000, immutable"
-    } else {
-        "no-cache"
-    };
     let fixed = [
-        (header::CACHE_CONTROL, caching),
         (header::CONTENT_SECURITY_POLICY, POLICY),
         (header::REFERRER_POLICY, "no-referrer"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -76,6 +74,8 @@ fn answer(key: &str, file: rust_embed::EmbeddedFile) -> Response {
     for (name, value) in fixed {
         headers.insert(name, HeaderValue::from_static(value));
     }
+    headers.insert(header::ETAG, tag);
+    headers.insert(header::CACHE_CONTROL, caching(key));
     headers.insert(
         "cross-origin-opener-policy",
         HeaderValue::from_static("same-origin"),
@@ -85,6 +85,22 @@ fn answer(key: &str, file: rust_embed::EmbeddedFile) -> Response {
         HeaderValue::from_static("camera=(), geolocation=(), microphone=()"),
     );
     response
+}
+
+/// The bundler puts a hash of the content into the names of the assets; the rest is asked for anew.
+fn caching(key: &str) -> HeaderValue {
+    HeaderValue::from_static(if key.starts_with("assets/") {
+        "public, max-age=31536000, immutable"
+    } else {
+        "no-cache"
+    })
+}
+
+/// Returns the content's own tag.
+fn tag(file: &rust_embed::EmbeddedFile) -> HeaderValue {
+    let hash = file.metadata.sha256_hash();
+    let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    HeaderValue::from_str(&format!("\"{hex}\"")).unwrap_or(HeaderValue::from_static("\"\""))
 }
 
 #[cfg(test)]
@@ -117,18 +133,29 @@ mod tests {
 
     #[tokio::test]
     async fn the_page_comes_with_its_policy_and_is_asked_for_anew() {
-        let response = serve(Uri::from_static("/")).await;
+        let response = serve(Uri::from_static("/"), None).await;
         let headers = response.headers();
         assert_eq!(headers["content-type"], "text/html; charset=utf-8");
         assert_eq!(headers["cache-control"], "no-cache");
         let policy = headers["content-security-policy"].to_str().unwrap();
         assert!(policy.contains("script-src 'self';") && policy.contains("default-src 'none'"));
         assert_eq!(headers["x-content-type-options"], "nosniff");
+        let again = serve(Uri::from_static("/"), Some(&headers["etag"])).await;
+        assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
+    }
+
+    #[test]
+    fn hashed_names_are_kept_for_ever_and_the_others_asked_for_anew() {
+        assert!(Files::iter().any(|name| name == "index.html"));
+        for name in Files::iter() {
+            let kept = caching(&name) != "no-cache";
+            assert_eq!(kept, name.starts_with("assets/"), "{name}");
+        }
     }
 
     #[tokio::test]
     async fn what_is_not_there_is_a_problem() {
-        let response = serve(Uri::from_static("/nothing")).await;
+        let response = serve(Uri::from_static("/nothing"), None).await;
         assert_eq!(response.status(), StatusCode::NOT_FOUND);
         assert_eq!(
             response.headers()["content-type"],

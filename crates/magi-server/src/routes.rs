@@ -9,7 +9,7 @@ use axum::handler::Handler;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, on};
-use http::{HeaderName, HeaderValue, Method, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use tokio::time::Instant;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
@@ -105,15 +105,12 @@ pub(crate) fn router(app: &App) -> Result<Router, Error> {
 }
 
 /// Answers what is no address: with the page, or a problem.
-async fn elsewhere(method: Method, uri: Uri) -> Response {
-    if !page::has(uri.path()) {
-        return page::serve(uri).await;
+async fn elsewhere(method: Method, uri: Uri, headers: HeaderMap) -> Response {
+    let reads = method == Method::GET || method == Method::HEAD;
+    if page::has(uri.path()) && !reads {
+        return wrong_method().await.into_response();
     }
-    if method == Method::GET || method == Method::HEAD {
-        page::serve(uri).await
-    } else {
-        wrong_method().await.into_response()
-    }
+    page::serve(uri, headers.get(header::IF_NONE_MATCH)).await
 }
 
 async fn wrong_method() -> Problem {

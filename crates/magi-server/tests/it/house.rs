@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use magi_council::{CouncilPatch, Engine, Limits};
-use magi_log::{Env, Logs, MemoryStore, Options};
+use magi_log::{Env, Logs, MemoryStore, Options, Store};
 use magi_model::{Prices, Registry};
 use magi_server::{Config, Rooms, Scene, Server};
 use tokio::net::TcpListener;
@@ -25,12 +25,13 @@ pub(crate) struct House {
 }
 
 /// The rooms of a process on this store.
-pub(crate) fn rooms(store: MemoryStore, answer: Answer, env: Env) -> Rooms {
+pub(crate) fn rooms(store: Arc<dyn Store>, answer: Answer, env: Env) -> Rooms {
     let options = Options {
         poll: Duration::from_millis(20),
+        store_limit: Duration::from_millis(500),
         ..Options::default()
     };
-    let logs = Logs::new(Arc::new(store), env.clone(), options);
+    let logs = Logs::new(store, env.clone(), options);
     let models = Registry::default().with(Arc::new(Test(answer)));
     let settings = CouncilPatch::default().with_model(&"test:m".parse().unwrap());
     let engine = Engine::new(magi_council::Rooms {
@@ -58,11 +59,11 @@ pub(crate) fn rooms(store: MemoryStore, answer: Answer, env: Env) -> Rooms {
 
 /// Starts a server on a fresh store.
 pub(crate) async fn start(answer: Answer) -> House {
-    start_with(MemoryStore::new(), answer, Config::default()).await
+    start_with(Arc::new(MemoryStore::new()), answer, Config::default()).await
 }
 
 /// Starts a server.
-pub(crate) async fn start_with(store: MemoryStore, answer: Answer, config: Config) -> House {
+pub(crate) async fn start_with(store: Arc<dyn Store>, answer: Answer, config: Config) -> House {
     let rooms = rooms(store, answer, Env::system());
     let engine = rooms.engine.clone();
     let stop = CancellationToken::new();

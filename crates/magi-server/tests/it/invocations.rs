@@ -1,5 +1,6 @@
 //! AgentCore's door: the original's bodies, the actions, door frames, the probe.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use magi_event::{Body, Rule};
@@ -16,7 +17,7 @@ const SESSION: &str = "session-0123456789-0123456789-0123456789";
 async fn container(answer: crate::model::Answer) -> House {
     let mut config = Config::default();
     config.trust = Trust::Platform;
-    house::start_with(MemoryStore::new(), answer, config).await
+    house::start_with(Arc::new(MemoryStore::new()), answer, config).await
 }
 
 /// The two bodies that the original's callers send.

@@ -84,7 +84,7 @@ fn lockstep(form: Form, seen: watch::Receiver<usize>) -> Answer {
 async fn quiet(answer: Answer) -> House {
     let mut config = Config::default();
     config.heartbeat = Duration::ZERO;
-    house::start_with(MemoryStore::new(), answer, config).await
+    house::start_with(Arc::new(MemoryStore::new()), answer, config).await
 }
 
 #[tokio::test]

@@ -10,6 +10,10 @@
 mod asks;
 mod bad;
 mod cuts;
+mod doors;
+/// A store that can be taken down, the same that the council is tried with.
+#[path = "../../../magi-council/tests/it/faulty.rs"]
+mod faulty;
 mod house;
 mod invocations;
 mod lockstep;
@@ -17,4 +21,5 @@ mod model;
 mod shutdown;
 mod silence;
 mod sockets;
+mod stores;
 mod wire;

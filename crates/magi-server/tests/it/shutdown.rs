@@ -1,5 +1,6 @@
 //! A server that stops, and readers that survive it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use magi_event::check::{Checker, Mode};
@@ -16,7 +17,7 @@ async fn readers_go_on_with_the_next_process() {
     let store = MemoryStore::new();
     let next = store.peer();
     let first = house::start_with(
-        store,
+        Arc::new(store),
         speaks(40, Duration::from_millis(5)),
         Config::default(),
     );
@@ -41,7 +42,12 @@ async fn readers_go_on_with_the_next_process() {
     assert!(refused.is_err(), "nothing is accepted any more");
     first.shut().await;
 
-    let second = house::start_with(next, speaks(40, Duration::ZERO), Config::default()).await;
+    let second = house::start_with(
+        Arc::new(next),
+        speaks(40, Duration::ZERO),
+        Config::default(),
+    )
+    .await;
     second.engine.recover().await.unwrap();
     let (last, event) = seen.last().unwrap();
     let id = event.trace_id.to_string();

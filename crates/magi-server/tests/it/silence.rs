@@ -1,5 +1,6 @@
 //! Heartbeats on a paused clock, and readers that do not read.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -26,7 +27,7 @@ fn asking() -> Request<Body> {
 }
 
 async fn body(heartbeat: Duration) -> (Body, CancellationToken) {
-    let rooms = house::rooms(MemoryStore::new(), never_ends(), Env::seeded(1));
+    let rooms = house::rooms(Arc::new(MemoryStore::new()), never_ends(), Env::seeded(1));
     let mut config = Config::default();
     config.heartbeat = heartbeat;
     let stop = CancellationToken::new();

@@ -224,7 +224,7 @@ async fn a_stopping_server_says_go_away() {
 async fn a_token_is_asked_for_at_the_handshake() {
     let mut config = Config::default();
     config.trust = Trust::Token(Token::new("correct-horse-battery").unwrap());
-    let house = house::start_with(MemoryStore::new(), never_ends(), config).await;
+    let house = house::start_with(Arc::new(MemoryStore::new()), never_ends(), config).await;
     let Err(Error::Http(refused)) = connect_async(request(&house, "/ws")).await else {
         panic!("it must be refused")
     };
