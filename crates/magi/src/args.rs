@@ -261,8 +261,6 @@ pub(crate) struct Id {
 pub(crate) struct Resume {
     /// The deliberation's id, or the front of it
     pub(crate) id: String,
-    #[command(flatten)]
-    models: ModelFlags,
     /// The form of the result on stdout
     #[arg(long, short, value_enum, default_value_t)]
     pub(crate) output: Output,
@@ -327,12 +325,12 @@ impl Cli {
                 flags.add("trust", serve.trust.as_ref());
                 flags.add("heartbeat", serve.heartbeat.as_ref());
             }
-            Command::Resume(resume) => flags.models(&resume.models),
             Command::Models(models) => flags.models(&models.models),
             Command::History(_)
             | Command::Replay(_)
             | Command::Export(_)
             | Command::Stop(_)
+            | Command::Resume(_)
             | Command::Config { .. }
             | Command::Doctor(_)
             | Command::Completions { .. } => {}

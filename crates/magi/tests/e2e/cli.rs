@@ -51,7 +51,7 @@ async fn a_question_without_a_model_is_answered_honestly() {
     assert!(out(&asked).contains("REHEARSAL"), "{}", out(&asked));
     assert!(out(&asked).contains("NO DECISION"), "{}", out(&asked));
     assert!(
-        out(&asked).contains("API_KEY"),
+        out(&asked).contains("MAGI_MODEL"),
         "the way to a model is not named: {}",
         out(&asked)
     );
@@ -245,7 +245,7 @@ async fn ctrl_c_stops_and_keeps_and_resume_reuses_the_votes() {
     command
         .env("OPENAI_BASE_URL", vendors.openai_url())
         .env("OPENAI_API_KEY", "test")
-        .env("MAGI_MODEL", "openai:fake+reject+len-20")
+        .env("MAGI_MODEL", "openai:fake+approve+len-20")
         .args(["resume", &id, "-o", "json"]);
     let resumed = tokio::time::timeout(PATIENCE, command.output())
         .await
@@ -387,7 +387,7 @@ async fn what_is_wrong_is_said_with_its_fix() {
         (
             vec!["resume", "01ARZ3NDEKTSV4RRFFQ69G5FAV"],
             1,
-            "no deliberation",
+            "no such deliberation",
         ),
         (vec!["replay", "zz"], 1, "magi history"),
         (
