@@ -196,14 +196,14 @@ async fn ctrl_c_stops_and_keeps_and_resume_reuses_the_votes() {
         .env("OPENAI_BASE_URL", vendors.openai_url())
         .env("OPENAI_API_KEY", "test")
         .env("MAGI_MODEL", "openai:fake+approve+len-20")
-        // CASPAR is done at once, the others are not before somebody stops them.
+        // CASPAR is done at once, the others fall silent the first time.
         .env(
             "MAGI_BALTHASAR_MODEL",
-            "openai:fake-b+approve+len-4000+tps-50",
+            "openai:fake-b+reject+len-20+stall-after-5-once",
         )
         .env(
             "MAGI_MELCHIOR_MODEL",
-            "openai:fake-m+approve+len-4000+tps-50",
+            "openai:fake-m+reject+len-20+stall-after-5-once",
         )
         .args(["ask", "-o", "ndjson", "Should we ship on Friday?"])
         .stdout(Stdio::piped())
