@@ -383,3 +383,97 @@ impl State {
         self.tail.push_back(entry);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use magi_event::{Delta, Rewind, Sage};
+
+    use super::*;
+
+    fn live() -> Live {
+        let id = DeliberationId::new(Timestamp::from_millis(1), 1);
+        let generation = Generation {
+            number: 1,
+            first_seq: 1,
+            progress: false,
+            released: false,
+        };
+        let begin = Begin {
+            id,
+            generations: vec![generation],
+            stored: 0,
+            opens: None,
+            folding: Folding::default(),
+        };
+        Live::new(begin, Env::seeded(1), Options::default())
+    }
+
+    fn delta(bytes: usize) -> Body {
+        let text = "x".repeat(bytes);
+        Body::AgentChunk(Sage::Caspar, Delta { text })
+    }
+
+    fn memory(live: &Live) -> (usize, usize) {
+        let state = live.state();
+        let all: usize = state.tail.iter().map(Entry::cost).sum();
+        assert_eq!(all, state.kept_bytes + state.unstored_bytes);
+        (state.kept_bytes, state.unstored_bytes)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_stored_leaves_memory_but_for_a_little() {
+        let live = live();
+        for round in 0..40_u64 {
+            for _ in 0..100 {
+                live.append([delta(100)]).unwrap();
+            }
+            assert!(memory(&live).1 > 0);
+            let last = live.take().unwrap().last_seq();
+            assert_eq!(last, (round + 1) * 100);
+            live.settle(last, Duration::ZERO);
+            let (kept, unstored) = memory(&live);
+            assert!(kept <= 64 * 1024, "{kept}");
+            assert_eq!(unstored, 0);
+        }
+        assert!(
+            memory(&live).0 > 60 * 1024,
+            "a reader at the end needs no store"
+        );
+        assert!(matches!(live.find(0), Found::Older));
+        assert!(matches!(live.find(3_999), Found::Page(..)));
+        assert!(matches!(live.find(4_000), Found::Nothing));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_milestone_not_stored_holds_the_visible_end() {
+        let live = live();
+        let milestone = || Body::Rewind(Rewind { to: 0 });
+        live.append([delta(1), milestone(), delta(1)]).unwrap();
+        assert_eq!(live.visible(), 1);
+        let first = live.take().unwrap();
+        live.append([milestone(), delta(1)]).unwrap();
+        assert_eq!(live.visible(), 1);
+        live.settle(first.last_seq(), Duration::ZERO);
+        assert_eq!(live.visible(), 3);
+        let second = live.take().unwrap();
+        assert_eq!(second.first_seq(), 4);
+        live.settle(second.last_seq(), Duration::ZERO);
+        assert_eq!(live.visible(), 5);
+        assert!(live.take().is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_page_is_bounded_in_events_and_in_bytes() {
+        let live = live();
+        live.append((0..1_000).map(|_| delta(10))).unwrap();
+        let Found::Page(page, false) = live.find(0) else {
+            panic!("a page is ready");
+        };
+        assert_eq!(page.len(), PAGE_EVENTS);
+        live.append((0..10).map(|_| delta(100_000))).unwrap();
+        let Found::Page(page, false) = live.find(1_000) else {
+            panic!("a page is ready");
+        };
+        assert_eq!(page.len(), 3, "up to the one that crosses the bound");
+    }
+}

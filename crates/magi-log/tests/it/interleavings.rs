@@ -391,8 +391,10 @@ async fn tell_all(place: fn() -> Place, seeds: u64) {
         taken_back += n_taken_back;
     }
     println!("{seeds} seeds: {generations} generations, {taken_back} deltas taken back");
-    assert!(u64::from(generations) > seeds, "nobody ever died");
-    assert!(taken_back > 0, "nothing was ever taken back");
+    if seeds >= DISK_SEEDS {
+        assert!(u64::from(generations) > seeds, "nobody ever died");
+        assert!(taken_back > 0, "nothing was ever taken back");
+    }
 }
 
 #[tokio::test(start_paused = true)]

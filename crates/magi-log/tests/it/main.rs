@@ -3,6 +3,10 @@
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+mod crowd;
+#[cfg(test)]
+mod disk;
+#[cfg(test)]
 mod failing;
 #[cfg(test)]
 mod faulty;
