@@ -493,43 +493,51 @@ pub(crate) fn print(events: &[&Event], shows_trace: bool) -> String {
         if matches!(event.body, Body::Trace(..)) && !shows_trace {
             continue;
         }
-        let mut wire: Value = serde_json::from_slice(&event.to_json()).unwrap();
-        redact(&mut wire["data"]);
+        let wire: Value = serde_json::from_slice(&event.to_json()).unwrap();
         let who = wire["agentId"].as_str().unwrap_or("-");
         text.push_str(&format!(
             "{:<15} {who:<9} {}\n",
             event.body.name(),
-            wire["data"]
+            redacted(&wire["data"])
         ));
     }
     text
 }
 
-/// Takes out what differs from run to run, and what other tests hold.
-fn redact(data: &mut Value) {
+/// What differs from run to run, and what other tests hold.
+const REDACTED: [&str; 13] = [
+    "trace_id",
+    "execution_time",
+    "first_token_ms",
+    "text_sha256",
+    "span_id",
+    "parent_id",
+    "started_at",
+    "duration_ms",
+    "retry_in",
+    "elapsed",
+    "order_seed",
+    "protocol",
+    "lang",
+];
+
+/// Takes out what is redacted, and sorts the keys.
+fn redacted(data: &Value) -> Value {
     match data {
         Value::Object(map) => {
-            for name in [
-                "trace_id",
-                "execution_time",
-                "first_token_ms",
-                "text_sha256",
-                "span_id",
-                "parent_id",
-                "started_at",
-                "duration_ms",
-                "retry_in",
-                "elapsed",
-                "order_seed",
-                "protocol",
-                "lang",
-            ] {
-                map.remove(name);
-            }
-            map.values_mut().for_each(redact);
+            let kept: BTreeMap<&String, Value> = map
+                .iter()
+                .filter(|(name, _)| !REDACTED.contains(&name.as_str()))
+                .map(|(name, value)| (name, redacted(value)))
+                .collect();
+            Value::Object(
+                kept.into_iter()
+                    .map(|(name, value)| (name.clone(), value))
+                    .collect(),
+            )
         }
-        Value::Array(items) => items.iter_mut().for_each(redact),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        Value::Array(items) => Value::Array(items.iter().map(redacted).collect()),
+        leaf => leaf.clone(),
     }
 }
 
