@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::answer::Json;
-use crate::app::App;
+use crate::app::{App, Scene};
 use crate::problem::Problem;
 use crate::{metrics, openapi};
 
@@ -30,13 +30,19 @@ pub(crate) struct PresetItem {
     bad_at: BTreeMap<&'static str, &'static str>,
 }
 
+/// The councils there are.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Presets {
+    presets: Vec<PresetItem>,
+}
+
 fn texts(text: magi_council::Text) -> BTreeMap<&'static str, &'static str> {
     BTreeMap::from([("ja", text.ja), ("en", text.en)])
 }
 
 /// `GET /v1/presets`.
 pub(crate) async fn presets() -> Response {
-    let presets: Vec<PresetItem> = magi_council::Preset::ALL
+    let presets = magi_council::Preset::ALL
         .iter()
         .map(|preset| PresetItem {
             name: preset.name,
@@ -48,7 +54,7 @@ pub(crate) async fn presets() -> Response {
             bad_at: texts(preset.bad_at),
         })
         .collect();
-    Json(json!({ "presets": presets })).into_response()
+    Json(Presets { presets }).into_response()
 }
 
 /// A model, in the shape of OpenAI's list with our own fields beside.
@@ -68,6 +74,18 @@ pub(crate) struct ModelItem {
     roles: Vec<Agent>,
 }
 
+/// What answers here.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Models {
+    /// Always `list`.
+    object: &'static str,
+    data: Vec<ModelItem>,
+    /// The model of each role.
+    roles: BTreeMap<Agent, String>,
+    /// The providers that a request may name.
+    providers: Vec<String>,
+}
+
 /// `GET /v1/models`: what answers here. Vendors are not asked, so that this never waits for one.
 pub(crate) async fn models(State(app): State<App>) -> Response {
     let mut items: BTreeMap<String, ModelItem> = BTreeMap::new();
@@ -82,20 +100,31 @@ pub(crate) async fn models(State(app): State<App>) -> Response {
         });
         item.roles.push(*agent);
     }
-    let data: Vec<ModelItem> = items.into_values().collect();
-    let roles: BTreeMap<Agent, String> = app
+    let data = items.into_values().collect();
+    let roles = app
         .roles
         .iter()
         .map(|(agent, model)| (*agent, model.to_string()))
         .collect();
-    let providers: Vec<&str> = app.models.names().collect();
-    let list = json!({ "object": "list", "data": data, "roles": roles, "providers": providers });
-    Json(list).into_response()
+    let models = Models {
+        object: "list",
+        data,
+        roles,
+        providers: app.models.names().map(str::to_owned).collect(),
+    };
+    Json(models).into_response()
+}
+
+/// The written scenes of the rehearsal.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Scenes {
+    scenes: Vec<Scene>,
 }
 
 /// `GET /v1/rehearsal`.
 pub(crate) async fn rehearsal(State(app): State<App>) -> Response {
-    Json(json!({ "scenes": app.scenes })).into_response()
+    let scenes = app.scenes.clone();
+    Json(Scenes { scenes }).into_response()
 }
 
 /// What a door can do, as the action `capabilities` tells it.

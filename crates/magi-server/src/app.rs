@@ -8,6 +8,7 @@ use magi_council::{CouncilPatch, Engine, Preset};
 use magi_event::Agent;
 use magi_log::{Env, Logs};
 use magi_model::{Lang, ModelName, Registry};
+use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -37,7 +38,7 @@ pub struct Rooms {
 }
 
 /// A written scene of the rehearsal, as `GET /v1/rehearsal` lists it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Scene {
     /// Its name.
     pub name: String,

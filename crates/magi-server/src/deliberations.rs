@@ -24,7 +24,7 @@ pub(crate) struct Question {
     /// Whether a body without `preset` is the original's call.
     pub(crate) classic: bool,
     /// Where a repeated question's stream goes on.
-    pub(crate) after: Option<String>,
+    pub(crate) after: Option<Cursor>,
     /// In whose words the answer comes.
     pub(crate) dialect: Dialect,
 }
@@ -40,9 +40,13 @@ impl Question {
         headers: &HeaderMap,
         classic: bool,
     ) -> Result<Self, Problem> {
-        let after = match last_event_id(headers)? {
-            Some(id) => Some(id),
-            None => text(&body, "after")?,
+        let (field, after) = match last_event_id(headers)? {
+            Some(id) => ("Last-Event-ID", Some(id)),
+            None => ("after", text(&body, "after")?),
+        };
+        let after = match after.as_deref() {
+            None | Some("0") => None,
+            Some(after) => Some(cursor(after, field)?),
         };
         body.remove("after");
         let dialect = match text(&body, "dialect")? {
@@ -55,6 +59,20 @@ impl Question {
             after,
             dialect,
         })
+    }
+}
+
+impl Question {
+    /// Returns where the stream of the deliberation begins: a new one has no other place.
+    ///
+    /// # Errors
+    ///
+    /// When the cursor is of another deliberation than the key's; nothing was started then.
+    pub(crate) fn place(&self, asked: &Asked) -> Result<Cursor, Problem> {
+        match self.after {
+            Some(after) if !asked.fresh => of(asked.id, after, "after"),
+            _ => Ok(Cursor::start(asked.id)),
+        }
     }
 }
 
@@ -127,7 +145,15 @@ pub(crate) async fn create(
     let question = Question::read(body, &headers, false)?;
     let asked = ask(&app, &caller, &question).await?;
     let mut response = if stream {
-        follow(&app, asked.id, question.after.as_deref(), question.dialect).await?
+        let after = question.place(&asked)?;
+        stream::open(
+            &app,
+            From {
+                after,
+                dialect: question.dialect,
+            },
+        )
+        .await?
     } else {
         let status = if asked.fresh {
             StatusCode::CREATED
@@ -271,23 +297,30 @@ pub(crate) fn place(
     after: Option<&str>,
     field: &str,
 ) -> Result<Cursor, Problem> {
-    let cursor = match after {
-        None | Some("0") => return Ok(Cursor::start(id)),
-        Some(text) => text
-            .parse::<Cursor>()
-            .map_err(|error| Problem::field(field, error.to_string()))?,
-    };
-    if cursor.deliberation != id {
-        return Err(Problem::new(
-            Code::CursorAhead,
-            format!(
-                "the cursor is a place in deliberation `{}`",
-                cursor.deliberation
-            ),
-        )
-        .at(field));
+    match after {
+        None | Some("0") => Ok(Cursor::start(id)),
+        Some(text) => of(id, cursor(text, field)?, field),
     }
-    Ok(cursor)
+}
+
+fn cursor(text: &str, field: &str) -> Result<Cursor, Problem> {
+    text.parse()
+        .map_err(|error: magi_event::CursorError| Problem::field(field, error.to_string()))
+}
+
+/// Returns the cursor, if it is a place in this deliberation.
+fn of(id: DeliberationId, cursor: Cursor, field: &str) -> Result<Cursor, Problem> {
+    if cursor.deliberation == id {
+        return Ok(cursor);
+    }
+    Err(Problem::new(
+        Code::CursorAhead,
+        format!(
+            "the cursor is a place in deliberation `{}`",
+            cursor.deliberation
+        ),
+    )
+    .at(field))
 }
 
 pub(crate) fn dialect(name: &str) -> Result<Dialect, Problem> {

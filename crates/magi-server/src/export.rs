@@ -2,7 +2,7 @@
 //! that opens without a network.
 
 mod html;
-mod labels;
+pub(crate) mod labels;
 mod markdown;
 
 use std::str::FromStr;

@@ -148,7 +148,7 @@ async fn read(body: Body) -> Result<BytesMut, Problem> {
     match tokio::time::timeout(BODY_TIMEOUT, collect(body)).await {
         Ok(read) => read,
         Err(_) => Err(Problem::new(
-            Code::BadRequest,
+            Code::Timeout,
             format!(
                 "the body did not arrive within {} s",
                 BODY_TIMEOUT.as_secs()

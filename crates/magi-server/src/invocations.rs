@@ -14,7 +14,7 @@ use crate::answer::Json;
 use crate::app::App;
 use crate::deliberations::{self, Question, VerbBody};
 use crate::problem::{Code, Problem};
-use crate::{Caller, about, intake, probe};
+use crate::{Caller, about, intake, probe, stream};
 
 /// What a body may ask for, `ask` where it says nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -150,8 +150,9 @@ impl Invocation<'_> {
     async fn ask(self, classic: bool) -> Result<Response, Problem> {
         let question = Question::read(self.body, self.headers, classic)?;
         let asked = deliberations::ask(self.app, self.caller, &question).await?;
-        let after = question.after.as_deref();
-        deliberations::follow(self.app, asked.id, after, question.dialect).await
+        let after = question.place(&asked)?;
+        let dialect = question.dialect;
+        stream::open(self.app, stream::From { after, dialect }).await
     }
 
     async fn events(self) -> Result<Response, Problem> {

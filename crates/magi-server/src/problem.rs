@@ -29,6 +29,8 @@ pub enum Code {
     NotFound,
     /// The path exists, the method does not.
     MethodNotAllowed,
+    /// The body did not arrive in time.
+    Timeout,
     /// The cursor is ahead of the log, or of another deliberation.
     CursorAhead,
     /// It cannot be done in the state the deliberation is in.
@@ -47,8 +49,6 @@ pub enum Code {
     Busy,
     /// The store does not answer.
     StoreUnavailable,
-    /// The server is about to stop.
-    ShuttingDown,
     /// A fault of ours.
     Internal,
 }
@@ -64,6 +64,7 @@ impl Code {
         Code::ForbiddenOrigin,
         Code::NotFound,
         Code::MethodNotAllowed,
+        Code::Timeout,
         Code::CursorAhead,
         Code::Conflict,
         Code::Gone,
@@ -74,7 +75,6 @@ impl Code {
         Code::Busy,
         Code::Internal,
         Code::StoreUnavailable,
-        Code::ShuttingDown,
     ];
 
     /// Returns the word on the wire, the HTTP status and the title.
@@ -115,6 +115,11 @@ impl Code {
                 "method_not_allowed",
                 StatusCode::METHOD_NOT_ALLOWED,
                 "This path has no such method",
+            ),
+            Code::Timeout => (
+                "timeout",
+                StatusCode::REQUEST_TIMEOUT,
+                "The request took too long",
             ),
             Code::CursorAhead => (
                 "cursor_ahead",
@@ -161,11 +166,6 @@ impl Code {
                 "store_unavailable",
                 StatusCode::SERVICE_UNAVAILABLE,
                 "The store does not answer",
-            ),
-            Code::ShuttingDown => (
-                "shutting_down",
-                StatusCode::SERVICE_UNAVAILABLE,
-                "The server is about to stop",
             ),
         }
     }
@@ -380,7 +380,7 @@ impl IntoResponse for Problem {
                     HeaderValue::from_static("Bearer realm=\"magi\""),
                 );
             }
-            Code::Busy | Code::StoreUnavailable | Code::ShuttingDown => {
+            Code::Busy | Code::StoreUnavailable => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
             }
             _ => {}

@@ -328,7 +328,7 @@ impl Connection {
     async fn ask(&mut self, body: Map<String, Value>) -> Result<Value, Problem> {
         let question = Question::read(body, &HeaderMap::new(), false)?;
         let asked = deliberations::ask(&self.app, &self.caller, &question).await?;
-        let after = deliberations::place(asked.id, question.after.as_deref(), "after")?;
+        let after = question.place(&asked)?;
         self.following = Some(Following::open(&self.app, after).await?);
         Ok(json!(deliberations::Accepted::of(&asked)))
     }

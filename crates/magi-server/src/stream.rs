@@ -3,6 +3,7 @@
 //! The body pulls the reader from inside its own poll: no task, no channel. Who does not read only
 //! falls behind; a socket that takes nothing for a minute is dropped by the listening side.
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -14,7 +15,8 @@ use magi_council::Watch;
 use magi_event::{Cursor, sse};
 use magi_log::{After, Page, Reader};
 use prometheus_client::metrics::gauge::Gauge;
-use tokio_util::sync::CancellationToken;
+use tokio::time::{Instant, Sleep};
+use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use crate::app::App;
 use crate::dialects::chunks::Chunks;
@@ -66,8 +68,8 @@ pub(crate) async fn open(app: &App, from: From) -> Result<Response, Problem> {
     let streaming = Streaming {
         reader,
         words,
-        heartbeat: app.config.heartbeat,
-        stop: app.stop.clone(),
+        silence: Silence::new(app.config.heartbeat),
+        stop: Box::pin(app.stop.clone().cancelled_owned()),
         sent: app.metrics.stream_bytes.clone(),
         state: State::First,
         _watch: app.engine.watch(from.after.deliberation),
@@ -95,12 +97,46 @@ fn respond(streaming: Streaming) -> Response {
     response
 }
 
-/// Waits for so long; for ever where there are no heartbeats.
-async fn silence(heartbeat: Duration) {
-    if heartbeat.is_zero() {
-        std::future::pending::<()>().await;
+/// Tells when nothing was sent for so long. Its timer is set anew only when it has run out, not with
+/// every token.
+struct Silence {
+    limit: Duration,
+    since: Instant,
+    timer: Pin<Box<Sleep>>,
+}
+
+impl Silence {
+    fn new(limit: Duration) -> Self {
+        Silence {
+            limit,
+            since: Instant::now(),
+            timer: Box::pin(tokio::time::sleep(limit)),
+        }
     }
-    tokio::time::sleep(heartbeat).await;
+
+    /// Notes that something is sent.
+    fn broken(&mut self) {
+        self.since = Instant::now();
+    }
+
+    /// Waits until it has lasted; for ever where the limit is zero.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: only the timer moves.
+    async fn over(&mut self) {
+        if self.limit.is_zero() {
+            return std::future::pending().await;
+        }
+        loop {
+            self.timer.as_mut().await;
+            let due = self.since + self.limit;
+            if Instant::now() >= due {
+                return;
+            }
+            self.timer.as_mut().reset(due);
+        }
+    }
 }
 
 /// How a reader's events become bytes.
@@ -121,8 +157,9 @@ enum State {
 struct Streaming {
     reader: Reader,
     words: Words,
-    heartbeat: Duration,
-    stop: CancellationToken,
+    silence: Silence,
+    /// Kept over the whole stream, so that a token costs no new registration.
+    stop: Pin<Box<WaitForCancellationFutureOwned>>,
     sent: prometheus_client::metrics::counter::Counter,
     state: State,
     /// Somebody is attached for as long as this lives.
@@ -142,6 +179,7 @@ impl Streaming {
             State::First => self.first(),
             State::Open => self.more().await?,
         };
+        self.silence.broken();
         self.sent.inc_by(bytes.len() as u64);
         Some(bytes)
     }
@@ -158,15 +196,13 @@ impl Streaming {
 
     /// Waits for events, for silence or for the server's end.
     async fn more(&mut self) -> Option<Bytes> {
-        let silence = silence(self.heartbeat);
-        tokio::pin!(silence);
         loop {
             let read = tokio::select! {
                 biased;
                 // Without a last event: the reader connects again and finds the next process.
-                () = self.stop.cancelled() => return None,
+                () = self.stop.as_mut() => return None,
                 read = self.reader.next() => read,
-                () = &mut silence => return Some(Bytes::from_static(sse::HEARTBEAT)),
+                () = self.silence.over() => return Some(Bytes::from_static(sse::HEARTBEAT)),
             };
             let bytes = self.take(read);
             if !bytes.is_empty() {

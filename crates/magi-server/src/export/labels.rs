@@ -3,7 +3,7 @@
 use magi_event::{Cause, Decision, FinalDecision, Sage, Status};
 
 /// The fixed words of a record in one language.
-pub(super) struct Labels {
+pub(crate) struct Labels {
     pub(super) lang: &'static str,
     pub(super) question: &'static str,
     pub(super) context: &'static str,
@@ -53,11 +53,11 @@ struct Words {
 }
 
 impl Labels {
-    pub(super) fn of(lang: &str) -> &'static Labels {
+    pub(crate) fn of(lang: &str) -> &'static Labels {
         if lang == "ja" { &JAPANESE } else { &ENGLISH }
     }
 
-    pub(super) const fn decision(&self, decision: Decision) -> &'static str {
+    pub(crate) const fn decision(&self, decision: Decision) -> &'static str {
         match decision {
             Decision::Approved => self.words.decisions[0],
             Decision::Rejected => self.words.decisions[1],
@@ -65,7 +65,7 @@ impl Labels {
         }
     }
 
-    pub(super) const fn final_decision(&self, decision: FinalDecision) -> &'static str {
+    pub(crate) const fn final_decision(&self, decision: FinalDecision) -> &'static str {
         match decision {
             FinalDecision::Approved => self.words.decisions[0],
             FinalDecision::Rejected => self.words.decisions[1],
@@ -73,7 +73,7 @@ impl Labels {
         }
     }
 
-    pub(super) const fn cause(&self, cause: Cause) -> &'static str {
+    pub(crate) const fn cause(&self, cause: Cause) -> &'static str {
         let at = match cause {
             Cause::Own => 0,
             Cause::Rehearsal => 1,

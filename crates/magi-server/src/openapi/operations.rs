@@ -5,6 +5,7 @@ use schemars::SchemaGenerator;
 use serde_json::Value;
 
 use super::{bodies, fields_of, schema_of};
+use crate::about::{Models, Presets, Scenes};
 use crate::deliberations::{Accepted, Done, EventsQuery, VerbBody};
 use crate::history::{Change, ExportQuery, Item, Items, ListQuery, Spent, UsageQuery};
 use crate::socket::SocketQuery;
@@ -177,23 +178,19 @@ pub(super) const OPERATIONS: &[Operation] = &[
         ("GET", "/v1/rehearsal"),
         "rehearsal",
         "The written scenes",
-        &[Reply::Object("`scenes`: name, lang, question, preset.")],
+        &[Reply::Json(200, schema_of::<Scenes>)],
     ),
     row(
         ("GET", "/v1/presets"),
         "presets",
         "The councils there are",
-        &[Reply::Object(
-            "`presets`: name, version, rule, quorum, and in both languages what each is for.",
-        )],
+        &[Reply::Json(200, schema_of::<Presets>)],
     ),
     row(
         ("GET", "/v1/models"),
         "models",
         "What answers here, in OpenAI's list shape",
-        &[Reply::Object(
-            "`data` in OpenAI's shape with the roles of each, and `roles`: the model of each.",
-        )],
+        &[Reply::Json(200, schema_of::<Models>)],
     ),
     Operation {
         query: Some(Parameters(fields_of::<UsageQuery>)),

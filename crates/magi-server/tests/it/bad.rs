@@ -175,6 +175,7 @@ fn fields() -> Vec<Bad> {
             "dialect",
         ),
         wrong("a number as dialect", json!({ "dialect": 1 }), "dialect"),
+        wrong("no cursor as after", json!({ "after": "x" }), "after"),
         wrong("a number as after", json!({ "after": 1 }), "after"),
     ]
 }

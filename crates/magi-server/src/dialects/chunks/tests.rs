@@ -142,7 +142,7 @@ fn one_sage_is_heard_live_and_the_others_after_it() {
         text,
         "\n\n## CASPAR\n\nc1 c2 \n\n→ CASPAR: APPROVED\ncaspar's reasons\n\
          \n\n## MELCHIOR\n\nm1 \n\n→ MELCHIOR: REJECTED\nmelchior's reasons\n\
-         \n\n## BALTHASAR\n\nb1 b2\n\n→ BALTHASAR: ABSTAINED (own)\nbalthasar's reasons\n"
+         \n\n## BALTHASAR\n\nb1 b2\n\n→ BALTHASAR: ABSTAINED (its own choice)\nbalthasar's reasons\n"
     );
 }
 

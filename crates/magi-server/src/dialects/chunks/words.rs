@@ -2,8 +2,10 @@
 
 use magi_event::{
     AgentComplete, AttemptError, AttemptTimeout, Cancelled, Complete, Confidence, Failure,
-    FinalDecision, JudgeComplete, Mode, Note, Sage, Start, Tally,
+    JudgeComplete, Mode, Note, Sage, Start, Tally,
 };
+
+use crate::export::labels::Labels;
 
 /// Which language the text is in.
 #[derive(Clone, Copy, Debug, Default)]
@@ -20,6 +22,13 @@ impl Words {
         } else {
             Words::English
         }
+    }
+
+    fn labels(self) -> &'static Labels {
+        Labels::of(match self {
+            Words::English => "en",
+            Words::Japanese => "ja",
+        })
     }
 
     fn pick(self, english: String, japanese: String) -> String {
@@ -92,15 +101,16 @@ impl Words {
     }
 
     pub(super) fn vote(self, sage: Sage, complete: &AgentComplete) -> String {
+        let labels = self.labels();
         let cause = complete
             .cause
-            .map(|cause| format!(" ({cause})"))
+            .map(|cause| format!(" ({})", labels.cause(cause)))
             .unwrap_or_default();
         let sure = self.sure(complete.confidence);
         let mut text = format!(
             "\n\n→ {}: {}{cause}{sure}\n",
             sage.name().to_uppercase(),
-            complete.decision
+            labels.decision(complete.decision)
         );
         if !complete.reasoning.is_empty() {
             text.push_str(&complete.reasoning);
@@ -141,7 +151,8 @@ impl Words {
 
     pub(super) fn judgment(self, complete: &JudgeComplete) -> String {
         let sure = self.sure(complete.confidence);
-        let mut text = format!("\n\n→ SOLOMON: {}{sure}\n", complete.final_decision);
+        let word = self.labels().final_decision(complete.final_decision);
+        let mut text = format!("\n\n→ SOLOMON: {word}{sure}\n");
         if !complete.reasoning.is_empty() {
             text.push_str(&complete.reasoning);
             text.push('\n');
@@ -166,23 +177,16 @@ impl Words {
         text + &self.list(&complete.conditions)
     }
 
-    fn decision(self, decision: FinalDecision) -> String {
-        let japanese = match decision {
-            FinalDecision::Approved => "可決",
-            FinalDecision::Rejected => "否決",
-            FinalDecision::Undecided => "未決",
-        };
-        self.pick(decision.to_string(), format!("{japanese}（{decision}）"))
-    }
-
     pub(super) fn verdict(self, complete: &Complete) -> String {
-        let decision = self.decision(complete.final_decision);
+        let labels = self.labels();
+        let decision = labels.final_decision(complete.final_decision);
         let mut text = self.pick(
             format!("\n\n# Verdict: {decision}\n"),
             format!("\n\n# 評決: {decision}\n"),
         );
         for missing in &complete.missing {
-            let (name, cause) = (missing.agent.name().to_uppercase(), missing.cause);
+            let name = missing.agent.name().to_uppercase();
+            let cause = labels.cause(missing.cause);
             text.push_str(&self.pick(
                 format!("Missing: {name} ({cause})\n"),
                 format!("欠けているもの: {name}（{cause}）\n"),
