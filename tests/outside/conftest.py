@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -165,3 +166,69 @@ def llamacpp(folder):
         base = f"http://127.0.0.1:{port}"
         wait_for(base + "/v1/models", child, log, seconds=60)
         yield base
+
+
+class Magi:
+    """A running `magi serve`."""
+
+    def __init__(self, base):
+        self.base = base
+
+    def deliberate(self, question, **more):
+        """Puts a question and reads its events to the last one."""
+        request = urllib.request.Request(
+            self.base + "/v1/deliberations",
+            data=json.dumps({"question": question, **more}).encode(),
+            headers={"content-type": "application/json", "accept": "text/event-stream"},
+        )
+        events = []
+        with open_or_say(request) as reply:
+            assert reply.headers["content-type"].startswith("text/event-stream")
+            for line in reply:
+                if line.startswith(b"data: "):
+                    events.append(json.loads(line[len("data: ") :]))
+        assert events[0]["type"] == "start"
+        assert events[-1]["type"] in ("complete", "cancelled", "error"), events[-3:]
+        assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
+        return events
+
+
+def open_or_say(request):
+    """Opens a request; a refusal fails the test with the problem that the server described."""
+    try:
+        return urllib.request.urlopen(request, timeout=60)
+    except urllib.error.HTTPError as refused:
+        raise AssertionError(f"{refused.code}: {refused.read().decode()}") from None
+
+
+def shown(events, agent, kind="agent_chunk"):
+    """The prose (or another delta) of one sage's lane as a reader has it at the end."""
+    text = ""
+    for event in events:
+        if event.get("agentId") == agent:
+            if event["type"] == "agent_start":
+                text = ""
+            elif event["type"] == kind:
+                text += event["data"]["text"]
+    return text
+
+
+@pytest.fixture
+def magi(tmp_path):
+    """Starts `magi serve` with the settings a test gives it."""
+    with contextlib.ExitStack() as running:
+
+        def start(**env):
+            log = tmp_path / "magi.log"
+            home = {"HOME": str(tmp_path), "MAGI_DATA_DIR": str(tmp_path / "data")}
+            command = [os.environ["MAGI_BIN"], "serve", "--port", "0"]
+            child = running.enter_context(
+                process(command, log, {**home, **env}, stdout=subprocess.PIPE, text=True)
+            )
+            for line in child.stdout:
+                if "http://" in line:
+                    address = line[line.index("http://") :].split()[0].rstrip("/")
+                    return Magi(address)
+            raise RuntimeError(f"magi ended at once:\n{log.read_text()}")
+
+        yield start

@@ -14,12 +14,12 @@ import numpy
 import xllamacpp
 
 # One token each, all different. Whatever the prompt ends with (a newline) is followed by the first.
+# It votes in its text although it is offered a tool, as small models do.
 ANSWER = [
     "<think>\n", "What", " could", " break", "?", "費用", "と", "期限", ".", "\n</think>\n\n",
     "Yes", ":", " the", " plan", " is", " reversible", " .", "案は", "可逆", "で", "、", "危険は",
-    "限られ", "ている", "。", "\n<tool_call>\n", '{"name": ', '"cast_vote"', ', "arguments": ',
-    '{"reasoning"', ': "', "bounded", " risk", " and ", "可逆性", '", "', "decision",
-    '": "APPROVED"', "}", "}\n", "</tool_call>",
+    "限られ", "ている", "。", "\n\n```", "json\n", '{"reasoning"', ': "', "bounded", " risk", " and ",
+    "可逆性", '", "', "decision", '": "APPROVED"', "}", "\n```",
 ]  # fmt: skip
 
 # The form that Qwen and Hermes models share, cut to what is needed.
@@ -39,7 +39,7 @@ TEMPLATE = r"""
 {%- if add_generation_prompt %}{{- '<|im_start|>assistant\n' }}{%- if enable_thinking is defined and enable_thinking is false %}{{- '<think>\n\n</think>\n\n' }}{%- endif %}{%- endif %}
 """.strip()
 
-CONTEXT = 16_384
+CONTEXT = 16_384  # tokens per answer; the prompt is bytes to this tokenizer
 NORMAL, UNKNOWN, CONTROL, UNUSED, BYTE = 1, 2, 3, 5, 6
 
 
@@ -103,7 +103,7 @@ def write(path):
 def serve(path, port):
     params = xllamacpp.CommonParams()
     params.model.path = str(path)
-    params.n_ctx = CONTEXT
+    params.n_ctx = 4 * CONTEXT
     params.n_parallel = 4
     params.n_gpu_layers = 0
     params.cpuparams.n_threads = 1
