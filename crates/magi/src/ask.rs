@@ -38,7 +38,7 @@ pub(crate) async fn ask(settings: &Settings, flags: &args::Ask, view: View) -> R
         return crate::remote::ask(settings, url, body, (view, limit, flags.gate)).await;
     }
     let house = house::open(settings)?;
-    if !view.is_quiet {
+    if !view.is_quiet && flags.scene.is_none() {
         writeln!(io::stderr().lock(), "answers: {}", house.choice.line())?;
     }
     let door = Door {

@@ -60,26 +60,35 @@ fn wrap(paragraph: &str, width: usize, lines: &mut Vec<String>) {
     lines.push(line.trim_end().to_owned());
 }
 
-/// Splits where a line may break: after a space, and around every wide letter.
+/// What may not begin a line in Japanese: it stays with the letter before it.
+///
+/// Source: JIS X 4051, characters that may not start a line (the common ones).
+const CLINGING: &str =
+    "、。，．・：；？！」』）］｝〉》】〕”’ーァィゥェォッャュョぁぃぅぇぉっゃゅょ々…‥";
+
+/// Splits where a line may break: after a space, and around every wide letter but before what may
+/// not begin a line.
 fn words(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {
-        let mut end = 0;
-        for (at, c) in rest.char_indices() {
-            let is_wide = c.width().unwrap_or(0) > 1;
-            if is_wide && at > 0 {
-                end = at;
-                break;
-            }
-            end = at + c.len_utf8();
-            if is_wide || c == ' ' {
-                break;
-            }
-        }
-        let (word, after) = rest.split_at(end);
+        let (word, after) = rest.split_at(first_break(rest));
         rest = after;
         (!word.is_empty()).then_some(word)
     })
+}
+
+fn first_break(text: &str) -> usize {
+    let mut end = 0;
+    let mut may_break = false;
+    for (at, c) in text.char_indices() {
+        let is_wide = c.width().unwrap_or(0) > 1;
+        if !CLINGING.contains(c) && (may_break || (is_wide && at > 0)) {
+            return at;
+        }
+        end = at + c.len_utf8();
+        may_break = is_wide || c == ' ' || (may_break && CLINGING.contains(c));
+    }
+    end
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ struct Figures {
     interrupted: usize,
     rewinds: usize,
     voided: usize,
+    votes_before_the_kill: usize,
     votes_shown: usize,
     verdicts_shown: usize,
     ends: BTreeMap<String, usize>,
@@ -78,6 +79,10 @@ async fn what_was_shown_survives_kill_9_and_everything_ends() {
     println!("kill -9: {kills} kills, seed {seed}: {figures:?}");
     assert_eq!(figures.deliberations, figures.ends.values().sum::<usize>());
     assert!(
+        figures.votes_before_the_kill > 0,
+        "no vote was at stake: the moments are wrong"
+    );
+    assert!(
         figures.interrupted > 0,
         "no kill interrupted anything: the moments are wrong"
     );
@@ -115,7 +120,10 @@ impl Figures {
                 }
             }
             match &event.body {
-                Body::AgentComplete(..) => self.votes_shown += 1,
+                Body::AgentComplete(..) => {
+                    self.votes_shown += 1;
+                    self.votes_before_the_kill += usize::from(cursor.generation == 1);
+                }
                 Body::Complete(_) => self.verdicts_shown += 1,
                 _ => {}
             }
