@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Client, SAGES, type Sage } from '../stream/src/index.ts'
 import { launch, server, visit } from './browser.ts'
 import { CuttingProxy } from './proxy.ts'
-import { idOf, laneTexts, sceneButton, scenes, stored, untilOver } from './steps.ts'
+import { firstWords, idOf, laneTexts, sceneButton, scenes, stored, untilOver } from './steps.ts'
 
 let browser: Browser
 const url = server()
@@ -16,7 +16,7 @@ const same = (both: { sage: Sage; shown: string; stored: string }[]): void => {
   for (const { sage, shown, stored: kept } of both) expect(shown, sage).toBe(kept)
 }
 
-test.each(['en', 'ja'] as const)(
+test.concurrent.each(['en', 'ja'] as const)(
   'one click on a scene (%s): live tokens in three lanes, then a verdict',
   async (lang) => {
     const [scene] = await scenes(url, lang)
@@ -63,7 +63,7 @@ test.each(['en', 'ja'] as const)(
   },
 )
 
-test('a question of one’s own is answered honestly', async () => {
+test.concurrent('a question of one’s own is answered honestly', async () => {
   const { page, context, complaints } = await visit(browser, url)
   const question = 'Should <img src=x onerror=alert(1)> the harbour crane be replaced this year?'
   await page.getByRole('textbox').fill(question)
@@ -82,13 +82,13 @@ test('a question of one’s own is answered honestly', async () => {
   await context.close()
 })
 
-test('stop by the button and by Esc: what was said is kept', async () => {
-  const [scene] = await scenes(url, 'en')
+test.concurrent('stop by the button and by Esc: what was said is kept', async () => {
+  const scene = (await scenes(url, 'en')).at(-1)
   if (!scene) throw new Error('no scene')
   for (const how of ['button', 'Escape'] as const) {
     const { page, context } = await visit(browser, url)
     await sceneButton(page, scene).click()
-    await page.locator('.lane .prose').first().waitFor()
+    await firstWords(page)
     await page.waitForTimeout(300)
     if (how === 'button') await page.locator('.stop').click()
     else await page.keyboard.press('Escape')
@@ -100,8 +100,9 @@ test('stop by the button and by Esc: what was said is kept', async () => {
   }
 })
 
-test('reloads at random moments lose nothing and double nothing', async () => {
-  const [scene] = await scenes(url, 'ja')
+test.concurrent('reloads at random moments lose nothing and double nothing', async () => {
+  // A scene that no other test plays at the same time.
+  const scene = (await scenes(url, 'ja')).at(-1)
   if (!scene) throw new Error('no scene')
   const client = new Client({ base: url })
   const count = async (): Promise<number> => {
@@ -124,7 +125,7 @@ test('reloads at random moments lose nothing and double nothing', async () => {
   await context.close()
 })
 
-test('cuts and an outage are drawn, and the page goes on where it was', async () => {
+test.concurrent('cuts and an outage are drawn, and the page goes on where it was', async () => {
   const [, scene] = await scenes(url, 'en')
   if (!scene) throw new Error('no second scene')
   const proxy = new CuttingProxy(url)
@@ -132,7 +133,7 @@ test('cuts and an outage are drawn, and the page goes on where it was', async ()
   const { page, context } = await visit(browser, through)
   proxy.cuts = 4
   await sceneButton(page, scene).click()
-  await page.locator('.lane .prose').first().waitFor()
+  await firstWords(page)
   const before = await laneTexts(page)
   proxy.down = true
   proxy.cutNow()

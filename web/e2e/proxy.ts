@@ -64,17 +64,18 @@ export class CuttingProxy {
       return
     }
     this.cuts--
-    let left = 600 + Math.floor(Math.random() * 1800)
-    let frames = 0
+    let left = 500 + Math.floor(Math.random() * 1500)
+    let passed = false
     let done = false
     answer.on('data', (bytes: Buffer) => {
       if (done) return
-      if (bytes.length < left || frames === 0) {
-        if (bytes.includes('id: ')) frames++
-        left -= bytes.length
-        outgoing.write(bytes)
-        if (left > 0 || frames === 0) return
-      } else outgoing.write(bytes.subarray(0, left))
+      // The first event always passes; `left` decides from there.
+      const first = passed ? 0 : endOfFirstEvent(bytes)
+      passed ||= first > 0
+      const end = Math.max(left, passed ? first : bytes.length)
+      left -= bytes.length
+      outgoing.write(bytes.subarray(0, end))
+      if (bytes.length <= end) return
       done = true
       this.made++
       answer.destroy()
@@ -84,4 +85,11 @@ export class CuttingProxy {
     answer.on('end', () => outgoing.end())
     answer.on('error', () => outgoing.destroy())
   }
+}
+
+/** Where the first whole event in these bytes ends; 0 when none does. */
+function endOfFirstEvent(bytes: Buffer): number {
+  const id = bytes.indexOf('id: ')
+  const end = id < 0 ? -1 : bytes.indexOf('\n\n', id)
+  return end < 0 ? 0 : end + 2
 }

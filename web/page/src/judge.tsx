@@ -1,6 +1,6 @@
-import { sagesOf, type View } from '@magi/stream'
+import { sagesOf, type Sage, type View } from '@magi/stream'
 import { Chart } from './chart.tsx'
-import { LaneText } from './lane.tsx'
+import { LaneText, modelOf } from './lane.tsx'
 import { useWords } from './settings.tsx'
 import { Mark } from './shapes.tsx'
 import { VerdictCard } from './verdict.tsx'
@@ -27,9 +27,8 @@ export function Judge({ view, actions }: { view: View; actions: React.ReactNode 
               <Mark of="solomon" size={20} />
               <h2 id="judge-title">{words.judge.name}</h2>
               <p>{words.judge.role}</p>
-              {judge.model !== '' && (
-                <p className="lane-model">{`${judge.provider}:${judge.model}`}</p>
-              )}
+              <Order order={judge.order} />
+              <p className="lane-model">{modelOf(judge)}</p>
             </header>
             {judge.attempt > 0 ? (
               <LaneText
@@ -44,6 +43,22 @@ export function Judge({ view, actions }: { view: View; actions: React.ReactNode 
         )}
       </div>
     </div>
+  )
+}
+
+/** Who is Sage A, B and C in the judge's words: it does not know their names, the reader may. */
+function Order({ order }: { order: readonly Sage[] }) {
+  const words = useWords()
+  if (order.length === 0) return null
+  return (
+    <ul className="order" aria-label={words.judgeOrder}>
+      {order.map((sage, index) => (
+        <li key={sage}>
+          {words.judgeSees('ABC'.charAt(index))} <Mark of={sage} />
+          <span className="visually-hidden">{words.sages[sage].name}</span>
+        </li>
+      ))}
+    </ul>
   )
 }
 

@@ -5,7 +5,7 @@ import {
   type Sage,
   type SageLane,
 } from '@magi/stream'
-import { memo } from 'react'
+import { memo, type ReactNode } from 'react'
 import { Button, Disclosure, DisclosurePanel, Heading } from 'react-aria-components'
 import { ArrowDown, Chevron, Grow, Shrink } from './icons.tsx'
 import { Prose, useContentLang } from './prose.tsx'
@@ -54,8 +54,10 @@ export const Lane = memo(function Lane({ sage, lane, over, enlarged, onEnlarge }
           {enlarged ? <Shrink /> : <Grow />}
         </Button>
       </header>
-      <LaneText lane={lane} label={words.lane.text(name)} over={over} />
-      {lane.vote && <Vote vote={lane.vote} lane={lane} />}
+      <LaneText lane={lane} label={words.lane.text(name)} over={over}>
+        {lane.vote && <Grounds vote={lane.vote} text={lane.text} />}
+      </LaneText>
+      {lane.vote && <Vote vote={lane.vote} />}
       <Numbers lane={lane} />
     </section>
   )
@@ -80,10 +82,18 @@ function Status({ lane, over }: { lane: SageLane; over: boolean }) {
     : word[lane.state]
 }
 
+interface LaneTextProps {
+  lane: LaneView
+  label: string
+  over: boolean
+  /** What stands beneath the text, in the same scroll. */
+  children?: ReactNode
+}
+
 /** The scrolling text of a lane: earlier attempts and thinking folded away, prose open. */
-export function LaneText({ lane, label, over }: { lane: LaneView; label: string; over: boolean }) {
+export function LaneText({ lane, label, over, children }: LaneTextProps) {
   const words = useWords()
-  const tail = useTail(lane.text.length + lane.thinking.length)
+  const tail = useTail(lane.text.length + lane.thinking.length + (children ? 1 : 0))
   const writing = !over && lane.state === 'writing'
   return (
     <div className="lane-body">
@@ -110,6 +120,7 @@ export function LaneText({ lane, label, over }: { lane: LaneView; label: string;
         {lane.trouble && lane.state !== 'done' && (
           <p className="trouble">{troubleText(words, lane.trouble)}</p>
         )}
+        {children}
       </div>
       {!tail.pinned && tail.unseen > 0 && (
         <Button className="jump" onPress={tail.jump}>
@@ -127,7 +138,7 @@ interface FoldProps {
   title: string
   tone: string
   live?: boolean
-  children: React.ReactNode
+  children: ReactNode
 }
 
 /** Text that is there, but folded away until somebody wants it. */
@@ -150,19 +161,27 @@ export function confidenceOf(words: Words, value: number | null | undefined): st
   return `${words.verdict.confidenceWord(value)} (${Math.round(value * 100)} %)`
 }
 
-function Vote({ vote, lane }: { vote: AgentComplete; lane: SageLane }) {
+/** The seal at the foot of a lane. */
+function Vote({ vote }: { vote: AgentComplete }) {
+  const words = useWords()
+  return (
+    <div className="vote" data-kind={vote.decision}>
+      <Seal kind={vote.decision} small />
+      <span className="vote-confidence">
+        {words.verdict.confidence} {confidenceOf(words, vote.confidence)}
+      </span>
+    </div>
+  )
+}
+
+/** What the vote itself gives as its grounds, beneath the prose. */
+function Grounds({ vote, text }: { vote: AgentComplete; text: string }) {
   const words = useWords()
   const lang = useContentLang()
   // The reasoning of a vote that has none of its own is the prose, which stands above already.
-  const own = vote.reasoning.trim() !== '' && !lane.text.includes(vote.reasoning.trim())
+  const own = vote.reasoning.trim() !== '' && !text.includes(vote.reasoning.trim())
   return (
-    <div className="vote" data-kind={vote.decision}>
-      <div className="vote-head">
-        <Seal kind={vote.decision} small />
-        <span className="vote-confidence">
-          {words.verdict.confidence} {confidenceOf(words, vote.confidence)}
-        </span>
-      </div>
+    <div className="grounds" data-kind={vote.decision}>
       {vote.cause && <p className="vote-cause">{words.cause[vote.cause] ?? vote.cause}</p>}
       {own && (
         <p className="vote-reason" lang={lang}>
@@ -210,6 +229,10 @@ function Numbers({ lane }: { lane: SageLane }) {
     </footer>
   )
 }
+
+/** `provider:model`, or the provider alone where it has no models. */
+export const modelOf = (lane: LaneView): string =>
+  [lane.provider, lane.model].filter((part) => part !== '').join(':')
 
 /** Tokens written and read, marked where the vendor did not count them. */
 export function tokensOf(

@@ -99,6 +99,8 @@ export const en: Words = {
   },
   judgeWaits: (votes, of) => `Waiting for the sages: ${votes} of ${of} votes are in.`,
   judgeNotCalled: 'The judge was not called.',
+  judgeOrder: 'The judge sees no names',
+  judgeSees: (letter) => `Sage ${letter} =`,
 
   verdict: {
     title: 'Verdict',
@@ -213,7 +215,7 @@ export const en: Words = {
   seconds: (value) => (value < 60 ? `${value.toFixed(1)} s` : clock(value)),
   tokens: (value) => `${number.format(value)} tokens`,
   estimated: 'estimated',
-  cost: (usd) => `${usd.toFixed(usd < 0.1 ? 4 : 2)} USD`,
+  cost: (usd) => `${usd === 0 ? '0' : usd.toFixed(usd < 0.1 ? 4 : 2)} USD`,
   noCost: 'price not known',
   when: (at) => time.format(at),
 }

@@ -99,6 +99,8 @@ export const ja: Words = {
   },
   judgeWaits: (votes, of) => `賢者の投票を待っています(${of}票中 ${votes}票)。`,
   judgeNotCalled: '裁定は行われませんでした。',
+  judgeOrder: '裁定者には名前を伏せています',
+  judgeSees: (letter) => `賢者${letter} =`,
 
   verdict: {
     title: '評決',
@@ -216,7 +218,7 @@ export const ja: Words = {
   seconds: (value) => (value < 60 ? `${value.toFixed(1)}秒` : clock(value)),
   tokens: (value) => `${number.format(value)} トークン`,
   estimated: '推定',
-  cost: (usd) => `${usd.toFixed(usd < 0.1 ? 4 : 2)} 米ドル`,
+  cost: (usd) => `${usd === 0 ? '0' : usd.toFixed(usd < 0.1 ? 4 : 2)} 米ドル`,
   noCost: '価格不明',
   when: (at) => time.format(at),
 }

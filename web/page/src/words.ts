@@ -65,6 +65,8 @@ export interface Words {
   }
   judgeWaits: (votes: number, of: number) => string
   judgeNotCalled: string
+  judgeOrder: string
+  judgeSees: One
 
   verdict: {
     title: string
