@@ -4,9 +4,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use magi_event::Body;
+use magi_event::{Body, Status};
+use magi_model::Kind;
 
-use crate::script::check;
+use crate::script::{Script, check, last, play};
 
 macro_rules! scripts {
     ($($name:ident)*) => {
@@ -34,6 +35,8 @@ scripts! {
     judge_fails_classic
     judge_falls_back
     judge_overrules
+    judge_retried
+    judge_stalls
     judge_too_late
     left_alone
     max_tokens_repaired
@@ -113,5 +116,68 @@ async fn spans_make_one_tree() {
         }
         assert_eq!(roots, 1, "{name}");
         assert!(open.is_empty(), "{name}: {open:?}");
+    }
+}
+
+/// Every kind of failure, before and after the first token, of a sage and of the judge: it is told
+/// by its name, tried again exactly when that may help, and nobody else is touched.
+#[tokio::test(start_paused = true)]
+async fn every_failure_in_every_phase() {
+    const FINE: &str = "text Well. | vote APPROVED";
+    for kind in [
+        Kind::Throttled,
+        Kind::Overloaded,
+        Kind::Unauthorised,
+        Kind::NotFound,
+        Kind::BadRequest,
+        Kind::Filtered,
+        Kind::Truncated,
+        Kind::Malformed,
+        Kind::Network,
+        Kind::Timeout,
+    ] {
+        for spoke in [false, true] {
+            for who in ["melchior", "solomon"] {
+                let begun = if spoke { "text I begin | " } else { "" };
+                let fails = format!("{who}: +0.1 {begun}fail {}\n", kind.code()).repeat(4);
+                let mut text = format!("caspar: {FINE}\nbalthasar: {FINE}\n{fails}");
+                if who == "melchior" {
+                    text.push_str("solomon: verdict APPROVED");
+                } else {
+                    text.push_str(&format!("melchior: {FINE}"));
+                }
+                let played = play(&Script::read(&text)).await;
+                let errors: Vec<_> = played
+                    .log
+                    .iter()
+                    .filter_map(|(_, event)| match &event.body {
+                        Body::AgentError(_, error) | Body::JudgeError(error) => Some(error),
+                        _ => None,
+                    })
+                    .collect();
+                let attempts = match (kind.is_retryable(), spoke) {
+                    (false, _) => 1,
+                    (true, true) => 2,
+                    (true, false) => 3,
+                };
+                let what = format!("{kind:?}, spoke {spoke}, {who}");
+                assert_eq!(errors.len(), attempts, "{what}");
+                assert!(
+                    errors.iter().all(|error| error.code == kind.code()),
+                    "{what}"
+                );
+                assert!(
+                    errors.iter().rev().skip(1).all(|error| error.retryable),
+                    "{what}"
+                );
+                assert!(!errors.last().unwrap().retryable, "{what}");
+                let Body::Complete(complete) = last(&played.log) else {
+                    panic!("{what}")
+                };
+                assert_eq!(complete.status, Status::Degraded, "{what}");
+                assert_eq!(complete.missing.len(), 1, "{what}");
+                assert_eq!(complete.missing[0].agent.name(), who);
+            }
+        }
     }
 }

@@ -3,7 +3,8 @@
 #![cfg(test)]
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt, ready};
@@ -17,6 +18,8 @@ use magi_log::{
 pub(crate) struct Faulty {
     store: Arc<MemoryStore>,
     down: Arc<AtomicBool>,
+    /// How long a write takes, in milliseconds.
+    slow: Arc<AtomicU64>,
 }
 
 impl Faulty {
@@ -24,11 +27,17 @@ impl Faulty {
         Faulty {
             store: Arc::new(store),
             down: Arc::new(AtomicBool::new(false)),
+            slow: Arc::new(AtomicU64::new(0)),
         }
     }
 
     pub(crate) fn set_down(&self, down: bool) {
         self.down.store(down, Ordering::SeqCst);
+    }
+
+    pub(crate) fn set_slow(&self, write: Duration) {
+        let ms = u64::try_from(write.as_millis()).unwrap();
+        self.slow.store(ms, Ordering::SeqCst);
     }
 
     pub(crate) fn is_down(&self) -> bool {
@@ -54,7 +63,14 @@ impl Store for Faulty {
     }
 
     fn write(&self, write: Arc<Write>) -> BoxFuture<'_, Result<(), Error>> {
-        self.guard(|store| store.write(write))
+        let wait = Duration::from_millis(self.slow.load(Ordering::SeqCst));
+        async move {
+            if !wait.is_zero() {
+                tokio::time::sleep(wait).await;
+            }
+            self.guard(|store| store.write(write)).await
+        }
+        .boxed()
     }
 
     fn head(&self, id: DeliberationId) -> BoxFuture<'_, Result<Head, Error>> {

@@ -350,7 +350,17 @@ pub(crate) struct House {
 impl House {
     /// Builds an engine over a store on which the scripted models answer for `script`.
     pub(crate) fn over(store: &MemoryStore, seed: u64, lines: Lines) -> House {
-        House::build(store, Env::seeded(seed), lines)
+        House::build(store, Env::seeded(seed), lines, Options::default())
+    }
+
+    /// Builds an engine whose logs keep little in memory, on a store of its own.
+    pub(crate) fn tight(unstored_bytes: usize, text: &str) -> House {
+        let options = Options {
+            unstored_bytes,
+            ..Options::default()
+        };
+        let lines = Script::read(text).lines;
+        House::build(&MemoryStore::new(), Env::seeded(1), lines, options)
     }
 
     /// Builds another engine on the same store and clock, as another process is.
@@ -359,14 +369,19 @@ impl House {
             clock: Arc::clone(&self.env.clock),
             ..Env::seeded(seed)
         };
-        House::build(&self.store, env, Script::read(text).lines)
+        House::build(
+            &self.store,
+            env,
+            Script::read(text).lines,
+            Options::default(),
+        )
     }
 
-    fn build(store: &MemoryStore, env: Env, lines: Lines) -> House {
+    fn build(store: &MemoryStore, env: Env, lines: Lines, options: Options) -> House {
         let model = Scripted::new("script", lines);
         let own = env.clone();
         let fault = Faulty::over(store.peer());
-        let logs = Logs::new(Arc::new(fault.clone()), env.clone(), Options::default());
+        let logs = Logs::new(Arc::new(fault.clone()), env.clone(), options);
         let settings = CouncilPatch::default().with_model(&"script:one".parse().unwrap());
         let engine = Engine::new(Rooms {
             logs,

@@ -402,3 +402,28 @@ async fn an_owner_whose_lease_lapsed_gives_way() {
     assert!(owner.model.calls().len() <= 4);
     assert_eq!(owner.read(id).await.unwrap(), log);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_store_is_nobodys_silence() {
+    // Every write takes 4 s and hardly anything may wait for it, so the sages wait for room; their
+    // deadline for silence is 2 s and must not run meanwhile.
+    let words = "text word | +0.5 ".repeat(12);
+    let mut text = String::new();
+    for sage in Sage::ALL {
+        text.push_str(&format!("{sage}: {words}vote APPROVED\n"));
+    }
+    text.push_str("solomon: verdict APPROVED");
+    let house = House::tight(2_000, &text);
+    house.fault.set_slow(Duration::from_secs(4));
+    let deadlines = json!({"idle": 2, "sage_total": 600, "whole": 900});
+    let body = json!({"question": "Q?", "council": {"deadlines": deadlines}});
+    let id = ask(&house, body).await.unwrap().id;
+    let log = house.read(id).await.unwrap();
+    check_log(&log, CheckMode::Reader, true);
+    assert!(matches!(last(&log), Body::Complete(complete) if complete.status == Status::Completed));
+    let late = log
+        .iter()
+        .any(|(_, event)| matches!(event.body, Body::AgentTimeout(..)));
+    assert!(!late);
+    assert_eq!(house.model.calls().len(), 4, "nothing was restarted");
+}
