@@ -48,6 +48,7 @@ pub(super) fn write(connection: &Connection, owner: &str, write: &Write) -> Resu
         let sql = "UPDATE deliberations SET owner = ?2, generation = ?3 WHERE id = ?1";
         execute(connection, sql, params![id, owner, write.generation]).map_err(failed)?;
         lease(connection, owner, write.lease_until).map_err(failed)?;
+        forget_owners(connection, write.lease_until).map_err(failed)?;
     }
     for (field, text) in &write.change.texts {
         index(connection, at.number, *field, text).map_err(failed)?;
@@ -262,6 +263,14 @@ fn lease(connection: &Connection, owner: &str, until: Timestamp) -> rusqlite::Re
     let sql = "INSERT INTO owners VALUES (?1, ?2) \
                ON CONFLICT DO UPDATE SET lease_until = excluded.lease_until";
     execute(connection, sql, params![owner, until.as_millis()])
+}
+
+/// Forgets the owners of the past: those who own nothing and whose lease ended a day ago.
+fn forget_owners(connection: &Connection, now: Timestamp) -> rusqlite::Result<usize> {
+    const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+    let sql = "DELETE FROM owners WHERE lease_until < ?1 AND NOT EXISTS \
+               (SELECT 1 FROM deliberations WHERE deliberations.owner = owners.owner)";
+    execute(connection, sql, [now.plus_millis(-DAY_MS).as_millis()])
 }
 
 /// Gives a log up, if it is still this owner's.

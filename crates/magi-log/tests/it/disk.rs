@@ -165,6 +165,26 @@ async fn a_deleted_question_is_in_no_file() {
     assert_eq!(logs.events(id(2)).await.unwrap().len(), 11);
 }
 
+#[tokio::test(start_paused = true)]
+async fn owners_of_the_past_are_forgotten_and_those_of_unfinished_logs_are_not() {
+    let place = Place::disk();
+    let owners = || {
+        let count = "SELECT count(*) FROM owners";
+        database(&place).query_row(count, [], |row| row.get::<_, i64>(0))
+    };
+    let (first, second) = (place.logs(), place.logs());
+    whole(&first, new(1)).await;
+    let _unfinished = opened(&second, 2).await;
+    second.abandon();
+    assert_eq!(owners(), Ok(2));
+    // The test's clock stands at the first lease; a later one comes with a later clock.
+    let later = "UPDATE owners SET lease_until = lease_until - 90000000";
+    database(&place).execute(later, []).unwrap();
+    let _third = opened(&place.logs(), 3).await;
+    assert_eq!(owners(), Ok(2));
+    assert!(!place.logs().unfinished().await.unwrap()[0].owner_alive);
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn the_folder_is_its_owners_alone() {
