@@ -4,6 +4,7 @@
 .PHONY: help run test check test-outside bench page
 
 WEB := npm --prefix web --no-audit --no-fund
+BUILD := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),$(CURDIR)/target)
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-14s %s\n", $$1, $$2}'
@@ -18,7 +19,7 @@ test: ## run every test of the project, in a real browser too
 	$(WEB) ci
 	$(WEB) test
 	cargo build --locked --package magi
-	$(WEB) run e2e
+	MAGI_BIN=$(BUILD)/debug/magi $(WEB) run e2e
 
 check: ## formatting, lints, generated files, the shape of the house
 	@scripts/need rust node
@@ -31,6 +32,7 @@ check: ## formatting, lints, generated files, the shape of the house
 test-outside: ## prove the wires against other people's servers and clients; the long runs
 	@scripts/need rust python
 	tests/outside/run.sh
+	MAGI_CUTS=1000 MAGI_KILLS=100 cargo test --locked --package magi --test e2e -- --nocapture cuts kill
 
 bench: ## measure: tokens beside a bare fan-out, memory, start
 	@scripts/need rust

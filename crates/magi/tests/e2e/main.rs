@@ -1,5 +1,7 @@
 //! Whole processes over real sockets: the binary, fake vendors, cuts, kills.
 
+#![cfg(test)]
+
 mod cli;
 mod cuts;
 mod kill;

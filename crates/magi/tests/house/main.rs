@@ -1,4 +1,6 @@
 //! Tests of the whole house.
 
+#![cfg(test)]
+
 mod arrows;
 mod shape;
