@@ -12,6 +12,8 @@ use serde_json::{Map, Value};
 use crate::answer::Json;
 use crate::app::App;
 use crate::deliberations::deliberation;
+use crate::dialects::Fold;
+use crate::dialects::native::Native;
 use crate::export::{Format, Record};
 use crate::intake;
 use crate::problem::Problem;
@@ -301,8 +303,10 @@ async fn record(app: &App, id: DeliberationId, format: Format) -> Result<String,
 async fn lines(app: &App, id: DeliberationId) -> Result<String, Problem> {
     let mut text = String::new();
     for event in app.logs.events(id).await? {
-        text.push_str(&String::from_utf8(event.to_json()).unwrap_or_default());
-        text.push('\n');
+        for line in Native.step(&event) {
+            text.push_str(&line);
+            text.push('\n');
+        }
     }
     Ok(text)
 }

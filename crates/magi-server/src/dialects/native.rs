@@ -1,5 +1,5 @@
 //! `native`: the events as they are, one frame each. The log has encoded them once already, so a
-//! reader of this dialect never needs this fold; it stands here for those who have only the event.
+//! stream in this dialect sends its bytes; this fold is for a record, which has only the events.
 
 use magi_event::Event;
 

@@ -1,10 +1,13 @@
 //! Random cuts: nothing is lost, doubled or put in another order.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use magi_event::Cursor;
 use magi_event::check::{Checker, Mode};
 use magi_event::sse::Decoder;
-use magi_event::{Cursor, DeliberationId};
+use magi_log::SqliteStore;
+use magi_server::Config;
 use serde_json::json;
 
 use crate::house;
@@ -12,12 +15,26 @@ use crate::model::speaks;
 use crate::wire::{Wire, cursor_of, event_of};
 
 const SEED: u64 = 20_261_123;
+
+/// The cuts where nobody asks for more with `MAGI_CUTS`.
 const CUTS: usize = 100;
 
-/// Reads one connection until so many bytes have come, as a reader does who is then cut.
-async fn read(wire: &Wire, id: &str, after: &str, most: usize) -> (Vec<u8>, bool) {
-    let path = format!("/v1/deliberations/{id}/events");
-    let request = wire.request("GET", &path).header("last-event-id", after);
+/// One connection through one of the two doors, left as soon as so many bytes have come: what was
+/// under way is lost, as on a network that breaks. Tells whether the stream ended by itself.
+async fn read(wire: &Wire, after: Cursor, is_action: bool, most: usize) -> (Vec<u8>, bool) {
+    let id = after.deliberation;
+    let place = if after.seq == 0 {
+        "0".to_owned()
+    } else {
+        after.to_string()
+    };
+    let request = if is_action {
+        let body = json!({ "action": "events", "id": id, "after": place });
+        wire.posting("/invocations", &body)
+    } else {
+        wire.request("GET", &format!("/v1/deliberations/{id}/events"))
+            .header("last-event-id", place)
+    };
     let mut response = request.send().await.unwrap();
     if response.status().as_u16() == 204 {
         return (Vec::new(), true);
@@ -34,24 +51,22 @@ async fn read(wire: &Wire, id: &str, after: &str, most: usize) -> (Vec<u8>, bool
 }
 
 #[tokio::test]
-async fn a_hundred_random_cuts_lose_double_and_reorder_nothing() {
+async fn random_cuts_lose_double_and_reorder_nothing() {
+    let wanted = std::env::var("MAGI_CUTS").map_or(CUTS, |text| text.parse().unwrap());
     let mut random = fastrand::Rng::with_seed(SEED);
-    let house = house::start(speaks(60, Duration::from_millis(1))).await;
+    let folder = tempfile::tempdir().unwrap();
+    let store = Arc::new(SqliteStore::open(folder.path()).unwrap());
+    let answer = speaks(60, Duration::from_millis(1));
+    let house = house::start_with(store, answer, Config::default()).await;
     let (mut cuts, mut deliberations, mut events) = (0, 0, 0);
-    while cuts < CUTS {
+    while cuts < wanted {
         deliberations += 1;
         let id = house.wire.ask(&json!({ "question": "Should we?" })).await;
         let mut checker = Checker::new(Mode::Reader);
-        let parsed: DeliberationId = id.parse().unwrap();
-        let mut last = Cursor::start(parsed);
+        let mut last = Cursor::start(id.parse().unwrap());
         loop {
-            let after = if last.seq == 0 {
-                "0".to_owned()
-            } else {
-                last.to_string()
-            };
-            let most = random.usize(1..6_000);
-            let (bytes, ended) = read(&house.wire, &id, &after, most).await;
+            let (is_action, most) = (random.bool(), random.usize(1..6_000));
+            let (bytes, ended) = read(&house.wire, last, is_action, most).await;
             let mut decoder = Decoder::new(1 << 20);
             decoder
                 .push(&bytes, |message| {
