@@ -53,6 +53,7 @@ export function Composer({ draft, onDraft, onAsk }: ComposerProps) {
   return (
     <Form
       className="composer"
+      validationBehavior="aria"
       onSubmit={(event) => {
         event.preventDefault()
         convene()

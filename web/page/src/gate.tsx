@@ -54,6 +54,7 @@ function TokenForm({ wrong, onToken }: { wrong: boolean; onToken: () => void }) 
       <p className="intro">{words.why}</p>
       <Form
         className="composer"
+        validationBehavior="aria"
         onSubmit={(event) => {
           event.preventDefault()
           token.write(value.trim())

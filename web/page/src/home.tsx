@@ -121,7 +121,7 @@ function Scenes({ client, onAsk }: { client: Client; onAsk: (question: Question)
               <span className="scene-play">
                 <Play />
               </span>
-              <span className="visually-hidden">{words.scenes.play}</span>
+              <span className="visually-hidden">{words.scenes.play} </span>
               <span lang={scene.lang}>{scene.question}</span>
               <span className="scene-lang">{scene.lang === 'ja' ? '日本語' : 'English'}</span>
             </Button>

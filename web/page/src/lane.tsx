@@ -222,9 +222,7 @@ function Numbers({ lane }: { lane: SageLane }) {
   }
   return (
     <footer className="lane-foot">
-      <span className="lane-model">
-        {lane.model === '' ? '' : `${lane.provider}:${lane.model}`}
-      </span>
+      <span className="lane-model">{modelOf(lane)}</span>
       <span className="lane-numbers">{parts.join(' · ')}</span>
     </footer>
   )
