@@ -24,9 +24,6 @@ echo "outside: installed after $((SECONDS - began)) s" >&2
 cargo build --locked --package magi-emulator --package magi
 echo "outside: built after $((SECONDS - began)) s" >&2
 
-MAGI_CUTS=1000 cargo test --locked --package magi-server --test it cuts -- --nocapture
-echo "outside: cut a thousand times after $((SECONDS - began)) s" >&2
-
 export MAGI_BIN=$build/debug/magi MAGI_EMULATOR_BIN=$build/debug/magi-emulator
 exec timeout --signal=INT 600 "$room/venv/bin/python" -m pytest -p no:cacheprovider \
   --durations=5 tests/outside "$@"

@@ -249,7 +249,13 @@ impl Streaming {
             (Words::Folded { fold, after }, entries) => {
                 let mut bytes = BytesMut::new();
                 for entry in entries {
-                    let Ok(event) = entry.event() else { continue };
+                    let event = match entry.event() {
+                        Ok(event) => event,
+                        Err(error) => {
+                            tracing::error!(cursor = %entry.cursor, %error, "an event does not read");
+                            continue;
+                        }
+                    };
                     let texts = fold.step(&event);
                     if entry.cursor > *after {
                         bytes.extend_from_slice(&frames(entry.cursor, &texts));

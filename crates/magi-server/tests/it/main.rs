@@ -11,8 +11,6 @@ mod asks;
 mod bad;
 mod cuts;
 mod doors;
-/// A store that can be taken down, the same that the council is tried with.
-#[path = "../../../magi-council/tests/it/faulty.rs"]
 mod faulty;
 mod house;
 mod invocations;

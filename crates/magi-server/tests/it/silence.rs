@@ -4,35 +4,49 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
+use futures_util::{StreamExt, stream};
 use http::Request;
 use http_body_util::BodyExt;
-use magi_event::sse;
+use magi_event::{Agent, Sage, sse};
 use magi_log::{Env, MemoryStore};
+use magi_model::{Call, Chunk};
 use magi_server::{Config, Server};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use crate::house;
-use crate::model::{never_ends, speaks};
+use crate::model::{Answer, never_ends, speaks};
 
 fn asking() -> Request<Body> {
+    posting(&json!({ "question": "Should we?" }))
+}
+
+fn posting(body: &Value) -> Request<Body> {
     Request::post("/v1/deliberations")
         .header("host", "localhost")
         .header("content-type", "application/json")
         .header("accept", "text/event-stream")
-        .body(Body::from(json!({ "question": "Should we?" }).to_string()))
+        .body(Body::from(body.to_string()))
         .unwrap()
 }
 
 async fn body(heartbeat: Duration) -> (Body, CancellationToken) {
-    let rooms = house::rooms(Arc::new(MemoryStore::new()), never_ends(), Env::seeded(1));
+    answered(asking(), never_ends(), heartbeat).await
+}
+
+async fn answered(
+    request: Request<Body>,
+    answer: Answer,
+    heartbeat: Duration,
+) -> (Body, CancellationToken) {
+    let rooms = house::rooms(Arc::new(MemoryStore::new()), answer, Env::seeded(1));
     let mut config = Config::default();
     config.heartbeat = heartbeat;
     let stop = CancellationToken::new();
     let server = Server::new(rooms, config, stop.clone()).unwrap();
-    let response = server.router().oneshot(asking()).await.unwrap();
+    let response = server.router().oneshot(request).await.unwrap();
     (response.into_body(), stop)
 }
 
@@ -75,6 +89,44 @@ async fn with_a_heartbeat_of_zero_there_is_none() {
     let text = String::from_utf8(bytes).unwrap();
     assert!(text.starts_with("retry: 1000\n\n"));
     assert!(!text.contains(": hb"), "{text}");
+}
+
+/// CASPAR has the floor and says no more; the others speak once a second.
+fn kept_back() -> Answer {
+    Arc::new(|call: Call| {
+        let has_floor = call.about.agent == Agent::Sage(Sage::Caspar);
+        let begins = stream::iter([Ok(Chunk::Accepted)]);
+        if has_floor {
+            let word = stream::iter([Ok(Chunk::Text("First. ".to_owned()))]);
+            return begins.chain(word).chain(stream::pending()).boxed();
+        }
+        let words = stream::iter(0..30).then(|at| async move {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            Ok(Chunk::Text(format!("word{at} ")))
+        });
+        begins.chain(words).chain(stream::pending()).boxed()
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dialect_that_keeps_text_back_is_not_silent() {
+    let body = json!({ "question": "Should we?", "dialect": "chunks" });
+    let heartbeat = Duration::from_secs(2);
+    let (mut body, _stop) = answered(posting(&body), kept_back(), heartbeat).await;
+    let began = Instant::now();
+    let mut last = began;
+    let mut beats = 0;
+    while began.elapsed() < Duration::from_secs(12) {
+        let bytes = body.frame().await.unwrap().unwrap().into_data().unwrap();
+        assert!(
+            last.elapsed() < Duration::from_millis(2_002),
+            "{:?}",
+            last.elapsed()
+        );
+        beats += usize::from(bytes == sse::HEARTBEAT);
+        last = Instant::now();
+    }
+    assert!(beats >= 4, "{beats}");
 }
 
 #[tokio::test]
