@@ -73,6 +73,31 @@ async fn with_a_token_the_page_is_open_and_all_else_asks_for_it() {
 }
 
 #[tokio::test]
+async fn a_door_that_keeps_nothing_takes_no_key() {
+    let mut config = Config::default();
+    config.has_store = false;
+    let house = house(config).await;
+    let body = json!({ "question": "Should we?", "idempotency_key": "k" });
+    let refused = house.wire.post("/v1/deliberations", &body).await;
+    let problem = refused.json();
+    assert_eq!(
+        (refused.status, &problem["code"]),
+        (400, &json!("unsupported"))
+    );
+    assert_eq!(problem["field"], "idempotency_key");
+    let can = json!({ "action": "capabilities" });
+    let can = house.wire.post("/invocations", &can).await.json();
+    assert!(
+        !can["capabilities"]
+            .as_array()
+            .unwrap()
+            .contains(&json!("history"))
+    );
+    assert_eq!(house.engine.n_running(), 0);
+    house.shut().await;
+}
+
+#[tokio::test]
 async fn a_connection_that_says_nothing_is_closed() {
     let mut config = Config::default();
     config.header_timeout = Duration::from_millis(50);

@@ -22,9 +22,10 @@ async fn readers_go_on_with_the_next_process() {
         Config::default(),
     );
     let first = first.await;
+    let body = json!({ "question": "Should we?", "idempotency_key": "k" });
     let asking = first
         .wire
-        .posting("/v1/deliberations", &json!({ "question": "Should we?" }))
+        .posting("/v1/deliberations", &body)
         .header("accept", "text/event-stream");
     let mut stream = first.wire.stream(asking).await;
     let mut seen: Vec<(Cursor, Event)> = Vec::new();
@@ -67,6 +68,12 @@ async fn readers_go_on_with_the_next_process() {
     assert!(
         seen.iter()
             .any(|(_, event)| matches!(event.body, Body::Rewind(_)))
+    );
+    // The key is remembered across processes.
+    let again = second.wire.post("/v1/deliberations", &body).await;
+    assert_eq!(
+        (again.status, again.json()["id"].as_str()),
+        (200, Some(id.as_str()))
     );
     second.shut().await;
 }
