@@ -176,3 +176,16 @@ fn a_repair_asks_for_the_vote_alone() {
     assert_eq!(empty.messages.len(), 1);
     assert!(empty.messages[0].text.contains(&call.about.tag));
 }
+
+#[test]
+fn a_model_reads_the_reasoning_before_the_decision() {
+    for tool in [
+        schema::cast_vote(Lang::En),
+        schema::give_verdict(Lang::Ja, &['A', 'B']),
+    ] {
+        let text = tool.parameters.to_string();
+        let reasoning = text.find(r#""reasoning":"#).unwrap();
+        let decision = text.find(r#"decision":{"#).unwrap();
+        assert!(reasoning < decision, "{text}");
+    }
+}
