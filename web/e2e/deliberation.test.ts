@@ -43,7 +43,7 @@ test.concurrent.each(['en', 'ja'] as const)(
     await sceneButton(page, scene).click()
     await page.locator('.band[data-mode=rehearsal]').waitFor()
     const band = await page.locator('.band[data-mode=rehearsal]').textContent()
-    expect(band).toMatch(/REHEARSAL.*予行/)
+    expect(band).toMatch(/REHEARSAL.*リハーサル/)
     const { view, both } = await untilOver(page, url)
     same(both)
     const { grown, spoken } = await page.evaluate(() => {

@@ -37,7 +37,15 @@ export function Deliberation({ room, client, onAskAgain, onFollow }: Deliberatio
       <ModeBand shown={shown} />
       <header className="question-head">
         <div>
-          <h1 lang={view.lang}>{question === '' && empty ? words.connection.failed : question}</h1>
+          <h1 lang={view.lang}>
+            {question === '' && empty ? words.connection.failed : shortened(question)}
+          </h1>
+          {shortened(question) !== question && (
+            <details className="context">
+              <summary>{words.wholeQuestion}</summary>
+              <p lang={view.lang}>{question}</p>
+            </details>
+          )}
           {view.context !== undefined && (
             <details className="context">
               <summary>{words.context}</summary>
@@ -95,6 +103,15 @@ export function Deliberation({ room, client, onAskAgain, onFollow }: Deliberatio
   )
 }
 
+/** The longest question that stands as a heading, in characters. */
+const HEADING = 240
+
+/** A long question does not push the lanes off the screen. */
+const shortened = (question: string): string => {
+  const characters = [...question]
+  return characters.length > HEADING ? `${characters.slice(0, HEADING).join('')} …` : question
+}
+
 /** What the door of this deliberation cannot do is not offered. */
 const can = (view: View, what: string): boolean =>
   view.id === undefined || view.capabilities.includes(what)
@@ -128,7 +145,7 @@ function ModeBand({ shown }: { shown: Shown }) {
       {rehearsal && (
         <p className="band" data-mode="rehearsal">
           <strong>
-            <span lang="en">REHEARSAL</span> <span lang="ja">予行</span>
+            <span lang="en">REHEARSAL</span> <span lang="ja">リハーサル</span>
           </strong>{' '}
           {mode.rehearsalNote}
         </p>

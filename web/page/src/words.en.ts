@@ -11,6 +11,7 @@ export const en: Words = {
     'Three sages weigh your question apart from each other and at the same time. Their votes are counted, and a judge weighs their arguments.',
   question: 'Your question',
   questionHint: 'Move billing to the new database in December?',
+  wholeQuestion: 'The whole question',
   context: 'Context',
   contextHint: 'Facts, numbers, notes: anything the sages should know.',
   addContext: 'Add context',

@@ -11,6 +11,7 @@ export const ja: Words = {
     '三人の賢者が、互いの答えを見ずに同時に考えます。票はプログラムが数え、裁定者が論拠を吟味して評決を述べます。',
   question: '問い',
   questionHint: '12月に課金システムを新しいデータベースへ移行すべきか?',
+  wholeQuestion: '問いの全文',
   context: '背景',
   contextHint: '事実、数字、メモなど、賢者に知っておいてほしいこと。',
   addContext: '背景を加える',
@@ -40,14 +41,14 @@ export const ja: Words = {
     enter: '開く',
   },
   answers: {
-    rehearsal: 'いまは予行が答えます(用意された台本。モデルは使いません)。',
+    rehearsal: 'いまはリハーサルが答えます(用意された台本。モデルは使いません)。',
     rehearsalHow: 'モデルをつなぐには、環境変数をひとつ設定して起動し直します。例:',
     models: (list) => `回答するモデル: ${list}`,
     unknown: '何が回答するかをサーバーから取得できませんでした。',
   },
 
   scenes: {
-    title: '予行を見る',
+    title: 'リハーサルを見る',
     note: '用意された台本をその場で上演します。アカウントもモデルも費用も要りません。',
     play: '次の場面を上演:',
     none: 'このサーバーには台本がありません。',
@@ -60,7 +61,7 @@ export const ja: Words = {
     more: 'さらに古い記録を表示',
   },
   mode: {
-    rehearsal: '予行',
+    rehearsal: 'リハーサル',
     rehearsalNote: 'この答えはあらかじめ書かれた台本です。モデルには問い合わせていません。',
     replay: '再生',
     replayNote: '実際にあった審議を再生しています。新たな問い合わせはしていません。',
@@ -95,7 +96,7 @@ export const ja: Words = {
     text: (name) => `${name} の発言`,
     choose: '表示する賢者',
     nothingSaid: '発言はありませんでした。',
-    firstWord: (time) => `初語 ${time}`,
+    firstWord: (time) => `最初の言葉まで ${time}`,
   },
   judgeWaits: (votes, of) => `賢者の投票を待っています(${of}票中 ${votes}票)。`,
   judgeNotCalled: '裁定は行われませんでした。',

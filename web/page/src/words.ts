@@ -13,6 +13,7 @@ export interface Words {
   intro: string
   question: string
   questionHint: string
+  wholeQuestion: string
   context: string
   contextHint: string
   addContext: string
