@@ -92,7 +92,7 @@ fn line(row: &Row, lang: Lang) -> String {
     let day = row.created_at.to_string();
     let day = day.get(..16).unwrap_or(&day).replace('T', " ");
     let mark = if row.facts.mode == Some(magi_event::Mode::Rehearsal) {
-        lang.pick(" [REHEARSAL]", " [予行]")
+        lang.pick(" [REHEARSAL]", " [リハーサル]")
     } else {
         ""
     };

@@ -42,7 +42,7 @@ pub(crate) fn text(snapshot: &Snapshot, lang: Lang) -> String {
 pub(crate) const fn rehearsal_mark(lang: Lang) -> &'static str {
     lang.pick(
         "REHEARSAL: written scenes, no model was asked",
-        "予行 REHEARSAL: 台本による再演です。モデルには問い合わせていません",
+        "リハーサル REHEARSAL: 台本による再演です。モデルには問い合わせていません",
     )
 }
 

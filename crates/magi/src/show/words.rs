@@ -72,7 +72,10 @@ pub(crate) const fn final_seal(decision: FinalDecision) -> &'static str {
 pub(crate) const fn cause(lang: Lang, cause: Cause) -> &'static str {
     match cause {
         Cause::Own => lang.pick("by its own choice", "自らの判断による棄権"),
-        Cause::Rehearsal => lang.pick("rehearsal: no model is connected", "予行（モデル未接続）"),
+        Cause::Rehearsal => lang.pick(
+            "rehearsal: no model is connected",
+            "リハーサル（モデル未接続）",
+        ),
         Cause::Refused => lang.pick("the model refused to answer", "モデルが回答を拒否"),
         Cause::Failed => lang.pick("the model call failed", "モデル呼び出しの失敗"),
         Cause::Timeout => lang.pick("out of time", "時間切れ"),
