@@ -93,7 +93,7 @@ interface LaneTextProps {
 /** The scrolling text of a lane: earlier attempts and thinking folded away, prose open. */
 export function LaneText({ lane, label, over, children }: LaneTextProps) {
   const words = useWords()
-  const tail = useTail(lane.text.length + lane.thinking.length + (children ? 1 : 0))
+  const tail = useTail()
   const writing = !over && lane.state === 'writing'
   return (
     <div className="lane-body">
@@ -117,7 +117,7 @@ export function LaneText({ lane, label, over, children }: LaneTextProps) {
         {lane.text === '' && over && lane.thinking === '' && (
           <p className="muted">{words.lane.nothingSaid}</p>
         )}
-        {lane.trouble && lane.state !== 'done' && (
+        {lane.trouble && lane.state !== 'done' && !children && (
           <p className="trouble">{troubleText(words, lane.trouble)}</p>
         )}
         {children}

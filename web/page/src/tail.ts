@@ -1,4 +1,4 @@
-import { useEffect, useLayoutEffect, useRef, useState, type RefObject } from 'react'
+import { useEffect, useRef, useState, type RefObject } from 'react'
 
 /** Within this many pixels of the end counts as the end. */
 const END = 3
@@ -18,7 +18,7 @@ export interface Tail {
  * upwards release it at once; only reaching the end by hand, or the button, pins it again. Growth
  * alone never does.
  */
-export function useTail(length: number): Tail {
+export function useTail(): Tail {
   const ref = useRef<HTMLDivElement>(null)
   const [pinned, setPinned] = useState(true)
   const [unseen, setUnseen] = useState(0)
@@ -36,28 +36,25 @@ export function useTail(length: number): Tail {
     const scrolled = (): void => {
       if (!pin.current && gestures.recent() && atEnd(box)) set(true)
     }
-    // A vote that appears beneath makes the box smaller: the end stays in sight.
-    const sizes =
-      typeof ResizeObserver === 'undefined'
-        ? undefined
-        : new ResizeObserver(() => {
-            if (pin.current) box.scrollTop = box.scrollHeight
-          })
+    const follow = (): void => {
+      if (pin.current) box.scrollTop = box.scrollHeight
+      else setUnseen(linesBelow(box))
+    }
+    follow()
+    // Whatever grows, text or an attempt or a vote's grounds, it is followed before it is painted.
+    const growth = new MutationObserver(follow)
+    growth.observe(box, { childList: true, subtree: true, characterData: true })
+    // A seal that appears beneath makes the box smaller: the end stays in sight.
+    const sizes = typeof ResizeObserver === 'undefined' ? undefined : new ResizeObserver(follow)
     sizes?.observe(box)
     box.addEventListener('scroll', scrolled, { passive: true })
     return () => {
+      growth.disconnect()
       sizes?.disconnect()
       gestures.stop()
       box.removeEventListener('scroll', scrolled)
     }
   }, [])
-
-  useLayoutEffect(() => {
-    const box = ref.current
-    if (!box) return
-    if (pin.current) box.scrollTop = box.scrollHeight
-    else setUnseen(linesBelow(box))
-  }, [length])
 
   const jump = (): void => {
     const box = ref.current
@@ -107,6 +104,10 @@ function followGestures(box: HTMLElement, up: () => void) {
     // A press on the box itself, not on its text, is the scroll bar.
     if (event.target === box) dragged = box.scrollTop
   }
+  // Whoever unfolds something in the text wants to read it there.
+  const click = (event: MouseEvent): void => {
+    if (event.target instanceof Element && event.target.closest('button')) up()
+  }
   const pointerUp = (): void => {
     dragged = undefined
   }
@@ -122,6 +123,7 @@ function followGestures(box: HTMLElement, up: () => void) {
   box.addEventListener('touchmove', touchMove, passive)
   box.addEventListener('keydown', key)
   box.addEventListener('pointerdown', pointerDown)
+  box.addEventListener('click', click)
   box.addEventListener('scroll', scroll, passive)
   window.addEventListener('pointerup', pointerUp)
   return {
@@ -132,6 +134,7 @@ function followGestures(box: HTMLElement, up: () => void) {
       box.removeEventListener('touchmove', touchMove)
       box.removeEventListener('keydown', key)
       box.removeEventListener('pointerdown', pointerDown)
+      box.removeEventListener('click', click)
       box.removeEventListener('scroll', scroll)
       window.removeEventListener('pointerup', pointerUp)
     },

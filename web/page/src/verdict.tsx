@@ -2,6 +2,7 @@ import {
   isMissing,
   sagesOf,
   type Complete,
+  type Failure,
   type JudgeComplete,
   type Sage,
   type View,
@@ -50,7 +51,7 @@ export function VerdictCard({ view, actions }: { view: View; actions: ReactNode 
           <p>
             {end.data.message} <span className="muted">{words.problem.code(end.data.code)}</span>
           </p>
-          <Missing missing={end.data.missing ?? []} />
+          <Missing missing={unsaid(end.data)} />
         </div>
       )}
       <footer className="verdict-foot">
@@ -60,6 +61,10 @@ export function VerdictCard({ view, actions }: { view: View; actions: ReactNode 
     </section>
   )
 }
+
+/** Who is missing and is not named by the message itself. */
+const unsaid = ({ message, missing = [] }: Failure): Complete['missing'] =>
+  missing.filter((one) => one.message === undefined || !message.includes(one.message))
 
 /** The votes as marks with their own seals, and the count in code. */
 function Count({ view, data }: { view: View; data: Complete }) {

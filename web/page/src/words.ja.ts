@@ -96,7 +96,7 @@ export const ja: Words = {
     text: (name) => `${name} の発言`,
     choose: '表示する賢者',
     nothingSaid: '発言はありませんでした。',
-    firstWord: (time) => `最初の言葉まで ${time}`,
+    firstWord: (time) => `応答開始 ${time}`,
   },
   judgeWaits: (votes, of) => `賢者の投票を待っています(${of}票中 ${votes}票)。`,
   judgeNotCalled: '裁定は行われませんでした。',
@@ -219,7 +219,7 @@ export const ja: Words = {
   seconds: (value) => (value < 60 ? `${value.toFixed(1)}秒` : clock(value)),
   tokens: (value) => `${number.format(value)} トークン`,
   estimated: '推定',
-  cost: (usd) => `${usd === 0 ? '0' : usd.toFixed(usd < 0.1 ? 4 : 2)} 米ドル`,
+  cost: (usd) => `${usd === 0 ? '0' : usd.toFixed(usd < 0.1 ? 4 : 2)} USD`,
   noCost: '価格不明',
   when: (at) => time.format(at),
 }
