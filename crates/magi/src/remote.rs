@@ -22,10 +22,14 @@ pub(crate) async fn ask(
 ) -> Result<Exit> {
     let token = settings.get("token").map(|value| value.text.as_str());
     let client = Client::new(url, token)?;
+    let mut has_begun = false;
     let mut feed: Feed = client
         .ask_body(body)
         .map_err(anyhow::Error::from)
-        .try_filter_map(|step| future::ok(said(step)))
+        .try_filter_map(move |step| {
+            has_begun |= matches!(step, Step::Entry(_) | Step::Snapshot(_));
+            future::ready(said(step, has_begun))
+        })
         .boxed();
     let mut follower = Follower::new(view, limit)?;
     let why = match follower.run(&mut feed).await? {
@@ -48,19 +52,24 @@ pub(crate) async fn ask(
 }
 
 /// Returns what a follower needs to hear of a step.
-fn said(step: Step) -> Option<Said> {
+///
+/// A deliberation that has begun is worth waiting for; a server that was never there is not.
+fn said(step: Step, has_begun: bool) -> Result<Option<Said>> {
     match step {
-        Step::Entry(entry) => Some(Said::Event(Box::new(entry.event))),
-        Step::Snapshot(snapshot) => Some(Said::Snapshot(snapshot)),
+        Step::Entry(entry) => Ok(Some(Said::Event(Box::new(entry.event)))),
+        Step::Snapshot(snapshot) => Ok(Some(Said::Snapshot(snapshot))),
         Step::State(State::Waiting { delay, reason, .. }) => {
-            let reason = reason.map_or(String::new(), |reason| format!(" ({reason})"));
-            Some(Said::Connection(format!(
-                "connection lost{reason}; trying again in {:.1} s",
-                delay.as_secs_f64()
-            )))
+            let reason = reason.map_or("the stream ended".to_owned(), |why| why.to_string());
+            if !has_begun {
+                bail!("failed to ask the server: {reason}");
+            }
+            let seconds = delay.as_secs_f64();
+            Ok(Some(Said::Connection(format!(
+                "connection lost ({reason}); trying again in {seconds:.1} s"
+            ))))
         }
         Step::State(
             State::Connecting { .. } | State::Live { .. } | State::Over | State::Paused,
-        ) => None,
+        ) => Ok(None),
     }
 }

@@ -389,6 +389,11 @@ async fn what_is_wrong_is_said_with_its_fix() {
             1,
             "no such deliberation",
         ),
+        (
+            vec!["ask", "-q", "--server", "http://127.0.0.1:9", "Ship?"],
+            1,
+            "failed to ask the server",
+        ),
         (vec!["replay", "zz"], 1, "magi history"),
         (
             vec!["serve", "--host", "0.0.0.0", "--port", "0"],
