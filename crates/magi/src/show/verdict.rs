@@ -92,7 +92,7 @@ fn verdict_text(verdict: &Complete, lang: Lang) -> String {
         });
         field(
             &mut out,
-            lang.pick("Strongest dissent", "最も強い異論"),
+            lang.pick("Strongest dissent", "最も強い反対意見"),
             &format!("{whose}{}", dissent.text),
         );
     }
@@ -103,7 +103,7 @@ fn verdict_text(verdict: &Complete, lang: Lang) -> String {
     );
     list(
         &mut out,
-        lang.pick("Would change it", "覆りうる事情"),
+        lang.pick("Would change it", "結論が変わるとすれば"),
         &judgment.would_change,
     );
     out.push_str(&missing_text(&verdict.missing, lang));
