@@ -51,7 +51,7 @@ async fn every_call_goes_where_the_contract_says() {
     assert_eq!(
         calls,
         [
-            r#"POST /v1/deliberations {"budget":{"usd":0.5},"question":"?"}"#,
+            r#"POST /v1/deliberations {"question":"?","budget":{"usd":0.5}}"#,
             "GET /v1/deliberations/ID null",
             r#"POST /v1/deliberations/ID/stop {"agent":"melchior"}"#,
             "POST /v1/deliberations/ID/resume {}",
