@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use magi_client::{Budget, Change, Client, Error, Format, ListQuery, Options, Question};
 use magi_event::{FinalDecision, Sage, Snapshot, Status, sample};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::fake::{Fake, Part, Reply};
 
@@ -39,27 +39,33 @@ async fn every_call_goes_where_the_contract_says() {
     client.change(id, &change).await.unwrap();
     client.export(id, Format::Md).await.unwrap();
     client.delete(id).await.unwrap();
-    let calls: Vec<String> = fake
+    // Bodies are compared as values: in which order fields are written is decided by a feature of
+    // the JSON library that other rooms may turn on.
+    let calls: Vec<(String, Value)> = fake
         .ledger()
-        .iter()
-        .map(|asked| format!("{} {} {}", asked.method, asked.uri, asked.body))
-        .map(|call| {
-            call.replace(&id.to_string(), "ID")
-                .replace("http://magi.test", "")
+        .into_iter()
+        .map(|asked| (format!("{} {}", asked.method, asked.uri), asked.body))
+        .map(|(call, body)| {
+            let call = call.replace(&id.to_string(), "ID");
+            (call.replace("http://magi.test", ""), body)
         })
         .collect();
-    assert_eq!(
-        calls,
-        [
-            r#"POST /v1/deliberations {"question":"?","budget":{"usd":0.5}}"#,
-            "GET /v1/deliberations/ID null",
-            r#"POST /v1/deliberations/ID/stop {"agent":"melchior"}"#,
-            "POST /v1/deliberations/ID/resume {}",
-            r#"PATCH /v1/deliberations/ID {"title":"新題"}"#,
-            "GET /v1/deliberations/ID/export?format=md null",
-            "DELETE /v1/deliberations/ID null",
-        ]
-    );
+    let expected = [
+        (
+            "POST /v1/deliberations",
+            json!({ "question": "?", "budget": { "usd": 0.5 } }),
+        ),
+        ("GET /v1/deliberations/ID", Value::Null),
+        (
+            "POST /v1/deliberations/ID/stop",
+            json!({ "agent": "melchior" }),
+        ),
+        ("POST /v1/deliberations/ID/resume", json!({})),
+        ("PATCH /v1/deliberations/ID", json!({ "title": "新題" })),
+        ("GET /v1/deliberations/ID/export?format=md", Value::Null),
+        ("DELETE /v1/deliberations/ID", Value::Null),
+    ];
+    assert_eq!(calls, expected.map(|(call, body)| (call.to_owned(), body)));
 }
 
 #[tokio::test(start_paused = true)]
