@@ -150,3 +150,12 @@ export const SCENES: Record<string, Script> = {
     },
   },
 }
+
+// The last of each language is one that takes its time: the tests stop, cut and reload it.
+for (const [name, of, question] of [
+  ['january', 'billing', 'Move billing to the new database in January instead?'],
+  ['kouminkan', 'ekimae', '公民館を、来年度から24時間開館にすべきか?'],
+] as const) {
+  const scene = SCENES[of]
+  if (scene) SCENES[name] = { ...scene, question }
+}
