@@ -1,6 +1,7 @@
 //! `magi ask`, `magi resume`, `magi stop`: a deliberation from the command line.
 
 use std::io::{self, IsTerminal, Read, Write};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use futures_util::{StreamExt, TryStreamExt};
@@ -10,10 +11,11 @@ use magi_log::{After, Logs};
 use serde_json::{Map, Value, json};
 
 use crate::args;
-use crate::exit::{self, Exit};
+use crate::exit::{self, Exit, OrUsage};
 use crate::follow::{Feed, Follower, Pause, Said, View};
 use crate::house::{self, House};
 use crate::settings::{Settings, read_duration};
+use crate::show::words::Lang;
 use crate::signals::Signals;
 
 /// The most bytes read from stdin: what a question's context may hold, and one to see more.
@@ -27,19 +29,20 @@ pub(crate) async fn ask(settings: &Settings, flags: &args::Ask, view: View) -> R
     if flags.scene.as_deref() == Some("list") {
         return list_scenes().map(|()| Exit::Done);
     }
-    let body = body(settings, flags)?;
-    let limit = match flags.timeout.as_deref() {
-        Some(text) => Some(read_duration(text).with_context(|| {
-            format!("--timeout is `{text}`: expected a duration such as `90s` or `5m`")
-        })?),
-        None => None,
-    };
+    let body = body(settings, flags).or_usage()?;
+    let limit = flags.timeout.as_deref().map(limit).transpose().or_usage()?;
     if let Some(url) = &flags.server {
         return crate::remote::ask(settings, url, body, (view, limit, flags.gate)).await;
     }
     let house = house::open(settings)?;
     if !view.is_quiet && flags.scene.is_none() {
-        writeln!(io::stderr().lock(), "answers: {}", house.choice.line())?;
+        let lang = Lang::of_terminal(settings.text("lang"));
+        writeln!(
+            io::stderr().lock(),
+            "{}: {}",
+            lang.pick("answers", "回答"),
+            house.choice.line(lang)
+        )?;
     }
     let door = Door {
         identity: "local".to_owned(),
@@ -54,6 +57,12 @@ pub(crate) async fn ask(settings: &Settings, flags: &args::Ask, view: View) -> R
     let exit = see_through(&house, asked.id, &mut follower, flags.gate).await;
     close(house).await;
     exit
+}
+
+fn limit(text: &str) -> Result<Duration> {
+    read_duration(text).with_context(|| {
+        format!("--timeout is `{text}`: expected a duration such as `90s` or `5m`")
+    })
 }
 
 fn list_scenes() -> Result<()> {
@@ -129,9 +138,11 @@ async fn see_through(
 ) -> Result<Exit> {
     let _watch = house.engine.watch(id);
     let mut feed = feed(&house.logs, id).await?;
-    let why = match follower.run(&mut feed).await? {
+    let followed = follower.run(&mut feed).await;
+    let kept = || format!("{id} was interrupted; what is stored goes on with: magi resume {id}");
+    let why = match followed.with_context(kept)? {
         Pause::Over => return Ok(ended(follower, gate)),
-        Pause::Cut => bail!("the store is gone; what it holds goes on with: magi resume {id}"),
+        Pause::Cut => bail!(kept()),
         Pause::Interrupted => Exit::Interrupted,
         Pause::TimedOut => Exit::Timeout,
     };
@@ -149,7 +160,7 @@ async fn see_through(
         )
         .await?;
     if follower.run(&mut feed).await? == Pause::Over {
-        say_how_to_resume(id)?;
+        say_how_to_resume(id, follower.lang())?;
     }
     Ok(why)
 }
@@ -161,11 +172,13 @@ pub(crate) fn ended(follower: &Follower, gate: bool) -> Exit {
         .map_or(Exit::Failed, |snapshot| exit::of(snapshot, gate))
 }
 
-pub(crate) fn say_how_to_resume(id: DeliberationId) -> io::Result<()> {
-    writeln!(
-        io::stderr().lock(),
-        "stopped; what was said is kept. Go on with: magi resume {id}"
-    )
+/// Says that a deliberation was stopped, and how it goes on.
+pub(crate) fn say_how_to_resume(id: DeliberationId, lang: Lang) -> io::Result<()> {
+    let text = lang.pick(
+        "stopped; what was said is kept. Go on with",
+        "中断しました。それまでの発言は残っています。続けるには",
+    );
+    writeln!(io::stderr().lock(), "{text}: magi resume {id}")
 }
 
 /// Reads a deliberation's events from its log.
@@ -233,9 +246,6 @@ async fn stop_and_say(engine: &Engine, id: DeliberationId) -> Result<()> {
 }
 
 async fn close(house: House) {
-    house
-        .engine
-        .shutdown(std::time::Duration::from_secs(5))
-        .await;
+    house.engine.shutdown(Duration::from_secs(5)).await;
     house.logs.close().await;
 }

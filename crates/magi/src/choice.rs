@@ -7,6 +7,7 @@ use magi_event::Agent;
 use magi_model::ModelName;
 
 use crate::settings::{Settings, Source};
+use crate::show::words::Lang;
 
 /// The model of each vendor that answers when its key is all that is set.
 const ANTHROPIC: &str = "anthropic:claude-sonnet-4-6";
@@ -19,7 +20,7 @@ pub(crate) struct Choice {
     pub(crate) models: BTreeMap<Agent, ModelName>,
     /// The model that judges when the judge's own has failed.
     pub(crate) fallback: Option<ModelName>,
-    /// Where the choice comes from, as in "environment MAGI_MODEL".
+    /// Where the choice comes from, as in "environment MAGI_MODEL"; empty when nothing was set.
     pub(crate) why: String,
 }
 
@@ -31,11 +32,24 @@ impl Choice {
             .all(|model| model.provider == "rehearsal")
     }
 
-    /// Says who answers, in a line.
-    pub(crate) fn line(&self) -> String {
+    /// Says who answers and why, in a line.
+    pub(crate) fn line(&self, lang: Lang) -> String {
         let mut models: Vec<_> = self.models.values().map(ToString::to_string).collect();
         models.dedup();
-        format!("{} ({})", models.join(", "), self.why)
+        format!("{} ({})", models.join(", "), self.reason(lang))
+    }
+
+    /// Says why these answer; with nothing set, the one step that connects a model.
+    pub(crate) fn reason(&self, lang: Lang) -> &str {
+        if !self.why.is_empty() {
+            return &self.why;
+        }
+        lang.pick(
+            "no model is configured: set ANTHROPIC_API_KEY or OPENAI_API_KEY, or \
+             MAGI_MODEL=ollama:NAME",
+            "モデルが未設定です。ANTHROPIC_API_KEY か OPENAI_API_KEY、または \
+             MAGI_MODEL=ollama:NAME を設定してください",
+        )
     }
 }
 
@@ -62,6 +76,7 @@ pub(crate) fn choose(settings: &Settings) -> Result<Choice> {
         };
         models.insert(agent, model);
     }
+    whys.retain(|why| !why.is_empty());
     whys.dedup();
     let fallback = settings.parse("models.solomon_fallback")?;
     Ok(Choice {
@@ -104,10 +119,7 @@ fn base(settings: &Settings) -> Result<(ModelName, String)> {
             format!("{} is set; MAGI_MODEL chooses another", key.source),
         ));
     }
-    Ok((
-        "rehearsal".parse()?,
-        "no model is configured: set MAGI_MODEL and the vendor's key".to_owned(),
-    ))
+    Ok(("rehearsal".parse()?, String::new()))
 }
 
 #[cfg(test)]
@@ -133,7 +145,8 @@ mod tests {
     fn with_nothing_configured_rehearsal_answers() {
         let choice = choose_with(&[]).unwrap();
         assert!(choice.is_rehearsal());
-        assert!(choice.why.contains("no model is configured"));
+        assert!(choice.reason(Lang::En).contains("no model is configured"));
+        assert!(choice.reason(Lang::Ja).contains("OPENAI_API_KEY"));
     }
 
     #[test]
@@ -146,7 +159,7 @@ mod tests {
         assert_eq!(choice.models[&Agent::ALL[0]].to_string(), ANTHROPIC);
         assert_eq!(choice.models[&Agent::Judge].to_string(), "ollama:qwen3:8b");
         assert!(choice.why.contains("ANTHROPIC_API_KEY"), "{}", choice.why);
-        assert!(!choice.line().contains("\"k\""));
+        assert!(!choice.line(Lang::En).contains("\"k\""));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `magi doctor`: what MAGI stands on here, and the one fix for each thing that is wrong.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -143,12 +144,12 @@ async fn models(settings: &Settings, choice: &Choice, checks: &mut Vec<Check>) {
         checks.push(not_ok(
             "models",
             Outcome::Warn,
-            format!("rehearsal answers ({})", choice.why),
+            "rehearsal answers: no model is configured",
             "set ANTHROPIC_API_KEY or OPENAI_API_KEY, or MAGI_MODEL=ollama:NAME for a local model",
         ));
         return;
     }
-    checks.push(ok("models", choice.line()));
+    checks.push(ok("models", choice.line(crate::show::words::Lang::En)));
     let mut vendors: Vec<_> = choice
         .models
         .values()
@@ -165,12 +166,13 @@ async fn models(settings: &Settings, choice: &Choice, checks: &mut Vec<Check>) {
 async fn reach(settings: &Settings, choice: &Choice, vendor: &str) -> Check {
     match providers::list(settings, vendor).await {
         Ok(offered) => {
-            let missing: Vec<_> = choice
+            let missing: BTreeSet<_> = choice
                 .models
                 .values()
                 .filter(|model| model.provider == vendor && !offered.contains(&model.model))
-                .map(|model| model.model.clone())
+                .map(|model| model.model.as_str())
                 .collect();
+            let missing: Vec<_> = missing.into_iter().collect();
             if missing.is_empty() {
                 return ok(
                     "provider",

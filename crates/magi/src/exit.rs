@@ -1,5 +1,6 @@
 //! What the process says with its exit code.
 
+use std::fmt;
 use std::process::ExitCode;
 
 use magi_event::{FinalDecision, Snapshot, Status};
@@ -50,6 +51,48 @@ impl Exit {
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> ExitCode {
         ExitCode::from(exit.number())
+    }
+}
+
+/// A failure that lies in the command line or in a setting.
+#[derive(Debug)]
+pub(crate) struct Usage(anyhow::Error);
+
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#}", self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
+
+/// Says of a failure that it lies in the command line or in a setting.
+pub(crate) trait OrUsage<T> {
+    /// Makes the failure one of usage.
+    fn or_usage(self) -> anyhow::Result<T>;
+}
+
+impl<T> OrUsage<T> for anyhow::Result<T> {
+    fn or_usage(self) -> anyhow::Result<T> {
+        self.map_err(|error| anyhow::Error::new(Usage(error)))
+    }
+}
+
+/// Reads the exit of a failure.
+pub(crate) fn of_failure(error: &anyhow::Error) -> Exit {
+    if error.is::<Usage>() {
+        return Exit::Usage;
+    }
+    if let Some(magi_council::Error::Invalid { .. }) = error.downcast_ref() {
+        return Exit::Usage;
+    }
+    let problem = error
+        .downcast_ref::<magi_client::Error>()
+        .and_then(magi_client::Error::problem);
+    match problem.map(|problem| problem.status) {
+        Some(401 | 403) => Exit::Unauthorised,
+        Some(400 | 413 | 422) => Exit::Usage,
+        _ => Exit::Failed,
     }
 }
 

@@ -98,7 +98,8 @@ impl Follower {
     /// Gives the terminal's first screen back and forgets the time limit, so that what comes next
     /// is told in lines.
     pub(crate) fn calm(&mut self) {
-        self.lanes = None;
+        // Who saw the lanes needs no second telling of what they showed.
+        self.view.is_quiet |= self.lanes.take().is_some();
         self.deadline = None;
     }
 

@@ -10,6 +10,7 @@ use magi_log::{Env, Logs, Options, Query, SqliteStore, SystemClock, SystemEntrop
 use magi_model::Registry;
 
 use crate::choice::{self, Choice};
+use crate::exit::OrUsage;
 use crate::providers;
 use crate::settings::Settings;
 
@@ -58,26 +59,18 @@ fn make_private(folder: &Path) -> std::io::Result<()> {
 ///
 /// When a setting is wrong or the store cannot be opened.
 pub(crate) fn open(settings: &Settings) -> Result<House> {
-    let choice = choice::choose(settings)?;
-    let models = providers::registry(settings)?;
-    for model in choice.models.values().chain(&choice.fallback) {
-        if models.get(&model.provider).is_none() {
-            bail!(
-                "there is no provider `{}` (in `{model}`): there are {}",
-                model.provider,
-                models.names().collect::<Vec<_>>().join(", ")
-            );
-        }
-    }
+    let choice = choice::choose(settings).or_usage()?;
+    let models = providers::registry(settings).or_usage()?;
+    check_providers(&choice, &models).or_usage()?;
     let logs = logs(settings)?;
     let env = env();
-    let defaults = defaults(settings, &choice)?;
+    let defaults = defaults(settings, &choice).or_usage()?;
     let engine = Engine::new(magi_council::Rooms {
         logs: logs.clone(),
         models: models.clone(),
         env: env.clone(),
         limits: Limits::default(),
-        prices: providers::prices(settings)?,
+        prices: providers::prices(settings).or_usage()?,
         settings: defaults.clone(),
     });
     Ok(House {
@@ -88,6 +81,19 @@ pub(crate) fn open(settings: &Settings) -> Result<House> {
         models,
         defaults,
     })
+}
+
+fn check_providers(choice: &Choice, models: &Registry) -> Result<()> {
+    for model in choice.models.values().chain(&choice.fallback) {
+        if models.get(&model.provider).is_none() {
+            let names = models.names().collect::<Vec<_>>().join(", ");
+            bail!(
+                "there is no provider `{}` (in `{model}`): there are {names}",
+                model.provider
+            );
+        }
+    }
+    Ok(())
 }
 
 /// The machine's own clock and randomness: the one place where they enter.

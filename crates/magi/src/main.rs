@@ -27,7 +27,7 @@ use anyhow::{Context, Result};
 use clap::{CommandFactory, Parser};
 
 use crate::args::{Cli, Command, ConfigCommand, Output};
-use crate::exit::Exit;
+use crate::exit::{Exit, OrUsage};
 use crate::follow::View;
 use crate::settings::{Origins, Settings};
 use crate::show::words::Lang;
@@ -46,16 +46,8 @@ fn main() -> ExitCode {
         Ok(exit) => exit.into(),
         Err(error) => {
             let _ = writeln!(io::stderr().lock(), "magi: {error:#}");
-            fault(&error).into()
+            exit::of_failure(&error).into()
         }
-    }
-}
-
-/// Tells a wrong setting or question from everything else that fails.
-fn fault(error: &anyhow::Error) -> Exit {
-    match error.downcast_ref::<magi_council::Error>() {
-        Some(magi_council::Error::Invalid { .. }) => Exit::Usage,
-        _ => Exit::Failed,
     }
 }
 
@@ -65,8 +57,8 @@ fn start(cli: &Cli) -> Result<Exit> {
         env: &|name| std::env::var(name).ok(),
         file: cli.common.config.clone(),
     };
-    let settings = Settings::load(&origins)?;
-    watch_over(&settings)?;
+    let settings = Settings::load(&origins).or_usage()?;
+    watch_over(cli, &settings).or_usage()?;
     // One crypto provider for the whole process; a second one would be a panic at run time.
     if rustls::crypto::aws_lc_rs::default_provider()
         .install_default()
@@ -82,11 +74,12 @@ fn start(cli: &Cli) -> Result<Exit> {
 }
 
 /// Sends what happens inside to stderr, as much of it as the setting `log` says.
-fn watch_over(settings: &Settings) -> Result<()> {
+fn watch_over(cli: &Cli, settings: &Settings) -> Result<()> {
     let filter = tracing_subscriber::EnvFilter::try_new(settings.text("log"))
         .with_context(|| format!("setting `log` is `{}`", settings.text("log")))?;
     tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(io::stderr().is_terminal() && has_colour(cli))
         .with_writer(io::stderr)
         .init();
     Ok(())
@@ -138,12 +131,16 @@ async fn run(cli: &Cli, settings: &Settings) -> Result<Exit> {
 }
 
 fn view(cli: &Cli, settings: &Settings, output: Output, is_plain: bool) -> View {
-    let has = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     View {
         output,
         may_draw: !is_plain && io::stdout().is_terminal(),
         is_quiet: cli.common.quiet,
         lang: Lang::from_code(settings.text("lang")),
-        has_colour: !cli.common.no_color && !has("NO_COLOR"),
+        has_colour: has_colour(cli),
     }
+}
+
+/// Source: <https://no-color.org>: any value of `NO_COLOR` that is not empty.
+fn has_colour(cli: &Cli) -> bool {
+    !cli.common.no_color && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

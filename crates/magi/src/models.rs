@@ -9,7 +9,7 @@ use crate::choice;
 use crate::exit::Exit;
 use crate::providers;
 use crate::settings::Settings;
-use crate::show::words;
+use crate::show::words::{self, Lang};
 
 /// Prints the choice, and the list of every provider that is configured.
 pub(crate) async fn run(settings: &Settings, as_json: bool) -> Result<Exit> {
@@ -38,7 +38,7 @@ pub(crate) async fn run(settings: &Settings, as_json: bool) -> Result<Exit> {
         writeln!(
             out,
             "{}",
-            json!({ "roles": roles, "why": choice.why, "providers": offered })
+            json!({ "roles": roles, "why": choice.reason(Lang::En), "providers": offered })
         )?;
         return Ok(Exit::Done);
     }
@@ -50,7 +50,7 @@ pub(crate) async fn run(settings: &Settings, as_json: bool) -> Result<Exit> {
             words::name(*agent)
         )?;
     }
-    writeln!(out, "  because: {}", choice.why)?;
+    writeln!(out, "  because: {}", choice.reason(Lang::En))?;
     for (vendor, offer) in &offers {
         match offer {
             Ok(models) => {

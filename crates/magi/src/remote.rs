@@ -45,7 +45,7 @@ pub(crate) async fn ask(
     };
     client.stop(id, None).await?;
     if follower.run(&mut feed).await? == Pause::Over {
-        say_how_to_resume(id)?;
+        say_how_to_resume(id, follower.lang())?;
         writeln!(io::stderr().lock(), "(on the machine of {url})")?;
     }
     Ok(why)

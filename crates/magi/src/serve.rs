@@ -12,9 +12,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::args;
-use crate::exit::Exit;
+use crate::exit::{Exit, OrUsage};
 use crate::house::{self, House};
 use crate::settings::Settings;
+use crate::show::words::Lang;
 use crate::signals::Signals;
 
 /// How often unfinished deliberations without an owner are looked for: as often as leases are
@@ -27,10 +28,10 @@ const PUT_DOWN: Duration = Duration::from_secs(5);
 /// Runs the server until it is asked to stop.
 pub(crate) async fn run(settings: &Settings, flags: &args::Serve) -> Result<Exit> {
     let mut signals = Signals::listen()?;
-    let config = config(settings)?;
-    let address = address(settings).await?;
+    let config = config(settings).or_usage()?;
+    let address = address(settings).await.or_usage()?;
     if matches!(config.trust, Trust::Local) && !address.ip().is_loopback() {
-        bail!(magi_server::Error::OpenToAll(address));
+        return Err(magi_server::Error::OpenToAll(address).into()).or_usage();
     }
     let listener = TcpListener::bind(address)
         .await
@@ -41,7 +42,7 @@ pub(crate) async fn run(settings: &Settings, flags: &args::Serve) -> Result<Exit
     let address = listener.local_addr()?;
     let tasks = TaskTracker::new();
     tasks.spawn(recover(house.engine.clone(), stop.clone()));
-    if let Err(error) = announce(address, &house) {
+    if let Err(error) = announce(address, &house, Lang::of_terminal(settings.text("lang"))) {
         // Whoever started this has read what it wanted and left: no reason not to serve.
         tracing::debug!(%error, "nobody reads where the server is");
     }
@@ -142,21 +143,20 @@ async fn recover(engine: Engine, stop: CancellationToken) {
 }
 
 /// Says where the page is and what answers; the first line is for programs to read, too.
-fn announce(address: SocketAddr, house: &House) -> io::Result<()> {
+fn announce(address: SocketAddr, house: &House, lang: Lang) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "MAGI is listening on http://{address}")?;
-    writeln!(out, "answers: {}", house.choice.line())?;
-    if house.choice.is_rehearsal() {
-        writeln!(
-            out,
-            "  to connect a model: ANTHROPIC_API_KEY=... or OPENAI_API_KEY=... or \
-             MAGI_MODEL=ollama:NAME, then start again"
-        )?;
-    }
     writeln!(
         out,
-        "Ctrl+C stops the server; what was said is kept, and goes on at the next start"
+        "{}: {}",
+        lang.pick("answers", "回答"),
+        house.choice.line(lang)
     )?;
+    let stops = lang.pick(
+        "Ctrl+C stops the server; what was said is kept, and goes on at the next start",
+        "Ctrl+C でサーバーを止めます。それまでの発言は残り、次の起動で続きから再開します",
+    );
+    writeln!(out, "{stops}")?;
     out.flush()
 }
 

@@ -21,6 +21,15 @@ impl Lang {
         }
     }
 
+    /// Reads the language of labels before any question is known: as set, else the terminal's.
+    pub(crate) fn of_terminal(setting: &str) -> Lang {
+        let locale = ["LC_ALL", "LC_MESSAGES", "LANG"]
+            .iter()
+            .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
+        let is_japanese = locale.is_some_and(|locale| locale.starts_with("ja"));
+        Lang::from_code(setting).unwrap_or(if is_japanese { Lang::Ja } else { Lang::En })
+    }
+
     /// Picks one of two texts.
     pub(crate) const fn pick(self, en: &'static str, ja: &'static str) -> &'static str {
         match self {

@@ -379,11 +379,22 @@ async fn history_replay_export_and_rm_agree() {
 async fn what_is_wrong_is_said_with_its_fix() {
     let folder = tempfile::tempdir().unwrap();
     for (args, code, words) in [
-        (vec!["ask"], 1, "what is the question"),
+        (vec!["ask"], 2, "what is the question"),
         (vec!["ask", "  "], 2, "question"),
         (vec!["ask", "--preset", "nope", "Ship?"], 2, "preset"),
-        (vec!["ask", "--model", "gpt5", "Ship?"], 1, "provider:model"),
-        (vec!["ask", "--scene", "nope"], 1, "--scene list"),
+        (vec!["ask", "--model", "gpt5", "Ship?"], 2, "provider:model"),
+        (
+            vec!["ask", "--timeout", "abc", "Ship?"],
+            2,
+            "--timeout is `abc`",
+        ),
+        (
+            vec!["ask", "--model", "foo:bar", "Ship?"],
+            2,
+            "no provider `foo`",
+        ),
+        (vec!["serve", "--port", "99999"], 2, "`port` is `99999`"),
+        (vec!["ask", "--scene", "nope"], 2, "--scene list"),
         (
             vec!["resume", "01ARZ3NDEKTSV4RRFFQ69G5FAV"],
             1,
@@ -397,7 +408,7 @@ async fn what_is_wrong_is_said_with_its_fix() {
         (vec!["replay", "zz"], 1, "magi history"),
         (
             vec!["serve", "--host", "0.0.0.0", "--port", "0"],
-            1,
+            2,
             "MAGI_TOKEN",
         ),
         (vec!["frobnicate"], 2, "frobnicate"),
