@@ -356,8 +356,8 @@ impl Reader {
         Ok(())
     }
 
-    /// Tells whether the last event is read already. A door of actions has no 204 to say so: it
-    /// ends the stream without an event, and is asked.
+    /// Tells whether the last event is read already. Behind a front, where 204 may
+    /// be lost, a door of actions ends the stream without an event, and is asked.
     async fn is_over(&mut self) -> bool {
         let (Door::Invocations, Some(cursor)) = (self.server.options.door, self.cursor) else {
             return false;

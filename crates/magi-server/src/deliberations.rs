@@ -168,17 +168,6 @@ pub(crate) async fn create(
     Ok(response)
 }
 
-/// Opens the stream of a deliberation after a cursor, or from its start.
-pub(crate) async fn follow(
-    app: &App,
-    id: DeliberationId,
-    after: Option<&str>,
-    dialect: Dialect,
-) -> Result<Response, Problem> {
-    let after = place(id, after, "after")?;
-    stream::open(app, From { after, dialect }).await
-}
-
 /// The parameters of `GET /v1/deliberations/{id}/events`.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct EventsQuery {
@@ -203,15 +192,27 @@ pub(crate) async fn events(
         None => ("after", query.after),
     };
     let after = place(id, after.as_deref(), field)?;
-    if after.seq > 0 {
-        let head = app.logs.head(id).await?;
-        if head.is_over() && after == head.cursor() {
-            // Source: HTML standard, 9.2.4: 204 tells an EventSource to stop connecting again.
-            return Ok(StatusCode::NO_CONTENT.into_response());
-        }
+    if has_seen_all(&app, after).await? {
+        return Ok(seen_all());
     }
     let dialect = dialect.unwrap_or_default();
     stream::open(&app, From { after, dialect }).await
+}
+
+/// Tells whether a reader at this place has the last event: there is nothing to stream.
+pub(crate) async fn has_seen_all(app: &App, after: Cursor) -> Result<bool, Problem> {
+    if after.seq == 0 {
+        return Ok(false);
+    }
+    let head = app.logs.head(after.deliberation).await?;
+    Ok(head.is_over() && after == head.cursor())
+}
+
+/// Answers a reader who has the last event.
+///
+/// Source: HTML standard, 9.2.4: 204 tells an `EventSource` to stop connecting again.
+pub(crate) fn seen_all() -> Response {
+    StatusCode::NO_CONTENT.into_response()
 }
 
 /// `GET /v1/deliberations/{id}`.

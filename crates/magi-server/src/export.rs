@@ -167,9 +167,40 @@ impl<'a> Record<'a> {
             .filter(move |(_, complete)| complete.decision == decision)
     }
 
-    fn model_of(&self, agent: Agent) -> Option<&str> {
-        let council = self.snapshot.council.as_ref()?;
-        council.models.get(&agent).map(String::as_str)
+    /// Returns which model spoke for a member in its newest attempt, and which one the council had
+    /// set where that is another one; the set one alone where nobody was called.
+    fn model_of(&self, agent: Agent) -> Option<String> {
+        let council = self.snapshot.council.as_ref();
+        let set = council.and_then(|council| council.models.get(&agent));
+        let Some(spoke) = self.spoke_for(agent) else {
+            return set.cloned();
+        };
+        match set {
+            Some(set) if *set != spoke => {
+                Some(format!("{spoke}{}", self.labels().in_place_of(set)))
+            }
+            Some(_) | None => Some(spoke),
+        }
+    }
+
+    /// Returns the model of a member's newest attempt, written as settings write it.
+    fn spoke_for(&self, agent: Agent) -> Option<String> {
+        let (provider, model) = match agent {
+            Agent::Sage(sage) => {
+                let lane = self.snapshot.sages.get(&sage)?;
+                (&lane.provider, &lane.model)
+            }
+            Agent::Judge => {
+                let lane = &self.snapshot.judge;
+                (&lane.provider, &lane.model)
+            }
+        };
+        let (provider, model) = (provider.as_ref()?, model.as_ref()?);
+        Some(if model.is_empty() || model == provider {
+            provider.clone()
+        } else {
+            format!("{provider}:{model}")
+        })
     }
 }
 

@@ -199,11 +199,15 @@ fn instant(field: &str, text: Option<&str>, days: i64) -> Result<Option<Timestam
     reason = "the schema alone; the body is read field by field"
 )]
 pub(crate) struct Change {
-    /// The title, up to 512 bytes.
+    /// The title, 1 to 512 bytes and not blank; it cannot be cleared.
+    #[schemars(length(max = 512), regex(pattern = r"\S"))]
     title: Option<String>,
-    /// What the person decided in the end, up to 16 KiB.
+    /// What the person decided in the end, in their own words: any text of 1 to 16,384 bytes that
+    /// is not blank. It need not be one of the verdict's words.
+    #[schemars(length(max = 16_384), regex(pattern = r"\S"))]
     my_decision: Option<String>,
-    /// How it turned out, up to 16 KiB.
+    /// How it turned out, in their own words: as `my_decision`.
+    #[schemars(length(max = 16_384), regex(pattern = r"\S"))]
     outcome: Option<String>,
 }
 
@@ -228,7 +232,7 @@ pub(crate) async fn change(
     Ok(Json(Item::from(row)).into_response())
 }
 
-/// Reads a text that may be absent, null or blank (both clear it) or too long.
+/// Reads a text that may be absent or null, which clears it, and is neither blank nor too long.
 fn remark(
     body: &Map<String, Value>,
     field: &str,
@@ -241,7 +245,9 @@ fn remark(
             field,
             format!("`{field}` is longer than {longest} bytes"),
         )),
-        Some(Value::String(text)) if text.trim().is_empty() => Ok(Some(None)),
+        Some(Value::String(text)) if text.trim().is_empty() => {
+            Err(Problem::field(field, format!("`{field}` is blank")).fix("send null to clear it"))
+        }
         Some(Value::String(text)) => Ok(Some(Some(text.clone()))),
         Some(_) => Err(Problem::field(
             field,
@@ -349,9 +355,9 @@ pub(crate) struct Spent {
     deliberations: u64,
     /// Their tokens, as far as the vendors told.
     usage: Usage,
-    /// The cost of those whose prices are known, in US dollars.
-    cost_usd: f64,
-    /// How many have no known cost.
+    /// The cost of those whose prices are known, in US dollars; null where none has one.
+    cost_usd: Option<f64>,
+    /// How many have no known cost: what they cost is not in `cost_usd`.
     unpriced: u64,
 }
 
@@ -371,7 +377,7 @@ pub(crate) async fn usage(State(app): State<App>, uri: Uri) -> Result<Response, 
             spent.deliberations += 1;
             spent.usage = spent.usage + row.facts.usage.unwrap_or_default();
             match row.facts.cost_usd {
-                Some(cost) => spent.cost_usd += cost,
+                Some(cost) => *spent.cost_usd.get_or_insert(0.0) += cost,
                 None => spent.unpriced += 1,
             }
         }

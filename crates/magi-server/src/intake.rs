@@ -221,8 +221,23 @@ fn parse(bytes: &[u8]) -> Result<Value, Problem> {
             format!("the body is nested deeper than {DEPTH_LIMIT} levels"),
         ));
     }
-    serde_json::from_str(text)
-        .map_err(|error| Problem::new(Code::BadJson, format!("the body is not JSON: {error}")))
+    serde_json::from_str(text).map_err(|error| {
+        let problem = Problem::new(Code::BadJson, format!("the body is not JSON: {error}"));
+        match out_of_range(text) {
+            Some(path) => problem.at(path),
+            None => problem,
+        }
+    })
+}
+
+/// Returns where the first number stands that no double can hold, if that is what is wrong. Only a
+/// body that was refused is read for this.
+fn out_of_range(text: &str) -> Option<String> {
+    let json = &mut serde_json::Deserializer::from_str(text);
+    let error = serde_path_to_error::deserialize::<_, Value>(json).err()?;
+    // The library tells its kinds of errors apart by their words alone.
+    let is_number = error.inner().to_string().starts_with("number out of range");
+    is_number.then(|| error.path().to_string())
 }
 
 /// Returns how deep arrays and objects are nested, brackets inside strings left out.
@@ -314,6 +329,12 @@ mod tests {
     fn what_is_not_utf8_or_not_json_says_where() {
         let problem = parse(b"{\"question\": \"\xff\"}").unwrap_err();
         assert!(problem.detail().contains("byte 14"), "{}", problem.detail());
+        let problem = parse(br#"{"question": "x", "budget": {"usd": 1e999}}"#).unwrap_err();
+        let document = serde_json::to_value(problem.document()).unwrap();
+        assert_eq!(
+            (problem.code(), &document["field"]),
+            (Code::BadJson, &Value::from("budget.usd"))
+        );
         let problem = parse(b"{\"question\": ").unwrap_err();
         assert!(problem.detail().contains("line 1"), "{}", problem.detail());
     }

@@ -51,6 +51,11 @@ const PACE: Duration = Duration::from_millis(5);
 /// The most bytes of a message up: a question with its context fits.
 const MESSAGE_LIMIT: usize = 1024 * 1024;
 
+/// How long a message may be to be refused with a word: it is read to its end first, for a socket
+/// closed with unread bytes is reset, and the other side would not see why. What is longer yet
+/// breaks the connection.
+const READ_LIMIT: usize = intake::BODY_LIMIT;
+
 /// The subprotocol that is answered when a token came as the other one.
 const TOKEN_PROTOCOL: &str = "base64UrlBearerAuthorization";
 
@@ -105,8 +110,8 @@ fn accept(
     let tracker = app.tracker.clone();
     let single = following.as_ref().map(|following| following.id);
     let upgrade = upgrade
-        .max_message_size(MESSAGE_LIMIT)
-        .max_frame_size(MESSAGE_LIMIT)
+        .max_message_size(READ_LIMIT)
+        .max_frame_size(READ_LIMIT)
         .protocols([TOKEN_PROTOCOL]);
     Ok(upgrade.on_upgrade(move |socket| {
         let connection = Connection {
@@ -234,6 +239,11 @@ impl Connection {
         Closed
     }
 
+    async fn too_long(&mut self) -> Closed {
+        self.close(close_code::SIZE, "a message may have 1 MiB at most")
+            .await
+    }
+
     async fn tell(&mut self, page: Page) -> Result<(), Closed> {
         for message in frames::pack(&page.entries) {
             self.say(message).await?;
@@ -265,6 +275,10 @@ impl Connection {
 
     async fn hear(&mut self, message: Message) -> Result<(), Closed> {
         let text = match message {
+            Message::Text(text) if text.len() > MESSAGE_LIMIT => return Err(self.too_long().await),
+            Message::Binary(bytes) if bytes.len() > MESSAGE_LIMIT => {
+                return Err(self.too_long().await);
+            }
             Message::Text(text) => text,
             Message::Close(_) => return Err(Closed),
             Message::Ping(_) | Message::Pong(_) => return Ok(()),

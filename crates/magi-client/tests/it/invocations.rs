@@ -161,7 +161,20 @@ async fn an_acked_probe_says_of_each_frame_that_it_was_seen() {
     );
 }
 
-/// A door of actions cannot say 204: it ends the stream without an event.
+#[tokio::test(start_paused = true)]
+async fn a_door_of_actions_may_say_204_too() {
+    let log = sample::log(SEED);
+    let (cursor, _) = log.last().unwrap();
+    let fake = Fake::of(vec![Reply::empty(204)]);
+    let mut reading = fake.invocations().events(sample::id(SEED), Some(*cursor));
+    let mut last = String::new();
+    while let Some(step) = reading.next().await {
+        last = format!("{:?}", step.unwrap());
+    }
+    assert_eq!((last.as_str(), fake.ledger().len()), ("State(Over)", 1));
+}
+
+/// Behind a front that may lose a 204, the door ends the stream without an event.
 #[tokio::test(start_paused = true)]
 async fn a_reader_who_has_the_last_event_asks_and_learns_that_it_is_over() {
     let log = sample::log(SEED);

@@ -179,7 +179,7 @@ fn dissent_of(dissent: &Dissent, labels: &Labels) -> String {
 
 fn who(record: &Record<'_>, agent: Agent) -> String {
     let model = record.model_of(agent);
-    let model = model.map(|model| format!(" <small>{}</small>", escape(model)));
+    let model = model.map(|model| format!(" <small>{}</small>", escape(&model)));
     format!("{}{}", name(agent), model.unwrap_or_default())
 }
 

@@ -50,6 +50,8 @@ struct Words {
     causes: [&'static str; 7],
     statuses: [&'static str; 6],
     sages: [&'static str; 3],
+    /// What stands before and after the name of a model that another one spoke for.
+    in_place_of: [&'static str; 2],
 }
 
 impl Labels {
@@ -96,6 +98,12 @@ impl Labels {
             Status::Failed => 5,
         };
         self.words.statuses[at]
+    }
+
+    /// Says that a model spoke in the place of another one.
+    pub(super) fn in_place_of(&self, model: &str) -> String {
+        let [before, after] = self.words.in_place_of;
+        format!("{before}{model}{after}")
     }
 
     /// Returns what a sage looks at first.
@@ -167,6 +175,7 @@ const ENGLISH: Labels = Labels {
             "creative, people and ethics first",
             "scientific, evidence first",
         ],
+        in_place_of: [", in place of ", ""],
     },
 };
 
@@ -226,5 +235,6 @@ const JAPANESE: Labels = Labels {
             "創造的、人と倫理を優先",
             "科学的、証拠優先",
         ],
+        in_place_of: ["、", " の代わり"],
     },
 };

@@ -312,7 +312,7 @@ impl Page<'_> {
         let Some(lane) = self.record.snapshot.sages.get(&sage) else {
             return;
         };
-        let who = self.who(Agent::Sage(sage));
+        let who = inert(&self.who(Agent::Sage(sage)));
         let vote = vote_of(lane, labels);
         let _ = write!(self.text, "\n### {who}: {vote}\n\n");
         self.quote(&lane.text);
@@ -336,7 +336,7 @@ impl Page<'_> {
             return;
         };
         let word = labels.final_decision(complete.final_decision);
-        let who = self.who(Agent::Judge);
+        let who = inert(&self.who(Agent::Judge));
         let _ = write!(self.text, "\n### {who}: {word}\n\n");
         self.quote(&complete.reasoning);
         self.text.push('\n');

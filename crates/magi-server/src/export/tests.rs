@@ -128,6 +128,75 @@ fn the_markdown_has_madrs_headings_and_no_others_of_the_first_two_levels() {
     assert!(text.contains("Missing: BALTHASAR (timed out)"), "{text}");
 }
 
+/// Lets a model speak for a member, in an attempt after the first.
+fn called(
+    snapshot: &mut Snapshot,
+    kind: &str,
+    agent: Option<&str>,
+    (provider, model): (&str, &str),
+) {
+    let mut event = serde_json::json!({
+        "type": kind, "seq": snapshot.cursor.seq + 1, "timestamp": "2026-11-23T01:02:04.004Z",
+        "trace_id": snapshot.trace_id,
+        "data": {"attempt": 3, "provider": provider, "model": model, "order_seed": 1, "order": []},
+    });
+    if let Some(agent) = agent {
+        event["agentId"] = agent.into();
+    }
+    snapshot.apply(&Event::from_json(event.to_string().as_bytes()).unwrap());
+}
+
+#[test]
+fn the_record_names_the_models_that_really_spoke() {
+    for (lang, caspar, judge) in [
+        (
+            "en",
+            "CASPAR (openai:other, in place of openai:<b>model</b>)",
+            "SOLOMON (openai:second, in place of openai:first)",
+        ),
+        (
+            "ja",
+            "CASPAR (openai:other、openai:<b>model</b> の代わり)",
+            "SOLOMON (openai:second、openai:first の代わり)",
+        ),
+    ] {
+        let mut snapshot = snapshot(lang);
+        let models = &mut snapshot.council.as_mut().unwrap().models;
+        models.insert(Agent::Judge, "openai:first".into());
+        models.insert(Agent::Sage(Sage::Melchior), "openai:same".into());
+        models.insert(Agent::Sage(Sage::Balthasar), "openai:uncalled".into());
+        called(&mut snapshot, "judge_start", None, ("openai", "first"));
+        called(&mut snapshot, "judge_start", None, ("openai", "second"));
+        called(
+            &mut snapshot,
+            "agent_start",
+            Some("caspar"),
+            ("openai", "other"),
+        );
+        called(
+            &mut snapshot,
+            "agent_start",
+            Some("melchior"),
+            ("openai", "same"),
+        );
+        let text = record(&snapshot).markdown();
+        let page = record(&snapshot).html();
+        for who in [
+            caspar,
+            judge,
+            "MELCHIOR (openai:same)",
+            "BALTHASAR (openai:uncalled)",
+        ] {
+            let heading = format!("\n### {}: ", who.replace('<', "\\<"));
+            assert!(text.contains(&heading), "{heading} in {text}");
+            let (name, model) = who.trim_end_matches(')').split_once(" (").unwrap();
+            let model = model.replace('<', "&lt;").replace('>', "&gt;");
+            let heading = format!("{name} <small>{model}</small> - ");
+            assert!(page.contains(&heading), "{heading} in {page}");
+        }
+    }
+}
+
 #[test]
 fn markdown_from_models_is_inert() {
     for lang in ["en", "ja"] {

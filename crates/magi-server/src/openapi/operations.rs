@@ -243,6 +243,7 @@ const INVOKE: Operation = Operation {
         &[
             Reply::Stream,
             Reply::Object("What the other actions answer."),
+            Reply::Empty(204, "`events`: the last event was seen, do not ask again."),
         ],
     )
 };

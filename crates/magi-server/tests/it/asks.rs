@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use magi_event::check::{Checker, Mode};
 use magi_event::{Body, Cursor, Event};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::house;
 use crate::model::{never_ends, speaks};
@@ -285,6 +285,11 @@ async fn the_history_is_listed_searched_changed_and_exported() {
     }
     let usage = wire.get("/v1/usage").await.json();
     assert_eq!(usage["deliberations"], 2);
+    // No price is known here: that is no cost of zero.
+    assert_eq!(
+        (&usage["cost_usd"], &usage["unpriced"]),
+        (&Value::Null, &json!(2))
+    );
     house.shut().await;
 }
 

@@ -363,6 +363,12 @@ async fn bad_verbs_and_changes_are_problems() {
         (
             "PATCH",
             one.clone(),
+            json!({ "my_decision": " \n" }),
+            "my_decision",
+        ),
+        (
+            "PATCH",
+            one.clone(),
             json!({ "outcome": "x".repeat(16_385) }),
             "outcome",
         ),

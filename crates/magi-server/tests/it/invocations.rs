@@ -144,6 +144,40 @@ async fn every_verb_is_an_action() {
     house.shut().await;
 }
 
+/// Our own client reads both answers as the end (its tests hold that): 204, and behind the
+/// platform's front a stream that ends at once, where `status` says the rest.
+#[tokio::test]
+async fn a_reader_who_has_the_last_event_is_told_that_it_is_over() {
+    let house = container(speaks(1, Duration::ZERO)).await;
+    let asking = house.wire.posting(
+        "/invocations",
+        &json!({ "action": "ask", "question": "Should we?" }),
+    );
+    let events = house.wire.stream(asking).await.rest().await;
+    let (last, id) = (events.last().unwrap().0, events[0].1.trace_id);
+    let body = json!({ "action": "events", "id": id, "after": last });
+    let answer = house.wire.post("/invocations", &body).await;
+    assert_eq!((answer.status, answer.text.as_str()), (204, ""));
+    let request = house
+        .wire
+        .posting("/invocations", &body)
+        .header(SESSION_HEADER, SESSION);
+    let answer = house.wire.whole(request).await;
+    assert_eq!(
+        (answer.status, answer.text.as_str()),
+        (200, "retry: 1000\n\n")
+    );
+    let standing = act(&house, json!({ "action": "status", "id": id })).await;
+    assert_eq!(standing["status"], "completed");
+    assert_eq!(standing["cursor"], json!(last));
+    // One before the last there is one to come.
+    let before = events[events.len() - 2].0;
+    let body = json!({ "action": "events", "after": before });
+    let stream = house.wire.posting("/invocations", &body);
+    assert_eq!(rest(house.wire.stream(stream).await).await.len(), 1);
+    house.shut().await;
+}
+
 async fn rest(mut stream: Stream) -> Vec<(magi_event::Cursor, magi_event::Event)> {
     stream.rest().await
 }

@@ -205,6 +205,26 @@ async fn an_event_longer_than_a_message_comes_in_parts() {
 }
 
 #[tokio::test]
+async fn a_message_that_is_too_long_closes_with_its_own_code_and_a_word() {
+    let house = house::start(never_ends()).await;
+    let mut socket = Socket::open(&house, "/ws").await;
+    let fits = "x".repeat(1024 * 1024);
+    socket.inner.send(Message::Text(fits.into())).await.unwrap();
+    let Down::Other(answer) = socket.next().await else {
+        panic!("it is read, and is no JSON")
+    };
+    assert_eq!(answer["data"]["code"], "bad_json");
+    let over = "x".repeat(1024 * 1024 + 1);
+    socket.inner.send(Message::Text(over.into())).await.unwrap();
+    let Message::Close(Some(frame)) = socket.inner.next().await.unwrap().unwrap() else {
+        panic!("it is closed")
+    };
+    assert_eq!(frame.code, CloseCode::Size);
+    assert!(frame.reason.contains("1 MiB"), "{}", frame.reason);
+    house.shut().await;
+}
+
+#[tokio::test]
 async fn a_stopping_server_says_go_away() {
     let house = house::start(never_ends()).await;
     let id = house.wire.ask(&json!({ "question": "Should we?" })).await;
