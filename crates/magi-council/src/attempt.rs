@@ -14,7 +14,7 @@ use crate::stage::Stage;
 use crate::vote::{Splitter, ToolArguments};
 
 /// The most bytes of one answer that are taken.
-const LONGEST_ANSWER: usize = 1024 * 1024;
+pub(crate) const LONGEST_ANSWER: usize = 1024 * 1024;
 
 /// What a model answered, as far as it came.
 #[derive(Clone, Debug, Default)]
@@ -78,8 +78,6 @@ impl Attempt<'_> {
         // The connection closes before anything else happens.
         drop(stream);
         self.show(&shown.finish())?;
-        let (usage, cost) = self.tab.close();
-        self.lane.spend(usage, cost);
         Ok((heard, failure))
     }
 
@@ -218,6 +216,14 @@ impl Attempt<'_> {
             },
             elapsed: began.elapsed(),
         }
+    }
+}
+
+/// However the call ended, and if its task was stopped in the middle, the lane knows what it used.
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        let (usage, cost) = self.tab.settle();
+        self.lane.spend(usage, cost);
     }
 }
 

@@ -202,8 +202,8 @@ impl Council {
     /// # Errors
     ///
     /// [`Error::Invalid`] that names the part which cannot be: a quorum above the number of sages,
-    /// the veto of a sage who is not there, rule `judge` without the judge, no room for the judge
-    /// in the whole.
+    /// the veto of a sage who is not there, no room for the judge in the whole. Rule `judge` without
+    /// the judge is no mistake of form: such a council ends undecided and degraded.
     pub fn validate(&self) -> Result<(), Error> {
         let sages = self.sages();
         if !(1..=3).contains(&self.quorum) {
@@ -224,12 +224,6 @@ impl Council {
                 return Err(Error::invalid(
                     "council.rule",
                     format!("gives the veto to {sage}, who is not in the council"),
-                ));
-            }
-            Rule::Judge if !self.has_judge() => {
-                return Err(Error::invalid(
-                    "council.rule",
-                    "lets the judge decide, but solomon is not in the council",
                 ));
             }
             Rule::Veto(_) | Rule::Judge | Rule::Majority | Rule::Unanimous => {}

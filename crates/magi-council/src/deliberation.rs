@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use magi_event::{
     Agent, AttemptError, Body, Cancelled, Cause, Complete, Failure, FinalDecision, JudgeComplete,
-    Missing, Sage, Status, Tally, Usage,
+    Missing, Rule, Sage, Status, Tally, Usage,
 };
 use magi_log::Closed;
 use serde_json::json;
@@ -338,10 +338,16 @@ impl Deliberation {
         } else {
             words::no_quorum(setup.lang, counted.votes, setup.council.quorum)
         };
+        // Where the votes alone may decide, a council without a judge lacks nothing.
+        let is_missed = counted.has_quorum && setup.council.rule == Rule::Judge;
         JudgePart {
             judged: Judged::NotCalled,
+            missing: is_missed.then(|| Missing {
+                agent: Agent::Judge,
+                cause: Cause::Failed,
+                message: Some(reason.clone()),
+            }),
             judgment: judge::none(reason, None),
-            missing: None,
             is_event: false,
         }
     }

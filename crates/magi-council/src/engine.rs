@@ -155,6 +155,7 @@ impl Engine {
             return Ok(known);
         }
         let mut setup = self.inner.setup(&ask)?;
+        self.inner.check_fork(ask.fork_of).await?;
         setup.earlier = self.inner.earlier(ask.conversation_id.as_deref()).await?;
         self.open(setup, ask.idempotency).await
     }
@@ -404,6 +405,19 @@ impl Inner {
         };
         self.check_models(&setup)?;
         Ok(setup)
+    }
+
+    /// Checks that the deliberation which a question goes on from is here.
+    async fn check_fork(&self, id: Option<DeliberationId>) -> Result<(), Error> {
+        let Some(id) = id else { return Ok(()) };
+        match self.rooms.logs.head(id).await.map_err(Error::from) {
+            Ok(_) => Ok(()),
+            Err(Error::Unknown) => Err(Error::invalid(
+                "fork_of",
+                format!("names {id}, which is not here: it never was, or it was deleted"),
+            )),
+            Err(error) => Err(error),
+        }
     }
 
     /// Makes the council of a preset, with the settings' and then the request's own changes.

@@ -8,11 +8,11 @@ use magi_model::{Call, Kind, ModelName, StopReason};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
-use crate::attempt::{Attempt, Heard};
+use crate::attempt::{Attempt, Heard, LONGEST_ANSWER};
 use crate::deadline::Allowance;
 use crate::lane::Lane;
 use crate::prompt;
-use crate::retry::{Failure, Plan, is_throttle};
+use crate::retry::{Failure, Limit, Plan, is_throttle};
 use crate::stage::{Span, Stage};
 use crate::vote::{Answer, Why};
 use crate::words;
@@ -65,7 +65,7 @@ impl<T> Member<'_, T> {
     pub(crate) async fn work(mut self) -> Result<Came<T>, Closed> {
         let models = std::mem::take(&mut self.models);
         let mut current = 0;
-        let mut plan = Plan::default();
+        let mut plan = Plan::new(models.len() > 1);
         loop {
             let Some(model) = models.get(current) else {
                 return Ok(Came::Missing {
@@ -83,7 +83,7 @@ impl<T> Member<'_, T> {
             let next = match again {
                 Some(wait) => Some((current, wait)),
                 None if current + 1 < models.len() && self.has_time_left() => {
-                    plan = Plan::default();
+                    plan = Plan::new(current + 2 < models.len());
                     Some((current + 1, Duration::ZERO))
                 }
                 None => None,
@@ -112,8 +112,9 @@ impl<T> Member<'_, T> {
             return self.understand(&call, model, &heard).await;
         };
         // A vote that was whole before the stream broke stands, if it is surely the member's own.
-        let is_own = !heard.tool.is_empty() || heard.text.contains(&call.about.tag);
-        if is_own && let Ok(read) = (self.read)(&answer(&heard, &call)) {
+        if is_own(&heard, &call)
+            && let Ok(read) = (self.read)(&answer(&heard, &call))
+        {
             return Ok(Tried::Came(Came::Read(read, heard.tool)));
         }
         Ok(Tried::Failed { failure, spoke })
@@ -185,17 +186,27 @@ impl<T> Member<'_, T> {
             }
             Some(StopReason::Complete | StopReason::ToolUse | StopReason::MaxTokens) | None => {}
         }
+        let cut = cut_by(heard, call);
         if heard.is_empty() {
-            return Ok(failed(Failure::Empty));
+            return Ok(failed(cut.map_or(Failure::Empty, Failure::Cut)));
         }
-        let why = match (self.read)(&answer(heard, call)) {
+        let why = match self.believe(heard, call) {
             Ok(read) => return Ok(Tried::Came(Came::Read(read, heard.tool.clone()))),
             Err(why) => why,
         };
         Ok(match self.repair(call, model, heard).await? {
             Some((read, tool)) => Tried::Came(Came::Read(read, tool)),
-            None => failed(Failure::Unreadable(why.to_string())),
+            None => failed(cut.map_or(Failure::Unreadable(why.to_string()), Failure::Cut)),
         })
+    }
+
+    /// Reads a whole answer. What ends one that was cut by its limit may be anything it was about to
+    /// quote, so only what is surely the member's own counts there.
+    fn believe(&self, heard: &Heard, call: &Call) -> Result<T, Why> {
+        if cut_by(heard, call).is_some() && !is_own(heard, call) {
+            return Err(Why::CutOff);
+        }
+        (self.read)(&answer(heard, call))
     }
 
     async fn repair(
@@ -215,7 +226,7 @@ impl<T> Member<'_, T> {
         let call = prompt::repair(call, said);
         let (heard, failure) = self.converse(&call, model, REPAIR).await?;
         let is_usable = failure.is_none() && heard.stop != Some(StopReason::Refused);
-        let read = is_usable.then(|| (self.read)(&answer(&heard, &call)));
+        let read = is_usable.then(|| self.believe(&heard, &call));
         Ok(read.and_then(Result::ok).map(|read| (read, heard.tool)))
     }
 
@@ -255,15 +266,17 @@ impl<T> Member<'_, T> {
                     retryable: next.is_some(),
                 })
             }
-            Failure::Model(_) | Failure::Empty | Failure::Unreadable(_) | Failure::Refused(_) => {
-                self.lane.error(AttemptError {
-                    code: failure.code().to_owned(),
-                    message: words::failed(self.stage.setup.lang, failure),
-                    attempt,
-                    retryable: next.is_some(),
-                    retry_in: next.map(|wait| wait.as_secs_f64()),
-                })
-            }
+            Failure::Model(_)
+            | Failure::Empty
+            | Failure::Unreadable(_)
+            | Failure::Cut(_)
+            | Failure::Refused(_) => self.lane.error(AttemptError {
+                code: failure.code().to_owned(),
+                message: words::failed(self.stage.setup.lang, failure),
+                attempt,
+                retryable: next.is_some(),
+                retry_in: next.map(|wait| wait.as_secs_f64()),
+            }),
         };
         self.stage.milestone(vec![body])?;
         Ok(())
@@ -283,6 +296,24 @@ impl<T> Member<'_, T> {
 
 /// The span of a repair call, whose prose is not shown.
 const REPAIR: &str = "repair";
+
+/// Tells whether what an answer holds is surely the member's own: the tool's arguments, or the tag
+/// that nobody else knows.
+fn is_own(heard: &Heard, call: &Call) -> bool {
+    !heard.tool.is_empty() || heard.text.contains(&call.about.tag)
+}
+
+/// Returns the limit that cut an answer, if one did.
+fn cut_by(heard: &Heard, call: &Call) -> Option<Limit> {
+    let is_cut = heard.stop == Some(StopReason::MaxTokens);
+    is_cut.then(|| {
+        if heard.text.len() + heard.tool.len() > LONGEST_ANSWER {
+            Limit::Bytes(LONGEST_ANSWER)
+        } else {
+            Limit::Tokens(call.sampling.max_tokens)
+        }
+    })
+}
 
 fn answer<'a>(heard: &'a Heard, call: &'a Call) -> Answer<'a> {
     Answer {

@@ -125,7 +125,8 @@ impl Meter {
     }
 }
 
-/// What one call has used so far. A tab that is dropped stays charged as it stands.
+/// What one call has used so far. However it ends, a tab is charged with all of it: a call that was
+/// stopped was paid for too.
 #[derive(Debug)]
 pub(crate) struct Tab<'a> {
     meter: &'a Meter,
@@ -168,8 +169,8 @@ impl Tab<'_> {
         self.charge();
     }
 
-    /// Closes the tab and returns what the call used and cost, as far as that is known.
-    pub(crate) fn close(self) -> (Option<Usage>, Option<f64>) {
+    /// Charges all of it and returns what the call used and cost, as far as that is known.
+    pub(crate) fn settle(&self) -> (Option<Usage>, Option<f64>) {
         self.charge();
         let Some(usage) = self.usage() else {
             return (None, None);
@@ -202,6 +203,12 @@ impl Tab<'_> {
             ..Usage::default()
         });
         self.told.or(estimate)
+    }
+}
+
+impl Drop for Tab<'_> {
+    fn drop(&mut self) {
+        self.charge();
     }
 }
 
@@ -238,7 +245,7 @@ mod tests {
             ..Usage::default()
         };
         tab.told(told);
-        let (usage, cost) = tab.close();
+        let (usage, cost) = tab.settle();
         assert_eq!(usage, Some(told));
         assert!((cost.unwrap() - 0.001_55).abs() < 1e-12);
         assert_eq!(meter.total().0, told);
@@ -248,7 +255,20 @@ mod tests {
     fn a_call_that_was_never_accepted_is_not_billed() {
         let meter = meter(Budget::default());
         let tab = meter.open(&model(), 4000);
-        assert_eq!(tab.close(), (None, None));
+        assert_eq!(tab.settle(), (None, None));
+    }
+
+    #[test]
+    fn a_call_that_was_stopped_is_billed_to_its_last_byte() {
+        let meter = meter(Budget::default());
+        let mut tab = meter.open(&model(), 400);
+        for _ in 0..25 {
+            tab.wrote(10);
+        }
+        drop(tab);
+        let (usage, _) = meter.total();
+        assert_eq!((usage.input_tokens, usage.output_tokens), (100, 62));
+        assert!(usage.estimated);
     }
 
     #[test]

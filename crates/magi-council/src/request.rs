@@ -186,7 +186,11 @@ fn read_question(fields: &Fields<'_>) -> Result<String, Error> {
 }
 
 fn check_question(question: &str) -> Result<(), Error> {
-    if question.trim().is_empty() {
+    if question.contains('\0') {
+        let message = "holds the character U+0000, which is no text: remove it";
+        return Err(Error::invalid("question", message));
+    }
+    if question.chars().all(is_unseen) {
         return Err(Error::invalid("question", "is blank: write a question"));
     }
     if question.len() > LONGEST_QUESTION {
@@ -197,6 +201,36 @@ fn check_question(question: &str) -> Result<(), Error> {
         return Err(Error::invalid("question", message));
     }
     Ok(())
+}
+
+/// Tells whether a character shows nothing by itself: a space, a control, or what only changes the
+/// characters around it.
+///
+/// Source: Unicode `Default_Ignorable_Code_Point`, and the blank of Braille, which is none of these.
+fn is_unseen(c: char) -> bool {
+    c.is_whitespace()
+        || c.is_control()
+        || matches!(
+            c,
+            '\u{ad}'
+                | '\u{34f}'
+                | '\u{61c}'
+                | '\u{115f}'..='\u{1160}'
+                | '\u{17b4}'..='\u{17b5}'
+                | '\u{180b}'..='\u{180f}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{202a}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{2800}'
+                | '\u{3164}'
+                | '\u{fe00}'..='\u{fe0f}'
+                | '\u{feff}'
+                | '\u{ffa0}'
+                | '\u{fff0}'..='\u{fff8}'
+                | '\u{1bca0}'..='\u{1bca3}'
+                | '\u{1d173}'..='\u{1d17a}'
+                | '\u{e0000}'..='\u{e0fff}'
+        )
 }
 
 fn read_context(fields: &Fields<'_>) -> Result<Option<String>, Error> {

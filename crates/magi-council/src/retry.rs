@@ -21,8 +21,19 @@ pub(crate) enum Failure {
     Empty,
     /// The answer, and its repair, held nothing that can be read.
     Unreadable(String),
+    /// The answer reached the limit of its length before it held a vote of its own.
+    Cut(Limit),
     /// The model refused, where a refusal is no answer.
     Refused(String),
+}
+
+/// Which limit cut an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Limit {
+    /// `max_tokens`: so many where the council sets it, else the vendor's own.
+    Tokens(Option<u32>),
+    /// The most bytes of one answer that we take.
+    Bytes(usize),
 }
 
 impl Failure {
@@ -33,6 +44,7 @@ impl Failure {
             Failure::Late { .. } => "timeout",
             Failure::Empty => "empty",
             Failure::Unreadable(_) => "unparsable",
+            Failure::Cut(_) => Kind::Truncated.code(),
             Failure::Refused(_) => "refused",
         }
     }
@@ -42,7 +54,7 @@ impl Failure {
         match self {
             Failure::Model(_) | Failure::Refused(_) => Cause::Failed,
             Failure::Late { .. } => Cause::Timeout,
-            Failure::Empty | Failure::Unreadable(_) => Cause::Unparsable,
+            Failure::Empty | Failure::Unreadable(_) | Failure::Cut(_) => Cause::Unparsable,
         }
     }
 }
@@ -50,10 +62,16 @@ impl Failure {
 /// How many attempts before the first token may follow the first one.
 const RETRIES: u32 = 2;
 
+/// How many may follow where the vendor is too busy for the moment and there is no other model to
+/// ask: then waiting is what helps.
+const PATIENCE: u32 = 5;
+
 /// How many attempts may follow one that broke after its first token.
 const RESTARTS: u32 = 1;
 
-/// The wait before the second attempt, doubled for each further one.
+/// The wait before the second attempt. For each further one it grows: threefold where the vendor
+/// asks us to slow down, so that the five waits outlast a limit per minute in most cases (30 to
+/// 60 s), else twofold (8 to 15 s).
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 
 /// No attempt follows another sooner.
@@ -62,23 +80,29 @@ const LEAST_WAIT: Duration = Duration::from_millis(250);
 /// What one member may still try on one model.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan {
+    /// How many attempts followed the first one, restarts among them.
+    done: u32,
+    /// How many of them followed a failure before the first token.
     retries: u32,
     restarts: u32,
     /// A vendor that accepts and stays silent is asked twice, not three times.
     silences: u32,
-}
-
-impl Default for Plan {
-    fn default() -> Self {
-        Plan {
-            retries: RETRIES,
-            restarts: RESTARTS,
-            silences: 1,
-        }
-    }
+    /// How many attempts at a busy vendor may follow the first one.
+    patience: u32,
 }
 
 impl Plan {
+    /// Makes the plan for a model. Where another one can be asked, a busy one is not waited for.
+    pub(crate) const fn new(has_other_model: bool) -> Self {
+        Plan {
+            done: 0,
+            retries: 0,
+            restarts: RESTARTS,
+            silences: 1,
+            patience: if has_other_model { RETRIES } else { PATIENCE },
+        }
+    }
+
     /// Returns how long to wait before the next attempt, or `None` when there is none.
     pub(crate) fn next(
         &mut self,
@@ -94,18 +118,26 @@ impl Plan {
                 TimeoutKind::Total => false,
             },
             Failure::Empty => true,
-            Failure::Unreadable(_) | Failure::Refused(_) => false,
+            Failure::Unreadable(_) | Failure::Cut(_) | Failure::Refused(_) => false,
         };
         if !may_help {
             return None;
         }
-        let done = RETRIES - self.retries;
+        let retries = self.retries;
         let is_allowed = if spoke || matches!(failure, Failure::Empty) {
             take_one(&mut self.restarts)
         } else {
-            take_one(&mut self.retries)
+            self.retries += 1;
+            let most = if is_busy(failure) {
+                self.patience
+            } else {
+                RETRIES
+            };
+            retries < most
         };
-        is_allowed.then(|| wait(failure, done, entropy))
+        self.done += 1;
+        let is_within_all = self.done <= PATIENCE;
+        (is_allowed && is_within_all).then(|| wait(failure, retries, entropy))
     }
 }
 
@@ -115,21 +147,33 @@ fn take_one(left: &mut u32) -> bool {
     has_one
 }
 
-/// Returns the wait that the vendor asked for and a little more, or else a doubled one, half of it
-/// at random, so that three sages on one vendor do not come back at the same instant.
+/// Returns a wait that grows with every attempt, half of it at random, so that three sages on one
+/// vendor do not come back at the same instant; or what the vendor asked for and a little more. One
+/// that asks for next to nothing again and again is met with the growing wait all the same.
 fn wait(failure: &Failure, done: u32, entropy: &dyn Entropy) -> Duration {
     // 53 random bits make a fraction from 0 up to 1.
     #[expect(clippy::cast_precision_loss, reason = "53 bits fit a double exactly")]
     let random = (entropy.u64() >> 11) as f64 / 9_007_199_254_740_992.0;
+    let factor: u32 = if is_throttle(failure) { 3 } else { 2 };
+    let base = FIRST_WAIT * factor.saturating_pow(done);
+    let own = base.mul_f64(0.5 + random * 0.5).max(LEAST_WAIT);
     let asked = match failure {
         Failure::Model(error) => error.retry_after,
         _ => None,
     };
-    if let Some(asked) = asked {
-        return asked.max(LEAST_WAIT).mul_f64(1.0 + random * 0.05);
+    let Some(asked) = asked else { return own };
+    let asked = asked.max(LEAST_WAIT).mul_f64(1.0 + random * 0.05);
+    if done < RETRIES {
+        asked
+    } else {
+        asked.max(own)
     }
-    let base = FIRST_WAIT * 2_u32.saturating_pow(done);
-    base.mul_f64(0.5 + random * 0.5).max(LEAST_WAIT)
+}
+
+/// Tells whether the vendor is too busy for the moment.
+fn is_busy(failure: &Failure) -> bool {
+    matches!(failure, Failure::Model(error)
+        if matches!(error.kind, Kind::Throttled | Kind::Overloaded))
 }
 
 /// Tells whether a failure is the vendor's asking to slow down.
@@ -151,22 +195,49 @@ mod tests {
     #[test]
     fn before_the_first_token_there_are_two_retries() {
         let entropy = SeededEntropy::new(1);
-        let mut plan = Plan::default();
-        let first = plan
-            .next(&failed(Kind::Overloaded), false, &entropy)
-            .unwrap();
-        let second = plan
-            .next(&failed(Kind::Throttled), false, &entropy)
-            .unwrap();
+        let mut plan = Plan::new(false);
+        let first = plan.next(&failed(Kind::Network), false, &entropy).unwrap();
+        let second = plan.next(&failed(Kind::Timeout), false, &entropy).unwrap();
         assert!(first >= LEAST_WAIT && first <= FIRST_WAIT);
         assert!(second >= FIRST_WAIT && second <= FIRST_WAIT * 2);
-        assert_eq!(plan.next(&failed(Kind::Overloaded), false, &entropy), None);
+        assert_eq!(plan.next(&failed(Kind::Network), false, &entropy), None);
+    }
+
+    /// The waits that a failure which repeats for ever is given.
+    fn waits(failure: &Failure, has_other_model: bool, seed: u64) -> Vec<f64> {
+        let entropy = SeededEntropy::new(seed);
+        let mut plan = Plan::new(has_other_model);
+        std::iter::from_fn(|| plan.next(failure, false, &entropy))
+            .map(|wait| wait.as_secs_f64())
+            .take(50)
+            .collect()
+    }
+
+    #[test]
+    fn a_busy_vendor_is_waited_for_but_not_pressed() {
+        let mut asks_for_nothing = Error::new(Kind::Throttled, "x");
+        asks_for_nothing.retry_after = Some(Duration::ZERO);
+        for seed in 0..200 {
+            for (failure, least) in [
+                (failed(Kind::Throttled), 30.0),
+                (failed(Kind::Overloaded), 7.5),
+                (Failure::Model(asks_for_nothing.clone()), 25.0),
+            ] {
+                let waits = waits(&failure, false, seed);
+                assert_eq!(waits.len(), 5, "six attempts in all");
+                let total: f64 = waits.iter().sum();
+                assert!((least..=61.0).contains(&total), "{waits:?}");
+                let first_four: f64 = waits.iter().take(4).sum();
+                assert!(first_four > 3.0, "a fifth within 3 s: {waits:?}");
+            }
+        }
+        assert_eq!(waits(&failed(Kind::Throttled), true, 1).len(), 2);
     }
 
     #[test]
     fn after_it_there_is_one_restart() {
         let entropy = SeededEntropy::new(1);
-        let mut plan = Plan::default();
+        let mut plan = Plan::new(false);
         assert!(
             plan.next(&failed(Kind::Truncated), true, &entropy)
                 .is_some()
@@ -184,14 +255,14 @@ mod tests {
             Kind::BadRequest,
             Kind::Filtered,
         ] {
-            assert_eq!(Plan::default().next(&failed(kind), false, &entropy), None);
+            assert_eq!(Plan::new(false).next(&failed(kind), false, &entropy), None);
         }
         let total = Failure::Late {
             kind: TimeoutKind::Total,
             limit: Duration::from_secs(90),
             elapsed: Duration::from_secs(90),
         };
-        assert_eq!(Plan::default().next(&total, false, &entropy), None);
+        assert_eq!(Plan::new(false).next(&total, false, &entropy), None);
     }
 
     #[test]
@@ -201,7 +272,7 @@ mod tests {
         error.retry_after = Some(Duration::from_secs(2));
         for _ in 0..100 {
             let failure = Failure::Model(error.clone());
-            let wait = Plan::default().next(&failure, false, &entropy).unwrap();
+            let wait = Plan::new(false).next(&failure, false, &entropy).unwrap();
             assert!((2.0..=2.1).contains(&wait.as_secs_f64()), "{wait:?}");
         }
     }

@@ -7,7 +7,7 @@ use magi_event::{
 use magi_model::Lang;
 
 use crate::control::Why;
-use crate::retry::Failure;
+use crate::retry::{Failure, Limit};
 
 /// What the last words are made of.
 pub(crate) struct Facts<'a> {
@@ -384,8 +384,35 @@ pub(crate) fn failed(lang: Lang, failure: &Failure) -> String {
         (Lang::En, Failure::Empty) => "the answer was empty".to_owned(),
         (Lang::Ja, Failure::Unreadable(_)) => "読み取れる形の結論がありませんでした".to_owned(),
         (Lang::En, Failure::Unreadable(why)) => why.clone(),
+        (_, Failure::Cut(limit)) => cut(lang, *limit),
         (Lang::Ja, Failure::Refused(words)) => format!("モデルが回答を拒否しました：{words}"),
         (Lang::En, Failure::Refused(words)) => format!("the model refused: {words}"),
+    }
+}
+
+/// Says which limit cut an answer before its vote, and what to raise.
+fn cut(lang: Lang, limit: Limit) -> String {
+    match (lang, limit) {
+        (Lang::Ja, Limit::Tokens(Some(tokens))) => format!(
+            "回答が投票の前に出力の上限（max_tokens = {tokens}）で切れました。max_tokens を増やしてください"
+        ),
+        (Lang::Ja, Limit::Tokens(None)) => {
+            "回答が投票の前にモデルの出力の上限（max_tokens）で切れました。max_tokens を増やしてください"
+                .to_owned()
+        }
+        (Lang::Ja, Limit::Bytes(bytes)) => {
+            format!("回答が投票の前に{bytes}バイトを超えたため、受信を打ち切りました")
+        }
+        (Lang::En, Limit::Tokens(Some(tokens))) => format!(
+            "the output limit (max_tokens = {tokens}) cut the answer before its vote: raise max_tokens"
+        ),
+        (Lang::En, Limit::Tokens(None)) => {
+            "the model's output limit (max_tokens) cut the answer before its vote: raise max_tokens"
+                .to_owned()
+        }
+        (Lang::En, Limit::Bytes(bytes)) => {
+            format!("the answer was longer than {bytes} bytes before its vote and was cut there")
+        }
     }
 }
 

@@ -30,6 +30,7 @@ scripts! {
     happy_en
     happy_ja
     json_only
+    judge_disabled_classic
     judge_dissents
     judge_fails
     judge_fails_classic
@@ -39,7 +40,9 @@ scripts! {
     judge_stalls
     judge_too_late
     left_alone
+    max_tokens_cut
     max_tokens_repaired
+    max_tokens_tagged
     no_connection
     no_votes
     not_repaired
@@ -61,6 +64,7 @@ scripts! {
     store_down
     throttled_too_long
     throttled_with_retry_after
+    throttled_without_retry_after
     tool_only
     two_sages
     unwatched
@@ -72,6 +76,10 @@ async fn deadlines_hold() {
     for (name, least, most) in [
         // Two sages at once, the third waits 12 s and at most a twentieth more.
         ("throttled_with_retry_after", 12.0, 14.0),
+        // Four waits, each threefold, half of each random: 10 to 20 s.
+        ("throttled_without_retry_after", 10.0, 22.0),
+        // Five waits, each twofold, and the judge.
+        ("overloaded_for_ever", 7.5, 17.0),
         // An hour is not waited for.
         ("throttled_too_long", 0.0, 1.0),
         // Three times 10 s, and two waits of at most 1.5 s together.
@@ -139,7 +147,7 @@ async fn every_failure_in_every_phase() {
         for spoke in [false, true] {
             for who in ["melchior", "solomon"] {
                 let begun = if spoke { "text I begin | " } else { "" };
-                let fails = format!("{who}: +0.1 {begun}fail {}\n", kind.code()).repeat(4);
+                let fails = format!("{who}: +0.1 {begun}fail {}\n", kind.code()).repeat(7);
                 let mut text = format!("caspar: {FINE}\nbalthasar: {FINE}\n{fails}");
                 if who == "melchior" {
                     text.push_str("solomon: verdict APPROVED");
@@ -158,6 +166,7 @@ async fn every_failure_in_every_phase() {
                 let attempts = match (kind.is_retryable(), spoke) {
                     (false, _) => 1,
                     (true, true) => 2,
+                    (true, false) if matches!(kind, Kind::Throttled | Kind::Overloaded) => 6,
                     (true, false) => 3,
                 };
                 let what = format!("{kind:?}, spoke {spoke}, {who}");

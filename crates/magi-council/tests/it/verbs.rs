@@ -92,6 +92,26 @@ async fn a_stop_of_what_is_over_changes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_question_goes_on_only_from_what_is_here() {
+    let house = house(FINE);
+    let nobody = "01JD3ZK8M00000000000000000";
+    let refused = ask(&house, json!({"question": "Q?", "fork_of": nobody})).await;
+    assert!(
+        matches!(&refused, Err(Error::Invalid { field, .. }) if field == "fork_of"),
+        "{refused:?}"
+    );
+    assert_eq!(
+        (house.model.calls().len(), house.engine.n_running()),
+        (0, 0)
+    );
+    let id = ask(&house, json!({"question": "Q?"})).await.unwrap().id;
+    house.read(id).await.unwrap();
+    let fork = ask(&house, json!({"question": "R?", "fork_of": id.to_string()})).await;
+    let log = house.read(fork.unwrap().id).await.unwrap();
+    assert!(matches!(&log[0].1.body, Body::Start(start) if start.fork_of == Some(id)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn another_process_stops_through_the_store() {
     let owner = house(SLOW);
     let other = owner.peer(4, "");
