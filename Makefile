@@ -18,7 +18,7 @@ test: ## run every test of the project, in a real browser too
 	cargo test --locked --workspace
 	$(WEB) ci
 	$(WEB) test
-	cargo build --locked --package magi
+	cargo build --locked --package magi --package magi-emulator
 	MAGI_BIN=$(BUILD)/debug/magi $(WEB) run e2e
 
 check: ## formatting, lints, generated files, the shape of the house

@@ -15,21 +15,23 @@ export function binary(): string {
   return path
 }
 
-/** One `magi serve` without any model, over a data folder of its own. */
+/** One `magi serve` over a data folder of its own; without any model where none is given. */
 export class Magi {
   readonly url: string
   readonly #port: number
   readonly #data: string
+  readonly #env: Record<string, string>
   #child: ChildProcess | undefined
 
-  private constructor(port: number, data: string) {
+  private constructor(port: number, data: string, env: Record<string, string>) {
     this.#port = port
     this.#data = data
+    this.#env = env
     this.url = `http://127.0.0.1:${port}`
   }
 
-  static async start(data: string): Promise<Magi> {
-    const magi = new Magi(await freePort(), data)
+  static async start(data: string, env: Record<string, string> = {}): Promise<Magi> {
+    const magi = new Magi(await freePort(), data, env)
     await magi.up()
     return magi
   }
@@ -38,7 +40,12 @@ export class Magi {
   async up(): Promise<void> {
     const args = ['serve', '--port', String(this.#port), '--data-dir', this.#data]
     const child = spawn(binary(), args, {
-      env: { PATH: process.env['PATH'] ?? '', HOME: this.#data, XDG_CONFIG_HOME: this.#data },
+      env: {
+        PATH: process.env['PATH'] ?? '',
+        HOME: this.#data,
+        XDG_CONFIG_HOME: this.#data,
+        ...this.#env,
+      },
       stdio: ['ignore', 'ignore', 'inherit'],
     })
     this.#child = child
@@ -61,6 +68,42 @@ export class Magi {
     if (!child || child.exitCode !== null || child.signalCode !== null) return
     const gone = new Promise((resolve) => child.once('exit', resolve))
     child.kill(signal)
+    await gone
+  }
+}
+
+/** Fake vendors on a port of their own: the model's name chooses what they do. */
+export class Vendors {
+  readonly url: string
+  readonly #child: ChildProcess
+
+  private constructor(url: string, child: ChildProcess) {
+    this.url = url
+    this.#child = child
+  }
+
+  static async start(): Promise<Vendors> {
+    const path = binary().replace(/magi$/, 'magi-emulator')
+    if (!existsSync(path))
+      throw new Error(`there is no ${path}: build it (cargo build -p magi-emulator)`)
+    const child = spawn(path, ['vendors', '--listen', '127.0.0.1:0'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    const url = await new Promise<string>((resolve, reject) => {
+      let told = ''
+      child.once('exit', (code) => reject(new Error(`magi-emulator ended with ${code}`)))
+      child.stdout.on('data', (bytes: Buffer) => {
+        told += bytes.toString()
+        const found = /OPENAI_BASE_URL=(\S+)/.exec(told)
+        if (found?.[1]) resolve(found[1])
+      })
+    })
+    return new Vendors(url, child)
+  }
+
+  async stop(): Promise<void> {
+    const gone = new Promise((resolve) => this.#child.once('exit', resolve))
+    this.#child.kill('SIGINT')
     await gone
   }
 }
