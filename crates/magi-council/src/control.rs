@@ -1,8 +1,10 @@
 //! The hand on a running deliberation: who watches it, and who stops it.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use magi_event::Agent;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -46,6 +48,8 @@ pub(crate) struct Control {
     /// The first halt counts. A plain mutex: held to look or to set, never across an await.
     halted: Mutex<Option<Halt>>,
     watchers: watch::Sender<Watchers>,
+    /// The members who were told to stop alone. It outlives a failure of the store, unlike a task.
+    dismissed: watch::Sender<BTreeSet<Agent>>,
     /// Cancelled when the deliberation's task is over.
     pub(crate) done: CancellationToken,
     /// Cancelled when whoever asked was told that nothing was started.
@@ -73,6 +77,7 @@ impl Control {
             halt: CancellationToken::new(),
             halted: Mutex::new(None),
             watchers: watch::Sender::new(watchers),
+            dismissed: watch::Sender::default(),
             done: CancellationToken::new(),
             discarded: CancellationToken::new(),
         })
@@ -96,6 +101,39 @@ impl Control {
     pub(crate) async fn halted(&self) -> Halt {
         self.halt.cancelled().await;
         self.lock().clone().unwrap_or_else(|| Halt::asked("user"))
+    }
+
+    /// Tells one member to stop; the others go on. Returns false when it was told before.
+    pub(crate) fn dismiss(&self, agent: Agent) -> bool {
+        self.dismissed
+            .send_if_modified(|dismissed| dismissed.insert(agent))
+    }
+
+    /// Tells whether a member was told to stop.
+    pub(crate) fn is_dismissed(&self, agent: Agent) -> bool {
+        self.dismissed.borrow().contains(&agent)
+    }
+
+    /// Waits until a member other than those `known` is told to stop.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: it changes nothing.
+    pub(crate) async fn dismissed(&self, known: &BTreeSet<Agent>) -> Agent {
+        let mut changes = self.dismissed.subscribe();
+        loop {
+            let new = changes
+                .borrow_and_update()
+                .difference(known)
+                .next()
+                .copied();
+            if let Some(agent) = new {
+                return agent;
+            }
+            if changes.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
     }
 
     /// Notes that whoever asked was told that nothing was started: it is not taken up again.

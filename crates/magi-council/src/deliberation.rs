@@ -1,6 +1,6 @@
 //! The deliberation itself: sages in parallel, tally, judge, verdict, and every other way to end.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use magi_event::{
@@ -9,7 +9,7 @@ use magi_event::{
 };
 use magi_log::Closed;
 use serde_json::json;
-use tokio::task::{Id, JoinError, JoinSet};
+use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 
 use crate::control::{Control, Halt, Why};
 use crate::judge::{self, JudgeEnd};
@@ -30,11 +30,22 @@ pub(crate) struct Deliberation {
     done: BTreeMap<Sage, (SageEnd, String)>,
     /// The lanes of the sages at work.
     lanes: BTreeMap<Sage, Arc<Lane>>,
+    /// The members who were told to stop and whose call was ended for it.
+    dismissed: BTreeSet<Agent>,
+}
+
+/// Who is at work in which task.
+#[derive(Default)]
+struct Names {
+    sages: HashMap<Id, Sage>,
+    handles: BTreeMap<Sage, AbortHandle>,
 }
 
 /// What happened next.
 enum Next<T> {
     Halted(Halt),
+    /// One member is to stop; the others go on.
+    Dismissed(Agent),
     Joined(Result<(Id, T), JoinError>),
     /// Nobody is at work any more.
     Idle,
@@ -73,6 +84,7 @@ pub(crate) async fn run(
         control,
         memory,
         lanes: BTreeMap::new(),
+        dismissed: BTreeSet::new(),
     };
     let stage = Arc::clone(&deliberation.stage);
     let generation = stage.writer.generation();
@@ -106,16 +118,29 @@ impl Deliberation {
                     tasks.shutdown().await;
                     return Ok(Err(halt));
                 }
+                Next::Dismissed(agent) => {
+                    self.dismissed.insert(agent);
+                    let handle = agent.sage().and_then(|sage| names.handles.get(&sage));
+                    if let Some(handle) = handle {
+                        handle.abort();
+                    }
+                    continue;
+                }
                 Next::Idle => return Ok(Ok(last)),
                 Next::Joined(joined) => joined,
             };
             let (sage, end) = match joined {
                 Ok((_, (sage, end))) => (sage, end?),
                 Err(error) => {
-                    let Some(sage) = names.get(&error.id()).copied() else {
+                    let Some(sage) = names.sages.get(&error.id()).copied() else {
                         continue;
                     };
-                    (sage, self.fallen(sage, &error)?)
+                    let end = if error.is_cancelled() {
+                        self.stopped(sage)
+                    } else {
+                        self.fallen(sage, &error)?
+                    };
+                    (sage, end)
                 }
             };
             let prose = self
@@ -138,7 +163,7 @@ impl Deliberation {
         tasks: &mut JoinSet<SageDone>,
         phase: &Span,
         has_begun: bool,
-    ) -> Result<HashMap<Id, Sage>, Closed> {
+    ) -> Result<Names, Closed> {
         let council = &self.stage.setup.council;
         let mut starts = Vec::new();
         for sage in council.sages() {
@@ -156,7 +181,7 @@ impl Deliberation {
         if !has_begun && !starts.is_empty() {
             self.stage.milestone(starts)?;
         }
-        let mut names = HashMap::new();
+        let mut names = Names::default();
         for (sage, lane) in &self.lanes {
             let (sage, lane) = (*sage, Arc::clone(lane));
             let (stage, parent) = (Arc::clone(&self.stage), phase.id.clone());
@@ -164,7 +189,8 @@ impl Deliberation {
                 let end = sage::run(&stage, &lane, sage, &parent).await;
                 (sage, end)
             });
-            names.insert(task.id(), sage);
+            names.sages.insert(task.id(), sage);
+            names.handles.insert(sage, task);
         }
         Ok(names)
     }
@@ -185,6 +211,7 @@ impl Deliberation {
                 why: Why::Budget(self.stage.meter.account()),
             })),
             halt = self.control.left_alone(setup.on_leave, unwatched) => Ok(Next::Halted(halt)),
+            agent = self.control.dismissed(&self.dismissed) => Ok(Next::Dismissed(agent)),
             joined = tasks.join_next_with_id() => Ok(match joined {
                 Some(joined) => Next::Joined(joined),
                 None => Next::Idle,
@@ -192,14 +219,24 @@ impl Deliberation {
         }
     }
 
+    fn lane(&self, sage: Sage) -> Arc<Lane> {
+        match self.lanes.get(&sage) {
+            Some(lane) => Arc::clone(lane),
+            None => Arc::new(Lane::new(Agent::Sage(sage), 1, None)),
+        }
+    }
+
+    /// Ends a sage who was told to stop; its call has ended by now.
+    fn stopped(&self, sage: Sage) -> SageEnd {
+        let lane = self.lane(sage);
+        sage::missing(&lane, self.stage.setup.lang, Cause::Stopped, "")
+    }
+
     /// Ends a sage whose task fell over: its lane still knows what it said.
     fn fallen(&self, sage: Sage, error: &JoinError) -> Result<SageEnd, Closed> {
         tracing::error!(%sage, %error, "a sage's task ended unexpectedly");
         let message = words::fell_over(self.stage.setup.lang);
-        let lane = match self.lanes.get(&sage) {
-            Some(lane) => Arc::clone(lane),
-            None => Arc::new(Lane::new(Agent::Sage(sage), 1, None)),
-        };
+        let lane = self.lane(sage);
         self.stage.milestone(vec![internal_error(&lane, message)])?;
         let lang = self.stage.setup.lang;
         Ok(sage::missing(&lane, lang, Cause::Failed, message))
@@ -229,6 +266,9 @@ impl Deliberation {
                 is_event: false,
             }
         } else if counted.has_quorum && self.stage.setup.council.has_judge() {
+            if self.control.is_dismissed(Agent::Judge) {
+                return self.finish(&counted, self.dismissed_judge(None), bodies);
+            }
             match self.judge(&counted, std::mem::take(&mut bodies)).await? {
                 Ok(part) => part,
                 Err(halt) => return self.cancel(&halt),
@@ -283,10 +323,30 @@ impl Deliberation {
         let judging = Arc::clone(&stage);
         tasks
             .spawn(async move { judge::run(&judging, &own, &arguments, direction, &parent).await });
-        let end = match self.next(&mut tasks).await? {
+        let next = loop {
+            match self.next(&mut tasks).await? {
+                // A sage has nothing to stop any more.
+                Next::Dismissed(agent @ Agent::Sage(_)) => drop(self.dismissed.insert(agent)),
+                next => break next,
+            }
+        };
+        let end = match next {
             Next::Halted(halt) => {
                 tasks.shutdown().await;
                 return Ok(Err(halt));
+            }
+            Next::Dismissed(_) => {
+                tasks.shutdown().await;
+                let message = words::halted(stage.setup.lang, &Why::Asked);
+                stage.milestone(vec![lane.error(AttemptError {
+                    code: Cause::Stopped.word().to_owned(),
+                    message,
+                    attempt: lane.attempt(),
+                    retryable: false,
+                    retry_in: None,
+                })])?;
+                stage.end(&phase, json!({}))?;
+                return Ok(Ok(self.dismissed_judge(Some(lane.end()))));
             }
             Next::Joined(Ok((_, end))) => end?,
             Next::Joined(Err(error)) => {
@@ -328,6 +388,21 @@ impl Deliberation {
                 }),
                 is_event: false,
             },
+        }
+    }
+
+    /// Makes the part of a judge who was told to stop, before its call or in the middle of it.
+    fn dismissed_judge(&self, lane: Option<LaneEnd>) -> JudgePart {
+        let lang = self.stage.setup.lang;
+        JudgePart {
+            judged: Judged::Failed,
+            judgment: judge::none(words::judge_stopped(lang), lane),
+            missing: Some(Missing {
+                agent: Agent::Judge,
+                cause: Cause::Stopped,
+                message: None,
+            }),
+            is_event: false,
         }
     }
 

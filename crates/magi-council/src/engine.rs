@@ -96,7 +96,7 @@ pub struct Asked {
 pub struct Stopped {
     /// The deliberation.
     pub id: DeliberationId,
-    /// How it ended: `cancelled`, unless it was over before.
+    /// How it stands: `cancelled`, unless it was over before or only one member was stopped.
     pub status: Status,
     /// Whether this call changed anything.
     pub changed: bool,
@@ -106,7 +106,12 @@ pub struct Stopped {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "verb", rename_all = "snake_case")]
 enum Verb {
-    Stop { by: String },
+    Stop {
+        by: String,
+        /// One member; nobody for all.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        agent: Option<Agent>,
+    },
 }
 
 /// What one run of a deliberation needs.
@@ -219,9 +224,13 @@ impl Engine {
     /// comes after `cancelled` is stored. One that is over stays as it is. One that runs in another
     /// process is reached through the store.
     ///
+    /// With a `target` only that member stops and the others go on: a sage's vote is then missing,
+    /// and without the judge the votes alone count. The judge may be stopped before it is called. A
+    /// member that is done stays as it is.
+    ///
     /// # Errors
     ///
-    /// [`Error::Unknown`]; [`Error::Conflict`] for a `target`, since only the whole can be stopped;
+    /// [`Error::Unknown`]; [`Error::Invalid`] for a `target` that is not in the council;
     /// [`Error::Unavailable`] when the store did not take it in time.
     pub async fn stop(
         &self,
@@ -230,8 +239,7 @@ impl Engine {
         by: &str,
     ) -> Result<Stopped, Error> {
         if let Some(agent) = target {
-            let message = format!("only the whole deliberation can be stopped, not {agent} alone");
-            return Err(Error::Conflict(message));
+            return self.stop_member(id, agent, by).await;
         }
         let halt = Halt::asked(by);
         let wait = self.inner.rooms.limits.stop_wait;
@@ -268,12 +276,8 @@ impl Engine {
         halt: Halt,
         wait: Duration,
     ) -> Result<Stopped, Error> {
-        let verb = Verb::Stop { by: halt.by };
-        let verb = serde_json::to_vec(&verb).unwrap_or_default();
-        match self.logs().post(id, PostedVerb(Bytes::from(verb))).await {
-            Ok(()) => {}
-            Err(magi_log::Error::Over(_)) => return self.stopped(id, false).await,
-            Err(error) => return Err(error.into()),
+        if !self.post(id, halt.by, None).await? {
+            return self.stopped(id, false).await;
         }
         let over = async {
             while !self.logs().head(id).await?.is_over() {
@@ -292,7 +296,22 @@ impl Engine {
         self.stopped(id, true).await
     }
 
-    async fn stopped(&self, id: DeliberationId, asked: bool) -> Result<Stopped, Error> {
+    /// Leaves a stop for the owner; false when the deliberation is over.
+    pub(crate) async fn post(
+        &self,
+        id: DeliberationId,
+        by: String,
+        agent: Option<Agent>,
+    ) -> Result<bool, Error> {
+        let verb = serde_json::to_vec(&Verb::Stop { by, agent }).unwrap_or_default();
+        match self.logs().post(id, PostedVerb(Bytes::from(verb))).await {
+            Ok(()) => Ok(true),
+            Err(magi_log::Error::Over(_)) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    pub(crate) async fn stopped(&self, id: DeliberationId, asked: bool) -> Result<Stopped, Error> {
         let status = self.logs().head(id).await?.status;
         Ok(Stopped {
             id,
@@ -359,7 +378,7 @@ impl Inner {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn control(&self, id: DeliberationId) -> Option<Arc<Control>> {
+    pub(crate) fn control(&self, id: DeliberationId) -> Option<Arc<Control>> {
         let running = self.running();
         running.get(&id).map(|running| Arc::clone(&running.control))
     }
@@ -565,9 +584,13 @@ impl Inner {
             };
             for (id, verb) in posted {
                 match serde_json::from_slice(&verb.0) {
-                    Ok(Verb::Stop { by }) => {
-                        if let Some(control) = self.control(id) {
-                            control.halt(Halt::asked(&by));
+                    Ok(Verb::Stop { by, agent }) => {
+                        let Some(control) = self.control(id) else {
+                            continue;
+                        };
+                        match agent {
+                            None => control.halt(Halt::asked(&by)),
+                            Some(agent) => drop(control.dismiss(agent)),
                         }
                     }
                     Err(error) => tracing::warn!(%id, %error, "a posted verb does not read"),

@@ -14,6 +14,7 @@ mod control;
 mod council;
 mod deadline;
 mod deliberation;
+mod dismissal;
 mod engine;
 mod error;
 mod fields;

@@ -294,6 +294,15 @@ pub(crate) fn judge_failed(lang: Lang, message: &str) -> String {
     }
 }
 
+/// Says that the judge was told to stop.
+pub(crate) fn judge_stopped(lang: Lang) -> String {
+    match lang {
+        Lang::Ja => "ソロモンは利用者の指示で停止したため、判断はありません。",
+        Lang::En => "SOLOMON was stopped on request and gave no judgment.",
+    }
+    .to_owned()
+}
+
 /// Says that no sage voted.
 pub(crate) fn no_votes(lang: Lang, missing: &[Missing]) -> String {
     let lines: Vec<String> = missing

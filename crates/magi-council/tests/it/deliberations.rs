@@ -59,8 +59,12 @@ scripts! {
     silent_after_accept
     stall
     stop_connecting
+    stop_every_sage
     stop_judge
+    stop_one_sage
     stop_sages
+    stop_the_judge_alone
+    stop_the_judge_before
     store_down
     throttled_too_long
     throttled_with_retry_after

@@ -6,8 +6,8 @@
 //! ```text
 //! question: Should we adopt it?        the question; `body: {...}` adds fields to the request
 //! caspar: text Fine. | vote APPROVED   one line per call of a role, in the order of its calls
-//! at 2.5: stop                         what somebody does at that second: stop, watch, leave,
-//!                                      store down, store up, shutdown
+//! at 2.5: stop                         what somebody does at that second: stop, stop AGENT, watch,
+//!                                      leave, store down, store up, shutdown
 //! show: trace                          prints the spans too
 //! ```
 //!
@@ -491,6 +491,13 @@ async fn act(house: &House, id: DeliberationId, script: &Script, began: Instant)
                         "calls end before a stop is answered"
                     );
                 }
+            }
+            act if act.starts_with("stop ") => {
+                let agent = act[5..].parse().unwrap();
+                let before = house.model.n_open();
+                let stopped = house.engine.stop(id, Some(agent), "user").await.unwrap();
+                assert!(stopped.changed, "{act}");
+                assert!(house.model.n_open() <= before, "{act}");
             }
             "watch" => watches.push(house.engine.watch(id)),
             "leave" => drop(watches.pop().unwrap()),

@@ -92,6 +92,54 @@ async fn a_stop_of_what_is_over_changes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_member_is_stopped_from_elsewhere_once() {
+    let owner = house(&format!("{SLOW}solomon: verdict APPROVED"));
+    let other = owner.peer(4, "");
+    let id = ask(&owner, json!({"question": "Q?"})).await.unwrap().id;
+    sleep(Duration::from_secs(1)).await;
+    let melchior = Some(Sage::Melchior.into());
+    let stopped = other.engine.stop(id, melchior, "cli").await.unwrap();
+    assert_eq!((stopped.status, stopped.changed), (Status::Running, true));
+    assert_eq!(owner.model.n_open(), 1, "balthasar goes on alone");
+    for house in [&owner, &other] {
+        for done in [Sage::Caspar, Sage::Melchior] {
+            let again = house.engine.stop(id, Some(done.into()), "cli").await;
+            assert!(!again.unwrap().changed, "{done}");
+        }
+    }
+    let log = owner.read(id).await.unwrap();
+    check_log(&log, CheckMode::Log, true);
+    let Body::Complete(complete) = last(&log) else {
+        panic!("{:?}", last(&log))
+    };
+    assert_eq!(complete.status, Status::Degraded);
+    assert_eq!(complete.voting_result.approved, 2);
+    assert_eq!(complete.missing.len(), 1);
+    assert_eq!(complete.missing[0].cause, Cause::Stopped);
+    let over = other
+        .engine
+        .stop(id, Some(magi_event::Agent::Judge), "cli")
+        .await
+        .unwrap();
+    assert_eq!((over.status, over.changed), (Status::Degraded, false));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_who_is_not_there_is_stopped() {
+    let house = house(SLOW);
+    let body = json!({"question": "Q?", "council": {"roles": {"caspar": {"enabled": false}}}});
+    let id = ask(&house, body).await.unwrap().id;
+    let stopped = house
+        .engine
+        .stop(id, Some(Sage::Caspar.into()), "user")
+        .await;
+    assert!(
+        matches!(&stopped, Err(Error::Invalid { field, .. }) if field == "agent"),
+        "{stopped:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_question_goes_on_only_from_what_is_here() {
     let house = house(FINE);
     let nobody = "01JD3ZK8M00000000000000000";
