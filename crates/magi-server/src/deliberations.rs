@@ -174,6 +174,7 @@ pub(crate) struct EventsQuery {
     /// A whole event id, or `0` for the beginning.
     after: Option<String>,
     /// `native` or `chunks`.
+    #[schemars(regex(pattern = r"^(native|chunks)$"))]
     dialect: Option<String>,
 }
 

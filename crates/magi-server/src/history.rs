@@ -30,6 +30,7 @@ pub(crate) struct ListQuery {
     /// Words that must all be found.
     q: Option<String>,
     /// `APPROVED`, `REJECTED` or `UNDECIDED`.
+    #[schemars(regex(pattern = r"^(APPROVED|REJECTED|UNDECIDED)?$"))]
     verdict: Option<String>,
     /// A preset's name.
     preset: Option<String>,
@@ -134,6 +135,7 @@ pub(crate) async fn list(State(app): State<App>, uri: Uri) -> Result<Response, P
 impl ListQuery {
     fn read(self) -> Result<Query, Problem> {
         let verdict = self.verdict.filter(|word| !word.is_empty());
+        let cursor = self.cursor.filter(|cursor| !cursor.is_empty());
         let limit = match self.limit.as_deref() {
             None | Some("") => 0,
             Some(digits) => digits
@@ -149,7 +151,7 @@ impl ListQuery {
             conversation_id: self.conversation_id.filter(|id| !id.is_empty()),
             from: instant("from", self.from.as_deref(), 0)?,
             to: instant("to", self.to.as_deref(), 1)?,
-            before: self.cursor.as_deref().map(before).transpose()?,
+            before: cursor.as_deref().map(before).transpose()?,
             limit,
             ..Query::default()
         })
@@ -200,7 +202,7 @@ fn instant(field: &str, text: Option<&str>, days: i64) -> Result<Option<Timestam
 )]
 pub(crate) struct Change {
     /// The title, 1 to 512 bytes and not blank; it cannot be cleared.
-    #[schemars(length(max = 512), regex(pattern = r"\S"))]
+    #[schemars(length(max = 512), regex(pattern = r"\S"), transform = never_null)]
     title: Option<String>,
     /// What the person decided in the end, in their own words: any text of 1 to 16,384 bytes that
     /// is not blank. It need not be one of the verdict's words.
@@ -209,6 +211,11 @@ pub(crate) struct Change {
     /// How it turned out, in their own words: as `my_decision`.
     #[schemars(length(max = 16_384), regex(pattern = r"\S"))]
     outcome: Option<String>,
+}
+
+/// What may be absent, but is never null.
+fn never_null(schema: &mut schemars::Schema) {
+    schema.insert("type".to_owned(), "string".into());
 }
 
 /// `PATCH /v1/deliberations/{id}`.
@@ -269,6 +276,7 @@ pub(crate) async fn delete(
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct ExportQuery {
     /// `md`, `json`, `ndjson` or `html`; `md` when absent.
+    #[schemars(regex(pattern = r"^(md|json|ndjson|html)$"))]
     format: Option<String>,
 }
 

@@ -109,10 +109,14 @@ impl Operation {
             .into_iter()
             .flatten()
             .map(|(name, property)| {
+                let mut schema = json!({ "type": "string" });
+                if let Some(pattern) = property.get("pattern") {
+                    schema["pattern"] = pattern.clone();
+                }
                 json!({
                     "name": name, "in": "query",
                     "description": property.get("description"),
-                    "schema": { "type": "string" },
+                    "schema": schema,
                 })
             })
             .collect()
@@ -150,10 +154,9 @@ impl Operation {
                     let content: Map<String, Value> = media_types
                         .iter()
                         .map(|kind| {
-                            (
-                                (*kind).to_owned(),
-                                json!({ "schema": { "type": "string" } }),
-                            )
+                            let is_json = *kind == "application/json";
+                            let shape = if is_json { "object" } else { "string" };
+                            ((*kind).to_owned(), json!({ "schema": { "type": shape } }))
                         })
                         .collect();
                     (200, json!({ "description": "Done.", "content": content }))

@@ -14,6 +14,7 @@ use crate::invocations::Action;
 #[derive(JsonSchema)]
 pub(super) struct Question {
     /// The question: 1 to 16,384 bytes, not blank.
+    #[schemars(length(max = 16_384), regex(pattern = r"\S"))]
     pub(super) question: String,
     /// More text to consider, up to 256 KiB.
     pub(super) context: Option<String>,
@@ -32,8 +33,10 @@ pub(super) struct Question {
     /// `continue`, or `stop_after:<seconds>`: what happens when nobody watches any more.
     pub(super) on_leave: Option<String>,
     /// Makes a repeat of this request the same deliberation; up to 128 bytes.
+    #[schemars(length(max = 128))]
     pub(super) idempotency_key: Option<String>,
     /// In whose words the stream comes: `native` or `chunks`.
+    #[schemars(regex(pattern = r"^(native|chunks)$"))]
     pub(super) dialect: Option<String>,
     /// Where the stream of a repeated question goes on.
     pub(super) after: Option<Cursor>,

@@ -246,6 +246,7 @@ async fn the_history_is_listed_searched_changed_and_exported() {
     for (query, found) in [
         ("q=%E7%A7%BB%E8%A1%8C", &first),
         ("preset=strict", &second),
+        ("limit=1&cursor=", &second),
         ("q=two-container", &second),
     ] {
         let page = wire.get(&format!("/v1/deliberations?{query}")).await.json();
