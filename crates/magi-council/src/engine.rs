@@ -1,6 +1,6 @@
 //! All running deliberations of this process, and the verbs that reach them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use crate::control::{Control, Halt, Watch};
 use crate::deliberation;
 use crate::memory::Memory;
 use crate::meter::Meter;
+use crate::request::BEDROCK;
 use crate::setup::{REHEARSAL, Setup};
 use crate::stage::{SpanId, Stage};
 use crate::{Ask, Council, CouncilPatch, Error, Idempotency, Preset};
@@ -401,12 +402,13 @@ impl Inner {
     fn setup(&self, ask: &Ask) -> Result<Setup, Error> {
         ask.validate()?;
         let lang = ask.language();
-        let mut council = self.council(ask, ask.preset()?, lang);
+        let (patch, replaced) = self.reachable(&ask.council);
+        let mut council = self.council(ask, &patch, ask.preset()?, lang);
         // A written scene is played by the council it was written for, unless one was asked for.
         if ask.preset.is_none() && is_rehearsed(&council) {
             let scene = magi_model::rehearsal::scene_for(&ask.question);
             if let Some(preset) = scene.and_then(|scene| Preset::find(&scene.preset)) {
-                council = self.council(ask, preset, lang);
+                council = self.council(ask, &patch, preset, lang);
             }
         }
         council.validate()?;
@@ -420,9 +422,10 @@ impl Inner {
             capabilities: ask.capabilities.clone(),
             conversation_id: ask.conversation_id.clone(),
             fork_of: ask.fork_of,
-            reused: std::collections::BTreeMap::new(),
+            reused: BTreeMap::new(),
+            replaced,
         };
-        self.check_models(&setup)?;
+        self.check_models(&setup, &patch)?;
         Ok(setup)
     }
 
@@ -439,22 +442,41 @@ impl Inner {
         }
     }
 
+    /// Takes out of a patch the original's bare ids where there is no Bedrock, so that the settings'
+    /// own models answer. Its browser sends such an id with every question; nobody chose it here.
+    fn reachable(&self, patch: &CouncilPatch) -> (CouncilPatch, BTreeMap<Agent, String>) {
+        let mut patch = patch.clone();
+        let mut replaced = BTreeMap::new();
+        if self.rooms.models.get(BEDROCK).is_some() {
+            return (patch, replaced);
+        }
+        for (agent, role) in &mut patch.roles {
+            if role.is_bare_id
+                && let Some(model) = role.model.take()
+            {
+                replaced.insert(*agent, model.model);
+            }
+        }
+        (patch, replaced)
+    }
+
     /// Makes the council of a preset, with the settings' and then the request's own changes.
-    fn council(&self, ask: &Ask, preset: &Preset, lang: Lang) -> Council {
+    fn council(&self, ask: &Ask, patch: &CouncilPatch, preset: &Preset, lang: Lang) -> Council {
         let rehearsal = ModelName {
             provider: REHEARSAL.to_owned(),
             model: String::new(),
         };
         let mut council = preset.council(lang, &rehearsal);
         self.rooms.settings.apply(&mut council);
-        ask.council.apply(&mut council);
+        patch.apply(&mut council);
         council.budget.usd = ask.budget.usd.or(council.budget.usd);
         council.budget.tokens = ask.budget.tokens.or(council.budget.tokens);
         council
     }
 
-    /// Checks that every member's provider is here, and that a budget in money can be kept.
-    pub(crate) fn check_models(&self, setup: &Setup) -> Result<(), Error> {
+    /// Checks that every member's provider is here, and that a budget in money can be kept. `patch`
+    /// knows by which field the request named a model.
+    pub(crate) fn check_models(&self, setup: &Setup, patch: &CouncilPatch) -> Result<(), Error> {
         for (agent, role) in setup.council.members() {
             let is_reused = agent
                 .sage()
@@ -465,8 +487,10 @@ impl Inner {
             let provider = &role.model.provider;
             if self.rooms.models.get(provider).is_none() {
                 let here: Vec<&str> = self.rooms.models.names().collect();
+                let named = patch.roles.get(&agent);
+                let field = named.and_then(|role| role.model_field.clone());
                 return Err(Error::invalid(
-                    format!("council.roles.{agent}.model"),
+                    field.unwrap_or_else(|| format!("council.roles.{agent}.model")),
                     format!(
                         "asks for provider `{provider}`, which is not configured; configured: {}",
                         here.join(", ")
@@ -652,6 +676,7 @@ impl Setup {
             Body::Start(self.start(id)),
             Body::SagesStart(SagesStart { sage_count }),
         ];
+        first.extend(self.replacements(env));
         for sage in sages {
             match self.reused.get(&sage) {
                 Some(reused) => first.extend(reused.lane(sage, self.fork_of, env)),

@@ -45,6 +45,11 @@ pub struct RolePatch {
     pub prompt: Option<String>,
     /// The model that plays the role.
     pub model: Option<ModelName>,
+    /// Where the model stands in the request, if not at `council.roles.<agent>.model`.
+    pub model_field: Option<String>,
+    /// Whether the model is an id of Bedrock's as the original writes it, which names no provider:
+    /// where there is no Bedrock, the settings' own model answers and a `trace` event says so.
+    pub is_bare_id: bool,
     /// How the model samples.
     pub sampling: Sampling,
     /// Whether the member is in the council.
@@ -213,6 +218,7 @@ fn read_roles(fields: &Fields<'_>) -> Result<BTreeMap<Agent, RolePatch>, Error> 
                 model: role.parse("model")?,
                 sampling: read_sampling(&role, ["temperature", "max_tokens", "top_p"])?,
                 enabled: role.flag("enabled")?,
+                ..RolePatch::default()
             };
             Ok((agent, patch))
         })

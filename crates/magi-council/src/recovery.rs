@@ -16,7 +16,7 @@ use crate::engine::{Asked, Engine, Inner, Run};
 use crate::memory::{Memory, reusable};
 use crate::prompt::head;
 use crate::setup::{Reused, Setup};
-use crate::{Error, words};
+use crate::{CouncilPatch, Error, words};
 
 /// A deliberation whose last stored event is younger goes on by itself.
 const YOUNG: Duration = Duration::from_secs(15 * 60);
@@ -152,7 +152,7 @@ impl Engine {
             .filter(|(sage, _)| members.contains(sage))
             .collect();
         setup.fork_of = Some(id);
-        self.inner.check_models(&setup)?;
+        self.inner.check_models(&setup, &CouncilPatch::default())?;
         self.open(setup, None).await
     }
 }

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use std::time::Duration;
 
 use crate::fields::Fields;
-use crate::patch::{agent, read_budget, read_prompt, read_sampling};
+use crate::patch::{RolePatch, agent, read_budget, read_prompt, read_sampling};
 use crate::{Budget, CouncilPatch, Error, Preset};
 
 /// The longest question, in bytes.
@@ -20,6 +20,9 @@ pub const LONGEST_CONTEXT: usize = 256 * 1024;
 
 /// The longest idempotency key and conversation id, in bytes.
 pub const LONGEST_KEY: usize = 128;
+
+/// The provider whose ids the original's forms hold.
+pub(crate) const BEDROCK: &str = "bedrock";
 
 /// How deep objects and lists may nest in a body.
 pub const DEEPEST: usize = 32;
@@ -313,7 +316,7 @@ fn read_original_forms(fields: &Fields<'_>, council: &mut CouncilPatch) -> Resul
     if let Some(models) = fields.object("model_configs")? {
         for name in models.names() {
             let role = council.roles.entry(agent(&models, name)?).or_default();
-            role.model = read_model(&models, name)?.or(role.model.take());
+            read_model(&models, name, role)?;
         }
     }
     if let Some(configs) = fields.object("runtime_configs")? {
@@ -336,7 +339,7 @@ fn read_agent_configs(configs: &Fields<'_>, council: &mut CouncilPatch) -> Resul
         };
         let role = council.roles.entry(agent).or_default();
         role.prompt = read_prompt(&config, "systemPrompt")?.or(role.prompt.take());
-        role.model = read_model(&config, "model")?.or(role.model.take());
+        read_model(&config, "model", role)?;
         role.sampling = read_sampling(&config, ["temperature", "maxTokens", "topP"])?;
         role.enabled = config.flag("enabled")?.or(role.enabled);
     }
@@ -345,19 +348,22 @@ fn read_agent_configs(configs: &Fields<'_>, council: &mut CouncilPatch) -> Resul
 
 /// Reads a model in the original's forms, which knew Bedrock alone: what does not name a provider
 /// is an id at Bedrock, such as `anthropic.claude-sonnet-4-5-20250929-v1:0`.
-fn read_model(fields: &Fields<'_>, name: &str) -> Result<Option<ModelName>, Error> {
+fn read_model(fields: &Fields<'_>, name: &str, role: &mut RolePatch) -> Result<(), Error> {
     let Some(text) = fields
         .text(name)?
         .map(str::trim)
         .filter(|id| !id.is_empty())
     else {
-        return Ok(None);
+        return Ok(());
     };
-    let model: ModelName = text
-        .parse()
-        .or_else(|_| format!("bedrock:{text}").parse())
+    let named = text.parse::<ModelName>();
+    role.is_bare_id = named.is_err();
+    let model = named
+        .or_else(|_| format!("{BEDROCK}:{text}").parse())
         .map_err(|error| fields.invalid(name, format!("is wrong: {error}")))?;
-    Ok(Some(model))
+    role.model = Some(model);
+    role.model_field = Some(fields.path(name));
+    Ok(())
 }
 
 fn is_shallow(value: &Value, levels: usize) -> bool {

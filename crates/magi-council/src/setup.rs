@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use magi_event::{Agent, DeliberationId, Mode, PROTOCOL, Sage, Start};
+use magi_event::{Agent, Body, DeliberationId, Mode, PROTOCOL, Sage, Start, Trace};
+use magi_log::Env;
 use magi_model::Lang;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::{Council, OnLeave};
 
@@ -34,6 +36,9 @@ pub(crate) struct Setup {
     /// Votes taken over from the deliberation this one goes on from, with the prose before them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) reused: BTreeMap<Sage, Reused>,
+    /// The ids that were asked for and are not to be had here; the council's own models answer.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) replaced: BTreeMap<Agent, String>,
 }
 
 /// A vote that was cast in an earlier deliberation.
@@ -74,6 +79,31 @@ impl Setup {
             conversation_id: self.conversation_id.clone(),
             fork_of: self.fork_of,
         }
+    }
+
+    /// Makes the events that say which model answers in the place of one that was asked for.
+    pub(crate) fn replacements(&self, env: &Env) -> Vec<Body> {
+        self.replaced
+            .iter()
+            .filter_map(|(agent, asked)| {
+                let role = self.role(*agent).filter(|role| role.enabled)?;
+                let attributes = json!({
+                    "agent": agent.name(),
+                    "asked": asked,
+                    "model": role.model.to_string(),
+                    "reason": "no provider `bedrock` is configured",
+                });
+                let trace = Trace {
+                    span_id: format!("{:016x}", env.entropy.u64()),
+                    parent_id: None,
+                    name: "model.replaced".to_owned(),
+                    started_at: env.clock.now(),
+                    duration_ms: Some(0),
+                    attributes: attributes.as_object().cloned().unwrap_or_default(),
+                };
+                Some(Body::Trace(agent.sage(), trace))
+            })
+            .collect()
     }
 
     /// Returns what the members are asked.

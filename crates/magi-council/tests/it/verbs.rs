@@ -92,6 +92,83 @@ async fn a_stop_of_what_is_over_changes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_originals_ids_are_answered_by_our_own_models_and_told() {
+    let id = "us.anthropic.claude-3-5-sonnet-20241022-v2:0";
+    for body in [
+        json!({"question": "Q?", "agentConfigs": {"caspar": {"model": id}, "solomon": {"model": "amazon.nova-pro-v1:0"}}}),
+        json!({"question": "Q?", "model_configs": {"caspar": id, "solomon": "amazon.nova-pro-v1:0"}}),
+    ] {
+        let house = house(FINE);
+        let asked = ask(&house, body).await.unwrap();
+        let log = house.read(asked.id).await.unwrap();
+        check_log(&log, CheckMode::Log, true);
+        let Body::Start(start) = &log[0].1.body else {
+            panic!("{:?}", log[0])
+        };
+        assert!(
+            start
+                .council
+                .models
+                .values()
+                .all(|model| model == "script:one")
+        );
+        let told: Vec<_> = log
+            .iter()
+            .filter_map(|(_, event)| match &event.body {
+                Body::Trace(_, trace) if trace.name == "model.replaced" => Some((
+                    trace.attributes["agent"].clone(),
+                    trace.attributes["asked"].clone(),
+                    trace.attributes["model"].clone(),
+                )),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(
+            told,
+            [
+                (json!("caspar"), json!(id), json!("script:one")),
+                (
+                    json!("solomon"),
+                    json!("amazon.nova-pro-v1:0"),
+                    json!("script:one")
+                ),
+            ]
+        );
+        assert!(
+            matches!(last(&log), Body::Complete(complete) if complete.status == Status::Completed)
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_that_is_not_here_is_refused_by_the_bodys_own_field() {
+    let house = house(FINE);
+    for (part, at) in [
+        (
+            json!({"agentConfigs": {"caspar": {"model": "openai:x"}}}),
+            "agentConfigs.caspar.model",
+        ),
+        (
+            json!({"model_configs": {"caspar": "bedrock:x"}}),
+            "model_configs.caspar",
+        ),
+        (
+            json!({"council": {"roles": {"caspar": {"model": "bedrock:x"}}}}),
+            "council.roles.caspar.model",
+        ),
+    ] {
+        let mut body = part;
+        body["question"] = json!("Q?");
+        let refused = ask(&house, body).await;
+        assert!(
+            matches!(&refused, Err(Error::Invalid { field, .. }) if field == at),
+            "{at}: {refused:?}"
+        );
+    }
+    assert_eq!(house.model.calls().len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_member_is_stopped_from_elsewhere_once() {
     let owner = house(&format!("{SLOW}solomon: verdict APPROVED"));
     let other = owner.peer(4, "");
@@ -317,8 +394,8 @@ async fn what_cannot_be_deliberated_is_refused_by_name() {
             "council.roles.caspar.model",
         ),
         (
-            json!({"question": "Q?", "model_configs": {"solomon": "anthropic.claude-v1:0"}}),
-            "council.roles.solomon.model",
+            json!({"question": "Q?", "model_configs": {"solomon": "openai:anthropic.claude-v1:0"}}),
+            "model_configs.solomon",
         ),
         (
             json!({"question": "Q?", "budget": {"usd": 1}}),
