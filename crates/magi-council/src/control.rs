@@ -25,6 +25,8 @@ pub(crate) struct Halt {
 pub(crate) enum Why {
     /// Somebody asked for it.
     Asked,
+    /// The time that the caller gave it ran out.
+    OutOfTime,
     /// Nobody watched for so long.
     Alone(Duration),
     /// So much of the budget was spent.
@@ -32,11 +34,15 @@ pub(crate) enum Why {
 }
 
 impl Halt {
-    /// Makes the halt that somebody asked for.
+    /// Makes the halt that somebody asked for; `timeout` is the caller's own time limit.
     pub(crate) fn asked(by: &str) -> Self {
         Halt {
             by: by.to_owned(),
-            why: Why::Asked,
+            why: if by == "timeout" {
+                Why::OutOfTime
+            } else {
+                Why::Asked
+            },
         }
     }
 }

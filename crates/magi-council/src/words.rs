@@ -353,6 +353,7 @@ pub(crate) fn quarantined(lang: Lang) -> &'static str {
 pub(crate) fn halted(lang: Lang, why: &Why) -> String {
     match (lang, why) {
         (Lang::Ja, Why::Asked) => "利用者の指示で停止しました。".to_owned(),
+        (Lang::Ja, Why::OutOfTime) => "指定された制限時間に達したため停止しました。".to_owned(),
         (Lang::Ja, Why::Alone(time)) => {
             format!(
                 "{}秒のあいだ誰も見ていなかったため停止しました。",
@@ -363,6 +364,7 @@ pub(crate) fn halted(lang: Lang, why: &Why) -> String {
             format!("予算を使い切ったため停止しました（{account}）。")
         }
         (Lang::En, Why::Asked) => "Stopped on request.".to_owned(),
+        (Lang::En, Why::OutOfTime) => "Stopped because the time given to it ran out.".to_owned(),
         (Lang::En, Why::Alone(time)) => {
             format!(
                 "Stopped because nobody watched for {} s.",

@@ -484,6 +484,11 @@ async fn a_run_out_of_time_is_stopped_and_said_so() {
     let asked = run_with(folder.path(), &vendors, "fake+no-answer", &args).await;
     assert_eq!(asked.status.code(), Some(124), "{}", err(&asked));
     assert!(err(&asked).contains("magi resume"), "{}", err(&asked));
+    assert!(
+        out(&asked).contains("the time given to it ran out"),
+        "{}",
+        out(&asked)
+    );
     vendors
         .ledger()
         .until(Duration::from_secs(10), |all| {
