@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use magi_council::Engine;
 use magi_server::{Config, Rooms, Scene, Server, Token, Trust};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -41,7 +40,8 @@ pub(crate) async fn run(settings: &Settings, flags: &args::Serve) -> Result<Exit
     let server = Server::new(rooms(&house), config, stop.clone())?;
     let address = listener.local_addr()?;
     let tasks = TaskTracker::new();
-    tasks.spawn(recover(house.engine.clone(), stop.clone()));
+    let engine = house.engine.clone();
+    tasks.spawn(async move { engine.attend(LOOK).await });
     if let Err(error) = announce(address, &house, Lang::of_terminal(settings.text("lang"))) {
         // Whoever started this has read what it wanted and left: no reason not to serve.
         tracing::debug!(%error, "nobody reads where the server is");
@@ -58,6 +58,7 @@ pub(crate) async fn run(settings: &Settings, flags: &args::Serve) -> Result<Exit
     stop.cancel();
     tasks.close();
     house.engine.shutdown(PUT_DOWN).await;
+    tasks.wait().await;
     house.logs.close().await;
     Ok(Exit::Done)
 }
@@ -122,23 +123,6 @@ fn rooms(house: &House) -> Rooms {
         models: house.models.clone(),
         settings: house.defaults.clone(),
         scenes,
-    }
-}
-
-/// Takes over what no live process owns, now and whenever a lease lapses.
-async fn recover(engine: Engine, stop: CancellationToken) {
-    let mut looks = tokio::time::interval(LOOK);
-    looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            _ = looks.tick() => {}
-        }
-        match engine.recover().await {
-            Ok(found) if found.resumed.is_empty() => {}
-            Ok(found) => tracing::info!(resumed = found.resumed.len(), "deliberations go on"),
-            Err(error) => tracing::warn!(%error, "failed to look for unfinished deliberations"),
-        }
     }
 }
 
