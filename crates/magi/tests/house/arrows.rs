@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 
 /// Which rooms each room may use: a room that is not named here may not exist.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 10] = [
     ("magi-event", &[]),
     ("magi-model", &["magi-event"]),
+    ("magi-aws", &["magi-event", "magi-model"]),
     ("magi-log", &["magi-event"]),
     ("magi-council", &["magi-event", "magi-model", "magi-log"]),
     ("magi-client", &["magi-event"]),
@@ -20,6 +21,7 @@ const ARROWS: [(&str, &[&str]); 9] = [
         &[
             "magi-event",
             "magi-model",
+            "magi-aws",
             "magi-log",
             "magi-council",
             "magi-client",
