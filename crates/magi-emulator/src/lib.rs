@@ -53,6 +53,7 @@
 //! `GET /ledger[?model=]` is the [`Ledger`] as JSON, `DELETE /ledger` forgets it, `POST /release` with
 //! `{"model"?, "role"?, "token"}` is [`Lockstep::report`], `GET /healthz` answers `ok`.
 
+pub mod cloud;
 pub mod fault;
 mod vendors;
 

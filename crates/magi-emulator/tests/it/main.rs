@@ -12,6 +12,7 @@ mod faults;
 mod lockstep;
 mod providers;
 mod proxy;
+mod sigv4;
 mod wires;
 
 use magi_emulator::{Config, Emulator, Running};
