@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::metrics::Metrics;
+use crate::observer::Observers;
 use crate::ping::Pings;
 use crate::probe::Probes;
 use crate::{Config, Error, Trust, listen, routes};
@@ -62,6 +63,7 @@ pub(crate) struct Shared {
     pub(crate) scenes: Vec<Scene>,
     pub(crate) config: Config,
     pub(crate) metrics: Metrics,
+    pub(crate) observers: Observers,
     pub(crate) pings: Pings,
     pub(crate) probes: Probes,
     /// Cancelled when the server stops: streams end without a last event.
@@ -87,6 +89,7 @@ impl Server {
     pub fn new(rooms: Rooms, config: Config, stop: CancellationToken) -> Result<Self, Error> {
         let app = Arc::new(Shared {
             metrics: Metrics::new(),
+            observers: Observers::new(),
             pings: Pings::new(rooms.env.clock.now()),
             probes: Probes::default(),
             sockets: Arc::new(Semaphore::new(config.max_connections.max(1))),
@@ -107,6 +110,16 @@ impl Server {
     /// Returns the router, for a door that brings its own transport.
     pub fn router(&self) -> Router {
         self.router.clone()
+    }
+
+    /// Waits until what ended is counted, and its line of metrics printed; as long as a deliberation
+    /// goes on, so does this. For a platform that freezes the process between two requests.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: counting goes on by itself.
+    pub async fn settled(&self) {
+        self.app.observers.settled().await;
     }
 
     /// Serves connections until the token given to [`Server::new`] is cancelled.

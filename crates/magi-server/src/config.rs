@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::Trust;
+use crate::{Deployment, Trust};
 
 /// What a deployer chooses about the door.
 #[derive(Clone, Debug)]
@@ -26,6 +26,11 @@ pub struct Config {
     pub header_timeout: Duration,
     /// How long a write may make no progress before its connection is dropped.
     pub write_stall: Duration,
+    /// Whether a line of metrics is printed on stdout for every deliberation that ends, in
+    /// CloudWatch's embedded metric format: for platforms where `/metrics` cannot be reached.
+    pub emf: bool,
+    /// The name under which those numbers stand.
+    pub deployment: Deployment,
     /// How long shutdown waits for connections to end by themselves.
     pub shutdown_limit: Duration,
 }
@@ -41,6 +46,8 @@ impl Default for Config {
             max_connections: 4096,
             header_timeout: Duration::from_secs(10),
             write_stall: Duration::from_secs(60),
+            emf: false,
+            deployment: Deployment::default(),
             shutdown_limit: Duration::from_secs(5),
         }
     }

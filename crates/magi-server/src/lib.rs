@@ -15,6 +15,7 @@ mod app;
 mod config;
 mod deliberations;
 pub mod dialects;
+mod emf;
 mod error;
 pub mod export;
 mod history;
@@ -35,6 +36,7 @@ mod trust;
 
 pub use app::{Rooms, Scene, Server};
 pub use config::Config;
+pub use emf::{BadDeployment, Deployment};
 pub use error::Error;
 pub use intake::BODY_LIMIT;
 pub use openapi::describe;

@@ -76,7 +76,21 @@ fn config(settings: &Settings) -> Result<Config> {
         .filter(|origin| !origin.is_empty())
         .map(str::to_owned)
         .collect();
+    config.emf = emf(settings, false)?;
+    if let Some(deployment) = settings.parse("metrics.deployment")? {
+        config.deployment = deployment;
+    }
     Ok(config)
+}
+
+/// Tells whether lines of metrics are printed: by itself only where a platform collects them.
+fn emf(settings: &Settings, is_collected: bool) -> Result<bool> {
+    match settings.text("metrics.emf") {
+        "auto" => Ok(is_collected),
+        "on" => Ok(true),
+        "off" => Ok(false),
+        other => bail!("setting `metrics.emf` is `{other}`: expected `auto`, `on` or `off`"),
+    }
 }
 
 fn trust(settings: &Settings) -> Result<Trust> {

@@ -114,6 +114,8 @@ pub(crate) const KNOWN: &[Known] = &[
     known("deadlines.whole", &["MAGI_WHOLE_TIMEOUT"], None),
     known("budget.usd", &["MAGI_BUDGET_USD"], None),
     known("budget.tokens", &["MAGI_BUDGET_TOKENS"], None),
+    known("metrics.emf", &["MAGI_METRICS_EMF"], Some("auto")),
+    known("metrics.deployment", &["MAGI_DEPLOYMENT"], Some("magi")),
     known("log", &["MAGI_LOG"], Some("warn")),
 ];
 
