@@ -64,7 +64,7 @@ pub enum State {
     /// The deliberation is over and nothing more will come.
     Over,
     /// This door's deadline came: the deliberation goes on by `resume` with the state that the
-    /// last event, `paused`, carries.
+    /// last event, `paused`, carries; without a state it cannot go on.
     Paused,
 }
 
@@ -421,7 +421,7 @@ impl Reader {
         self.attempt = 1;
         self.gaps = 0;
         self.resumed = true;
-        self.is_paused = matches!(&event.body, EventBody::Paused(paused) if paused.state.is_some());
+        self.is_paused = matches!(&event.body, EventBody::Paused(paused) if paused.is_deadline());
         Ok(Some(Entry {
             cursor,
             event,

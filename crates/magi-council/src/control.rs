@@ -31,9 +31,19 @@ pub(crate) enum Why {
     Alone(Duration),
     /// So much of the budget was spent.
     Budget(String),
+    /// This process ends; the deliberation goes on elsewhere from its signed state.
+    Suspended,
 }
 
 impl Halt {
+    /// Makes the halt of a process that ends.
+    pub(crate) fn suspended() -> Self {
+        Halt {
+            by: "magi".to_owned(),
+            why: Why::Suspended,
+        }
+    }
+
     /// Makes the halt that somebody asked for; `timeout` is the caller's own time limit.
     pub(crate) fn asked(by: &str) -> Self {
         Halt {
@@ -97,6 +107,11 @@ impl Control {
     pub(crate) fn halt(&self, halt: Halt) {
         self.lock().get_or_insert(halt);
         self.halt.cancel();
+    }
+
+    /// Tells whether it was suspended, and not ended.
+    pub(crate) fn is_suspended(&self) -> bool {
+        matches!(&*self.lock(), Some(halt) if halt.why == Why::Suspended)
     }
 
     /// Waits until somebody ends the deliberation.

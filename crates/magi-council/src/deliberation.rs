@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use magi_event::{
     Agent, AttemptError, Body, Cancelled, Cause, Complete, Failure, FinalDecision, JudgeComplete,
-    Missing, Rule, Sage, Status, Tally, Usage,
+    Missing, Paused, Rule, Sage, Status, Tally, Usage,
 };
 use magi_log::Closed;
 use serde_json::json;
@@ -15,9 +15,12 @@ use crate::control::{Control, Halt, Why};
 use crate::judge::{self, JudgeEnd};
 use crate::lane::{Lane, LaneEnd, millis};
 use crate::memory::Memory;
-use crate::prompt::Argument;
+use crate::prompt::{Argument, head};
 use crate::sage::{self, SageEnd};
+use crate::setup::{Reused, Setup, Spent};
 use crate::stage::{Span, Stage};
+use crate::state::{LONGEST_CARRIED, State};
+use crate::suspension::DEADLINE;
 use crate::tally::{Ballot, Count, Judged, Outcome, count, outcome};
 use crate::words::{self, Facts};
 
@@ -114,6 +117,10 @@ impl Deliberation {
         loop {
             let joined = match self.next(&mut tasks).await? {
                 Next::Halted(halt) => {
+                    if halt.why == Why::Suspended {
+                        // A vote that was cast in this very moment was paid for: it is kept.
+                        self.keep_finished(&mut tasks)?;
+                    }
                     // The calls end before anything is written or answered.
                     tasks.shutdown().await;
                     return Ok(Err(halt));
@@ -143,18 +150,35 @@ impl Deliberation {
                     (sage, end)
                 }
             };
-            let prose = self
-                .lanes
-                .remove(&sage)
-                .map_or_else(String::new, |lane| lane.prose());
-            let body = Body::AgentComplete(sage, end.complete.clone());
-            self.done.insert(sage, (end, prose));
+            let body = self.note_end(sage, end);
             if tasks.is_empty() {
                 last = vec![body];
             } else {
                 self.stage.milestone(vec![body])?;
             }
         }
+    }
+
+    /// Notes that a sage is done, and makes the event that says so.
+    fn note_end(&mut self, sage: Sage, end: SageEnd) -> Body {
+        let prose = self
+            .lanes
+            .remove(&sage)
+            .map_or_else(String::new, |lane| lane.prose());
+        let body = Body::AgentComplete(sage, end.complete.clone());
+        self.done.insert(sage, (end, prose));
+        body
+    }
+
+    /// Takes the votes of sages whose tasks have ended and were not looked at yet.
+    fn keep_finished(&mut self, tasks: &mut JoinSet<SageDone>) -> Result<(), Closed> {
+        while let Some(joined) = tasks.try_join_next() {
+            if let Ok((sage, end)) = joined {
+                let body = self.note_end(sage, end?);
+                self.stage.milestone(vec![body])?;
+            }
+        }
+        Ok(())
     }
 
     /// Starts a task for every sage who is not done.
@@ -554,6 +578,9 @@ impl Deliberation {
 
     /// Ends the deliberation before its verdict; what was said is kept, and every sage has its end.
     fn cancel(&self, halt: &Halt) -> Result<u64, Closed> {
+        if halt.why == Why::Suspended {
+            return self.suspend(halt);
+        }
         let lang = self.stage.setup.lang;
         let mut bodies: Vec<Body> = self
             .lanes
@@ -572,6 +599,62 @@ impl Deliberation {
             cost_usd,
         }));
         self.stage.milestone(bodies)
+    }
+
+    /// Leaves the deliberation to be gone on with elsewhere: what is finished stands in the signed
+    /// state, what is not is begun anew there.
+    fn suspend(&self, halt: &Halt) -> Result<u64, Closed> {
+        let stage = &self.stage;
+        let seq = stage.writer.append(self.root_end(Status::Paused))?;
+        let state = stage.state_key.as_ref().and_then(|key| {
+            let place = (stage.writer.id(), stage.writer.generation(), seq);
+            key.seal(&State::new(place, self.left(), stage.env.clock.now()))
+        });
+        stage.writer.append(Body::Paused(Paused {
+            by: halt.by.clone(),
+            reason: DEADLINE.to_owned(),
+            state,
+        }))
+    }
+
+    /// Makes the setup of the deliberation that goes on from this one.
+    fn left(&self) -> Setup {
+        let mut setup = self.stage.setup.clone();
+        setup.reused = self
+            .done
+            .iter()
+            .filter_map(|(sage, (end, prose))| {
+                let before = self.stage.setup.reused.get(sage);
+                let (provider, model) = match (before, setup.role((*sage).into())) {
+                    (Some(before), _) => (before.provider.clone(), before.model.clone()),
+                    (None, Some(role)) => (role.model.provider.clone(), role.model.model.clone()),
+                    (None, None) => return None,
+                };
+                let mut complete = end.complete.clone();
+                complete.reasoning = head(&complete.reasoning, LONGEST_CARRIED).to_owned();
+                let reused = Reused {
+                    prose: head(prose, LONGEST_CARRIED).to_owned(),
+                    provider,
+                    model,
+                    complete,
+                    message: end.message.clone(),
+                };
+                Some((*sage, reused))
+            })
+            .collect();
+        let (usage, cost_usd) = self.spent();
+        let before = setup.spent.unwrap_or(Spent {
+            usage: Usage::default(),
+            cost_usd: None,
+        });
+        setup.spent = Some(Spent {
+            usage: usage + before.usage,
+            cost_usd: match (cost_usd, before.cost_usd) {
+                (Some(cost), Some(before)) => Some(cost + before),
+                (cost, before) => cost.or(before),
+            },
+        });
+        setup
     }
 
     fn root_end(&self, status: Status) -> Body {

@@ -20,7 +20,7 @@ use crate::meter::Meter;
 use crate::request::BEDROCK;
 use crate::setup::{REHEARSAL, Setup};
 use crate::stage::{SpanId, Stage};
-use crate::{Ask, Council, CouncilPatch, Error, Idempotency, Preset};
+use crate::{Ask, Council, CouncilPatch, Error, Idempotency, Preset, StateKey};
 
 /// What the engine is built from.
 #[derive(Clone)]
@@ -38,6 +38,9 @@ pub struct Rooms {
     /// The operator's changes to every preset, models above all; a request's own come after them.
     /// A role that no one gives a model is played by `rehearsal`.
     pub settings: CouncilPatch,
+    /// Signs the state that [`Engine::suspend`] leaves; without it a suspended deliberation cannot
+    /// be resumed elsewhere.
+    pub state_key: Option<StateKey>,
 }
 
 /// What this process allows.
@@ -424,6 +427,7 @@ impl Inner {
             fork_of: ask.fork_of,
             reused: BTreeMap::new(),
             replaced,
+            spent: None,
         };
         self.check_models(&setup, &patch)?;
         Ok(setup)
@@ -562,7 +566,12 @@ impl Inner {
             writer: run.writer,
             env: rooms.env.clone(),
             models: rooms.models.clone(),
-            meter: Meter::new(run.setup.council.budget, rooms.prices.clone()),
+            meter: Meter::new(
+                run.setup.council.budget,
+                rooms.prices.clone(),
+                run.setup.spent,
+            ),
+            state_key: rooms.state_key.clone(),
             began,
             whole_end: began + run.setup.council.deadlines.whole,
             root: SpanId::new(&rooms.env),
@@ -570,7 +579,12 @@ impl Inner {
         });
         let run = deliberation::run(stage, Arc::clone(control), run.memory, run.has_begun);
         let last = Box::pin(run).await?;
-        writer.commit(last).await
+        writer.commit(last).await?;
+        if control.is_suspended() {
+            // Its readers have all of it now, and nothing more comes here.
+            rooms.logs.hand_over(writer.id()).await;
+        }
+        Ok(())
     }
 
     /// Takes the deliberation over again once the store is back; `None` when somebody else did, or

@@ -32,6 +32,8 @@ mod retry;
 mod sage;
 mod setup;
 mod stage;
+mod state;
+mod suspension;
 pub mod tally;
 pub mod vote;
 mod words;
@@ -48,3 +50,4 @@ pub use request::{
     Ask, DEEPEST, Door, Idempotency, LONGEST_CONTEXT, LONGEST_KEY, LONGEST_QUESTION, OnLeave,
     body_digest,
 };
+pub use state::StateKey;

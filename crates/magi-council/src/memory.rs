@@ -132,6 +132,7 @@ pub(crate) fn reusable(events: &[Event]) -> BTreeMap<Sage, Reused> {
                     provider: lane.provider.clone().unwrap_or_default(),
                     model: lane.model.clone().unwrap_or_default(),
                     complete: end.complete,
+                    message: end.message,
                 };
                 (*sage, reused)
             })

@@ -7,13 +7,15 @@ use magi_model::{ModelName, Prices};
 use tokio_util::sync::CancellationToken;
 
 use crate::Budget;
-use crate::setup::REHEARSAL;
+use crate::setup::{REHEARSAL, Spent};
 
 /// The sum of all calls of one deliberation, those under way estimated.
 #[derive(Debug)]
 pub(crate) struct Meter {
     budget: Budget,
     prices: Prices,
+    /// What was spent of the budget before this deliberation.
+    before: Spent,
     /// A plain mutex: it is held to add up a handful of numbers, never across an await.
     charges: Mutex<Vec<Charge>>,
     over: CancellationToken,
@@ -32,10 +34,15 @@ impl Charge {
 }
 
 impl Meter {
-    pub(crate) fn new(budget: Budget, prices: Prices) -> Self {
+    pub(crate) fn new(budget: Budget, prices: Prices, before: Option<Spent>) -> Self {
+        let nothing = Spent {
+            usage: Usage::default(),
+            cost_usd: None,
+        };
         Meter {
             budget,
             prices,
+            before: before.unwrap_or(nothing),
             charges: Mutex::default(),
             over: CancellationToken::new(),
         }
@@ -95,13 +102,23 @@ impl Meter {
 
     /// Says what was spent of which budget.
     pub(crate) fn account(&self) -> String {
-        let (usage, cost) = self.total();
-        let used = usage.input_tokens.saturating_add(usage.output_tokens);
+        let (used, cost) = self.of_budget();
         match (self.budget.tokens, self.budget.usd, cost) {
             (Some(limit), _, _) if used >= limit => format!("{used} of {limit} tokens"),
             (_, Some(limit), Some(cost)) => format!("{cost:.4} of {limit} USD"),
             _ => format!("{used} tokens"),
         }
+    }
+
+    /// Returns the tokens and the money that count against the budget.
+    fn of_budget(&self) -> (u64, Option<f64>) {
+        let (usage, cost) = self.total();
+        let usage = usage + self.before.usage;
+        let cost = match (cost, self.before.cost_usd) {
+            (None, before) => before,
+            (Some(cost), before) => Some(cost + before.unwrap_or(0.0)),
+        };
+        (usage.input_tokens.saturating_add(usage.output_tokens), cost)
     }
 
     fn set(&self, index: usize, usage: Usage) {
@@ -111,8 +128,7 @@ impl Meter {
         if self.budget == Budget::default() {
             return;
         }
-        let (usage, cost) = self.total();
-        let used = usage.input_tokens.saturating_add(usage.output_tokens);
+        let (used, cost) = self.of_budget();
         let is_over = self.budget.tokens.is_some_and(|limit| used >= limit)
             || self
                 .budget
@@ -223,7 +239,7 @@ mod tests {
             cache_read: Some(0.1),
             cache_write: None,
         };
-        Meter::new(budget, Prices::default().with(&model(), price))
+        Meter::new(budget, Prices::default().with(&model(), price), None)
     }
 
     fn model() -> ModelName {

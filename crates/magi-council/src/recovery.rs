@@ -72,6 +72,10 @@ impl Engine {
             if unfinished.owner_alive || self.is_running(id) {
                 continue;
             }
+            if unfinished.paused && self.is_suspended(id).await? {
+                // It goes on from its state, wherever that is brought.
+                continue;
+            }
             let fate = fate(
                 self.inner.rooms.env.clock.now(),
                 unfinished.last_event_at,
@@ -311,7 +315,7 @@ impl Reused {
     fn end(&self) -> (crate::sage::SageEnd, String) {
         let end = crate::sage::SageEnd {
             complete: self.complete(),
-            message: None,
+            message: self.message.clone(),
         };
         (end, self.prose.clone())
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use magi_event::{Agent, Body, DeliberationId, Mode, PROTOCOL, Sage, Start, Trace};
+use magi_event::{Agent, Body, DeliberationId, Mode, PROTOCOL, Sage, Start, Trace, Usage};
 use magi_log::Env;
 use magi_model::Lang;
 use serde::{Deserialize, Serialize};
@@ -39,6 +39,18 @@ pub(crate) struct Setup {
     /// The ids that were asked for and are not to be had here; the council's own models answer.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) replaced: BTreeMap<Agent, String>,
+    /// What the suspended deliberations before this one spent, for the budget.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) spent: Option<Spent>,
+}
+
+/// What was spent.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Spent {
+    pub(crate) usage: Usage,
+    /// Where every price is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) cost_usd: Option<f64>,
 }
 
 /// A vote that was cast in an earlier deliberation.
@@ -48,6 +60,9 @@ pub(crate) struct Reused {
     pub(crate) provider: String,
     pub(crate) model: String,
     pub(crate) complete: magi_event::AgentComplete,
+    /// What went wrong, if something did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) message: Option<String>,
 }
 
 impl Setup {

@@ -6,6 +6,7 @@ use magi_model::Registry;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
+use crate::StateKey;
 use crate::lane::millis;
 use crate::meter::Meter;
 use crate::setup::Setup;
@@ -17,6 +18,8 @@ pub(crate) struct Stage {
     pub(crate) models: Registry,
     pub(crate) setup: Setup,
     pub(crate) meter: Meter,
+    /// Signs what a suspended deliberation leaves; absent: it leaves nothing to go on from.
+    pub(crate) state_key: Option<StateKey>,
     /// When this generation began.
     pub(crate) began: Instant,
     /// When the whole must have ended.

@@ -363,6 +363,8 @@ pub(crate) fn halted(lang: Lang, why: &Why) -> String {
         (Lang::Ja, Why::Budget(account)) => {
             format!("予算を使い切ったため停止しました（{account}）。")
         }
+        (Lang::Ja, Why::Suspended) => "実行環境の制限時間に達したため中断しました。".to_owned(),
+        (Lang::En, Why::Suspended) => "Suspended at the deadline of this place.".to_owned(),
         (Lang::En, Why::Asked) => "Stopped on request.".to_owned(),
         (Lang::En, Why::OutOfTime) => "Stopped because the time given to it ran out.".to_owned(),
         (Lang::En, Why::Alone(time)) => {

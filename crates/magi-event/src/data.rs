@@ -355,6 +355,15 @@ pub struct Paused {
     pub state: Option<String>,
 }
 
+impl Paused {
+    /// Tells whether the door's deadline came: such a `paused` may be the last event of a byte
+    /// stream, and its `state`, if there is one, is what to go on from.
+    #[must_use]
+    pub fn is_deadline(&self) -> bool {
+        self.reason == "deadline"
+    }
+}
+
 /// `resumed`: it goes on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Resumed {

@@ -389,6 +389,29 @@ impl Logs {
         }
     }
 
+    /// Hands a deliberation over that stands still here: once all of it is stored its readers get
+    /// [`Error::Moved`], and it has no owner any more. One that is over, or is not written here,
+    /// stays as it is.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped call may have handed it over.
+    pub async fn hand_over(&self, id: DeliberationId) {
+        let Some(live) = self.inner.live(id) else {
+            return;
+        };
+        if live.ended()
+            || Commit::of(Arc::clone(&live), live.appended())
+                .await
+                .is_err()
+        {
+            return;
+        }
+        live.close(Closed::Released);
+        self.inner.retire(&live);
+        flush::give_up(&self.inner, &live, true).await;
+    }
+
     /// Leaves a verb for whoever owns the log, in this process or another.
     ///
     /// # Errors

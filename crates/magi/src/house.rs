@@ -72,6 +72,7 @@ pub(crate) fn open(settings: &Settings) -> Result<House> {
         limits: Limits::default(),
         prices: providers::prices(settings).or_usage()?,
         settings: defaults.clone(),
+        state_key: None,
     });
     Ok(House {
         logs,

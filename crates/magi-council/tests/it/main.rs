@@ -7,6 +7,7 @@ mod outcomes;
 mod recovery;
 mod rehearsal;
 mod script;
+mod suspension;
 mod verbs;
 mod votes;
 mod votes_bounds;

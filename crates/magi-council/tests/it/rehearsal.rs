@@ -29,6 +29,7 @@ async fn deliberate(question: &str) -> Vec<(Cursor, Event)> {
         limits: Limits::default(),
         prices: Prices::default(),
         settings: CouncilPatch::default(),
+        state_key: None,
     });
     let ask = Ask::read(&json!({"question": question}), &Door::default()).unwrap();
     let id = engine.ask(ask).await.unwrap().id;

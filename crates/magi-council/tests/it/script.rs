@@ -25,7 +25,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::stream;
-use magi_council::{Ask, CouncilPatch, Door, Engine, Limits, Rooms, Watch};
+use magi_council::{Ask, CouncilPatch, Door, Engine, Limits, Rooms, StateKey, Watch};
 use magi_event::check::{Checker, Mode};
 use magi_event::{Agent, Body, Cursor, DeliberationId, Event, Usage};
 use magi_log::{After, Env, Logs, MemoryStore, Options};
@@ -34,6 +34,9 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::faulty::Faulty;
+
+/// The key of every house: they are instances of one function.
+const STATE_KEY: &str = "a text of thirty-two bytes or more";
 
 /// One step of a call.
 #[derive(Clone, Debug)]
@@ -390,6 +393,7 @@ impl House {
             limits: Limits::default(),
             prices: Prices::default(),
             settings,
+            state_key: Some(StateKey::new(STATE_KEY).unwrap()),
         });
         House {
             store: store.peer(),

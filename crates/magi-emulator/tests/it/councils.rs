@@ -37,6 +37,7 @@ async fn deliberate(fakes: &Fakes, model: &str, question: &str, council: Value) 
         limits: Limits::default(),
         prices: Prices::default(),
         settings: CouncilPatch::default().with_model(&model),
+        state_key: None,
     });
     let body = json!({"question": question, "council": council});
     let asked = engine

@@ -188,3 +188,28 @@ fn a_reader_passes_over_a_kind_it_does_not_know() {
     mutations::insert(&mut log, 4, Body::Unknown(unknown));
     assert_eq!(check(Mode::Reader, &log), Ok(()));
 }
+
+#[test]
+fn only_a_readers_log_may_end_at_the_doors_deadline() {
+    let id = sample::id(1);
+    let mut script = sample::Script::new(id);
+    let council = sample::council(&crate::Sage::ALL, crate::Rule::Majority, 2);
+    script.push(sample::start(id, "?", council));
+    for (reason, mode, is_whole) in [
+        ("deadline", Mode::Reader, true),
+        ("deadline", Mode::Log, false),
+        ("asked", Mode::Reader, false),
+    ] {
+        let mut script = script.clone();
+        script.push(Body::Paused(Paused {
+            by: "magi".into(),
+            reason: reason.into(),
+            state: None,
+        }));
+        assert_eq!(
+            check(mode, script.entries()).is_ok(),
+            is_whole,
+            "{reason} {mode:?}"
+        );
+    }
+}

@@ -41,6 +41,7 @@ pub(crate) fn rooms(store: Arc<dyn Store>, answer: Answer, env: Env) -> Rooms {
         limits: Limits::default(),
         prices: Prices::default(),
         settings: settings.clone(),
+        state_key: None,
     });
     Rooms {
         engine,
