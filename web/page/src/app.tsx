@@ -1,35 +1,32 @@
-import { Client, type Question } from '@magi/stream'
+import type { Question } from '@magi/stream'
 import { useEffect, useRef, useState, useSyncExternalStore } from 'react'
 import { I18nProvider } from 'react-aria-components'
-import type { Answers } from './answers.ts'
 import { Deliberation } from './deliberation.tsx'
 import { sealOf } from './format.ts'
-import { Gate } from './gate.tsx'
+import { Gate, type Asked } from './gate.tsx'
 import { Header } from './header.tsx'
 import { Home } from './home.tsx'
 import { LiveRegion } from './live.tsx'
 import { Room } from './room.ts'
 import { go, useRoute } from './route.ts'
 import { useSettings, useWords } from './settings.tsx'
+import { useWay } from './way.ts'
 import { SEAL_WORDS } from './words.ts'
 
 /** The whole page: a header, and what the address names. */
-export function App({ client }: { client: Client }) {
+export function App() {
   const { lang } = useSettings()
   return (
     <I18nProvider locale={lang === 'ja' ? 'ja-JP' : 'en-US'}>
-      <Gate client={client}>
-        {(asked) => (
-          <Screen client={client} answers={asked.state === 'there' ? asked.answers : undefined} />
-        )}
-      </Gate>
+      <Gate>{(asked, again) => <Screen asked={asked} onAgain={again} />}</Gate>
     </I18nProvider>
   )
 }
 
-function Screen({ client, answers }: { client: Client; answers: Answers | undefined }) {
+function Screen({ asked, onAgain }: { asked: Asked; onAgain: () => void }) {
+  const { door, archive } = useWay()
   const route = useRoute()
-  const [room] = useState(() => new Room(client))
+  const [room] = useState(() => new Room(door, archive))
   const [draft, setDraft] = useState('')
   const [asking, setAsking] = useState(false)
   const id = route.name === 'deliberation' ? route.id : undefined
@@ -40,7 +37,9 @@ function Screen({ client, answers }: { client: Client; answers: Answers | undefi
       setAsking(false)
       go({ name: 'deliberation', id: made })
     }
-    if (id === undefined && room.recover()) setAsking(true)
+    const recovered = id === undefined && room.recover()
+    if (typeof recovered === 'string') setDraft(recovered)
+    else if (recovered) setAsking(true)
     // Once: what a reload interrupted before it had an id.
   }, [room])
 
@@ -76,12 +75,11 @@ function Screen({ client, answers }: { client: Client; answers: Answers | undefi
       {inside ? (
         <Deliberation
           room={room}
-          client={client}
           onAskAgain={askAgain}
           onFollow={(next) => go({ name: 'deliberation', id: next })}
         />
       ) : (
-        <Home client={client} answers={answers} draft={draft} onDraft={setDraft} onAsk={ask} />
+        <Home asked={asked} onAgain={onAgain} draft={draft} onDraft={setDraft} onAsk={ask} />
       )}
     </>
   )

@@ -1,28 +1,30 @@
-import { sagesOf, type Client, type ExportFormat, type Sage, type View } from '@magi/stream'
-import { useEffect, useState, useSyncExternalStore, type MouseEvent } from 'react'
+import { sagesOf, type ExportFormat, type Sage, type View } from '@magi/stream'
+import { useEffect, useState, useSyncExternalStore } from 'react'
 import { Button, ToggleButton, ToggleButtonGroup } from 'react-aria-components'
-import { ConnectionState, problemText } from './connection.tsx'
+import { ConnectionState } from './connection.tsx'
 import { clock } from './format.ts'
 import { Play, StopIcon } from './icons.tsx'
 import { Judge } from './judge.tsx'
 import { Lane } from './lane.tsx'
+import { save } from './library.ts'
 import type { Room, Shown } from './room.ts'
 import { ContentLang } from './prose.tsx'
 import { useWords } from './settings.tsx'
 import { Mark } from './shapes.tsx'
 import { token } from './token.ts'
+import { Why } from './trouble.tsx'
+import { useWay } from './way.ts'
 
 const SPEEDS = [1, 2, 4, 16]
 
 interface DeliberationProps {
   room: Room
-  client: Client
   onAskAgain: (question: string) => void
   onFollow: (id: string) => void
 }
 
 /** One deliberation: three lanes, the tally, the judge, the verdict. Live, resumed, or over. */
-export function Deliberation({ room, client, onAskAgain, onFollow }: DeliberationProps) {
+export function Deliberation({ room, onAskAgain, onFollow }: DeliberationProps) {
   const shown = useSyncExternalStore(room.subscribe, room.shown)
   const words = useWords()
   const { view, asked, connection } = shown
@@ -68,7 +70,13 @@ export function Deliberation({ room, client, onAskAgain, onFollow }: Deliberatio
       </header>
       <div className="status-row">
         {!empty && <Phases view={view} />}
-        {connection && <ConnectionState state={connection} onNow={() => room.retryNow()} />}
+        {connection && (
+          <ConnectionState
+            state={connection}
+            askedAt={shown.askedAt}
+            onNow={() => room.retryNow()}
+          />
+        )}
       </div>
       <Trouble shown={shown} room={room} onAskAgain={() => onAskAgain(question)} />
       {shown.playback && <Playback room={room} speed={shown.playback.speed} />}
@@ -77,6 +85,7 @@ export function Deliberation({ room, client, onAskAgain, onFollow }: Deliberatio
           {words.skipToVerdict}
         </a>
       )}
+      <Notices shown={shown} />
       {view.paused && !view.end && (
         <p className="notice">
           {words.connection.paused}: {view.paused.reason}
@@ -91,7 +100,6 @@ export function Deliberation({ room, client, onAskAgain, onFollow }: Deliberatio
               <Actions
                 room={room}
                 shown={shown}
-                client={client}
                 onAskAgain={() => onAskAgain(question)}
                 onFollow={onFollow}
               />
@@ -215,6 +223,9 @@ function Phases({ view }: { view: View }) {
   )
 }
 
+/** Trying the same again cannot mend these. */
+const FINAL: ReadonlySet<string> = new Set(['cut_for_good', 'not_kept', 'nothing_came'])
+
 /** The one alert: a failed connection, a refused verb. */
 function Trouble({
   shown,
@@ -235,8 +246,11 @@ function Trouble({
     <div className="alert" role="alert">
       {what && (
         <div className="alert-box">
-          <p>{problemText(words, what)}</p>
-          {failed && !gone && (
+          <Why problem={what} asking={room.id === undefined} />
+          {failed && room.told.length > 0 && (
+            <Records room={room} id={room.told.at(-1)?.id ?? ''} view={shown.view} />
+          )}
+          {failed && !gone && !FINAL.has(failed.code) && (
             <Button className="button" onPress={() => room.again()}>
               {words.connection.retry}
             </Button>
@@ -252,6 +266,33 @@ function Trouble({
         <span className="visually-hidden">
           {words.verdict.failed} {shown.view.end.data.message}
         </span>
+      )}
+    </div>
+  )
+}
+
+/** What the person should know of the way and of the copy, beside what is said. */
+function Notices({ shown }: { shown: Shown }) {
+  const words = useWords()
+  const { held, unkept, view } = shown
+  const why = held && words.held(held)
+  return (
+    <div role="status">
+      {view.parts.length > 0 && (
+        <p className="notice" data-notice="gone-on">
+          {words.own.goneOn(view.parts.length)}
+        </p>
+      )}
+      {why && (
+        <div className="notice notice-loud" data-notice="held">
+          <p>{why.what}</p>
+          <p className="why-fix">{why.fix}</p>
+        </div>
+      )}
+      {unkept && (
+        <p className="notice notice-loud" data-notice="unkept">
+          {words.own.unkept[unkept]}
+        </p>
       )}
     </div>
   )
@@ -305,12 +346,11 @@ function Lanes({ view }: { view: View }) {
 interface ActionsProps {
   room: Room
   shown: Shown
-  client: Client
   onAskAgain: () => void
   onFollow: (id: string) => void
 }
 
-function Actions({ room, shown, client, onAskAgain, onFollow }: ActionsProps) {
+function Actions({ room, shown, onAskAgain, onFollow }: ActionsProps) {
   const words = useWords()
   const { id } = room
   const { end } = shown.view
@@ -333,42 +373,55 @@ function Actions({ room, shown, client, onAskAgain, onFollow }: ActionsProps) {
           <Play /> {words.verdict.replay}
         </Button>
       )}
-      {id !== undefined && can(shown.view, 'export') && (
-        <span className="records">
-          {words.verdict.record}:{' '}
-          {(['md', 'json', 'ndjson'] as const).map((format) => (
-            <a
-              key={format}
-              href={client.exportUrl(id, format)}
-              download={`magi-${id}.${format}`}
-              onClick={(event) => saveWithToken(event, client, id, format)}
-            >
-              {format}
-            </a>
-          ))}
-        </span>
-      )}
+      {id !== undefined && <Records room={room} id={id} view={shown.view} />}
     </>
   )
 }
 
-/** A link cannot carry a token, so where one is needed the record is fetched and then saved. */
-function saveWithToken(
-  event: MouseEvent<HTMLAnchorElement>,
-  client: Client,
-  id: string,
-  format: ExportFormat,
-): void {
-  if (token.read() === undefined) return
-  event.preventDefault()
-  const name = event.currentTarget.download
-  void client.export(id, format).then((blob) => {
-    const link = document.createElement('a')
-    link.href = URL.createObjectURL(blob)
-    link.download = name
-    link.click()
-    URL.revokeObjectURL(link.href)
-  })
+const FORMATS = ['md', 'json', 'ndjson'] as const
+
+/** The record as files: links where a link can open it, else made or fetched and then saved. */
+function Records({ room, id, view }: { room: Room; id: string; view: View }) {
+  const words = useWords()
+  const { library } = useWay()
+  const [failed, setFailed] = useState('')
+  if (library.kind === 'server' && !can(view, 'export')) return null
+  // A link cannot carry a token.
+  const link = library.kind === 'server' && token.read() === undefined ? library.link : undefined
+  const saveAs = async (format: ExportFormat): Promise<void> => {
+    setFailed('')
+    try {
+      const blob =
+        library.kind === 'server'
+          ? await library.record(id, format)
+          : (await import('./record.ts')).recordOf(room.told, format)
+      save(blob, `magi-${id}.${format}`)
+    } catch (error) {
+      setFailed(words.own.saveFailed(error instanceof Error ? error.message : String(error)))
+    }
+  }
+  return (
+    <span className="records">
+      {words.verdict.record}:{' '}
+      {FORMATS.map((format) =>
+        link ? (
+          <a key={format} href={link(id, format)} download={`magi-${id}.${format}`}>
+            {format}
+          </a>
+        ) : (
+          <Button
+            key={format}
+            className="link-button"
+            aria-label={words.own.save(format)}
+            onPress={() => void saveAs(format)}
+          >
+            {format}
+          </Button>
+        ),
+      )}
+      <span role="status">{failed}</span>
+    </span>
+  )
 }
 
 function Playback({ room, speed }: { room: Room; speed: number }) {

@@ -1,4 +1,4 @@
-import { Problem, type Client } from '@magi/stream'
+import { Problem } from '@magi/stream'
 import { useEffect, useState, type ReactNode } from 'react'
 import { Button, FieldError, Form, Input, Label, TextField } from 'react-aria-components'
 import { answersOf, type Answers } from './answers.ts'
@@ -6,37 +6,49 @@ import { Header } from './header.tsx'
 import { go } from './route.ts'
 import { useWords } from './settings.tsx'
 import { token } from './token.ts'
+import { hostOf, useWay } from './way.ts'
 
-/** What the server said of itself: not yet, what answers, nothing, or that it wants a token. */
+/** What the door said of itself: not yet, what answers, why nothing, or that it wants a token. */
 export type Asked =
   | { state: 'asking' }
   | { state: 'there'; answers: Answers | undefined }
-  | { state: 'failed' }
+  | { state: 'failed'; problem: Problem }
   | { state: 'locked'; again: boolean }
 
-/** Asks the server what answers; until it has said so, or that it wants a token, nothing is shown. */
-export function Gate({
-  client,
-  children,
-}: {
-  client: Client
-  children: (asked: Asked) => ReactNode
-}) {
-  const [asked, setAsked] = useState<Asked>({ state: 'asking' })
+/**
+ * Asks the door what answers. A server's page waits for that, because a token may be wanted first. A
+ * door far away may have to wake up: then the start page is there meanwhile, with its own copies.
+ */
+export function Gate({ children }: { children: (asked: Asked, again: () => void) => ReactNode }) {
+  const { door, config } = useWay()
+  const needed = config.sign === 'bearer' && token.read() === undefined
+  const [asked, setAsked] = useState<Asked>(
+    needed ? { state: 'locked', again: false } : { state: 'asking' },
+  )
   const ask = async (again: boolean): Promise<void> => {
     try {
-      setAsked({ state: 'there', answers: answersOf(await client.models()) })
+      setAsked({ state: 'there', answers: answersOf(await door.models()) })
     } catch (error) {
-      const locked = error instanceof Problem && error.status === 401
-      setAsked(locked ? { state: 'locked', again } : { state: 'failed' })
+      const problem =
+        error instanceof Problem ? error : new Problem({ status: 0, message: String(error) })
+      const refused = problem.status === 401 || (problem.status === 403 && config.sign === 'bearer')
+      setAsked(
+        refused && config.sign !== 'sigv4'
+          ? { state: 'locked', again }
+          : { state: 'failed', problem },
+      )
     }
   }
   useEffect(() => {
+    if (!needed) void ask(token.read() !== undefined)
+    // Asked once; a token, or the person, asks again.
+  }, [door])
+  const retry = (): void => {
+    setAsked({ state: 'asking' })
     void ask(false)
-    // Asked once; a token asks again itself.
-  }, [client])
-  if (asked.state === 'asking') return null
-  if (asked.state !== 'locked') return children(asked)
+  }
+  if (asked.state === 'asking' && door.kind === 'server') return null
+  if (asked.state !== 'locked') return children(asked, retry)
   return (
     <>
       <Header onHome={() => go({ name: 'home' })} />
@@ -47,11 +59,14 @@ export function Gate({
 
 function TokenForm({ wrong, onToken }: { wrong: boolean; onToken: () => void }) {
   const { token: words } = useWords()
+  const { config } = useWay()
   const [value, setValue] = useState('')
   return (
     <main className="home token">
       <h1>{words.title}</h1>
-      <p className="intro">{words.why}</p>
+      <p className="intro">
+        {config.sign === 'bearer' ? words.whyBearer(hostOf(config)) : words.why}
+      </p>
       <Form
         className="composer"
         validationBehavior="aria"

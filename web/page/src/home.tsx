@@ -1,22 +1,17 @@
-import {
-  EMPTY,
-  questionOf,
-  SAGES,
-  type Client,
-  type Listed,
-  type Page,
-  type Question,
-} from '@magi/stream'
+import { EMPTY, questionOf, SAGES, type Listed, type Page, type Question } from '@magi/stream'
 import { useEffect, useState } from 'react'
 import { Button } from 'react-aria-components'
-import type { Answers } from './answers.ts'
 import { Chart } from './chart.tsx'
+import type { Promised } from './archive.ts'
 import { Composer } from './composer.tsx'
-import { Play } from './icons.tsx'
+import type { Asked as Gated } from './gate.tsx'
+import { Bin, Play } from './icons.tsx'
 import { hashOf } from './route.ts'
 import { Seal } from './seal.tsx'
 import { useWords } from './settings.tsx'
 import { Mark } from './shapes.tsx'
+import { Why } from './trouble.tsx'
+import { hostOf, useWay } from './way.ts'
 import type { SealKind } from './words.ts'
 
 /** What was asked of the server: not yet, the answer, or that it failed. */
@@ -39,15 +34,15 @@ function useAsked<T>(ask: () => Promise<T>): Asked<T> {
 }
 
 interface HomeProps {
-  client: Client
-  answers: Answers | undefined
+  asked: Gated
+  onAgain: () => void
   draft: string
   onDraft: (text: string) => void
   onAsk: (question: Question) => void
 }
 
 /** The start page: ask, watch a rehearsal, open an earlier deliberation. */
-export function Home({ client, answers, draft, onDraft, onAsk }: HomeProps) {
+export function Home({ asked, onAgain, draft, onDraft, onAsk }: HomeProps) {
   const words = useWords()
   return (
     <main className="home" tabIndex={-1}>
@@ -57,10 +52,11 @@ export function Home({ client, answers, draft, onDraft, onAsk }: HomeProps) {
       <h1>{words.headline}</h1>
       <p className="intro">{words.intro}</p>
       <Composer draft={draft} onDraft={onDraft} onAsk={onAsk} />
-      <WhatAnswers answers={answers} />
+      <WhatAnswers asked={asked} onAgain={onAgain} />
+      <DoorLine />
       <Council />
-      <Scenes client={client} onAsk={onAsk} />
-      <History client={client} />
+      {asked.state !== 'asking' && <Scenes onAsk={onAsk} />}
+      <History />
     </main>
   )
 }
@@ -85,8 +81,25 @@ function Council() {
   )
 }
 
-function WhatAnswers({ answers }: { answers: Answers | undefined }) {
-  const { answers: words } = useWords()
+function WhatAnswers({ asked, onAgain }: { asked: Gated; onAgain: () => void }) {
+  const { answers: words, door: doors, connection } = useWords()
+  const { config, door } = useWay()
+  if (asked.state === 'asking' || asked.state === 'locked')
+    return (
+      <p className="answers" role="status">
+        {doors.reaching(hostOf(config))}
+      </p>
+    )
+  if (asked.state === 'failed')
+    return (
+      <div className="alert-box" role="alert">
+        <Why problem={asked.problem} asking />
+        <Button className="button" onPress={onAgain}>
+          {connection.retry}
+        </Button>
+      </div>
+    )
+  const { answers } = asked
   if (!answers) return <p className="answers">{words.unknown}</p>
   if (!answers.rehearsal)
     return (
@@ -97,13 +110,29 @@ function WhatAnswers({ answers }: { answers: Answers | undefined }) {
   return (
     <p className="answers" data-kind="rehearsal">
       <strong>{words.rehearsal}</strong> {words.rehearsalHow}{' '}
-      <code>MAGI_MODEL=ollama:llama3.2 magi serve</code>
+      <code>
+        {door.kind === 'server'
+          ? 'MAGI_MODEL=ollama:llama3.2 magi serve'
+          : 'MAGI_MODEL=bedrock:global.anthropic.claude-sonnet-4-6'}
+      </code>
     </p>
   )
 }
 
-function Scenes({ client, onAsk }: { client: Client; onAsk: (question: Question) => void }) {
-  const asked = useAsked(() => client.scenes())
+/** Which way the page takes: whoever set it up sees at once whether it is the one that was meant. */
+function DoorLine() {
+  const { door: words } = useWords()
+  const { config } = useWay()
+  return (
+    <p className="answers door-line" data-door={config.door} data-sign={config.sign}>
+      {words.label}: {words.name(config, hostOf(config))}
+    </p>
+  )
+}
+
+function Scenes({ onAsk }: { onAsk: (question: Question) => void }) {
+  const { door } = useWay()
+  const asked = useAsked(() => door.scenes())
   const words = useWords()
   if (asked.state !== 'there' || asked.value.length === 0) return null
   // The scenes in the reader's language stand first.
@@ -134,18 +163,32 @@ function Scenes({ client, onAsk }: { client: Client; onAsk: (question: Question)
 
 const SHORT = 8
 
-function History({ client }: { client: Client }) {
+function History() {
   const words = useWords()
-  const first = useAsked(() => client.list({ limit: SHORT }))
+  const { library } = useWay()
+  const first = useAsked(() => library.list(SHORT))
   const [older, setOlder] = useState<Page>()
+  const [gone, setGone] = useState<ReadonlySet<string>>(new Set())
   const [failed, setFailed] = useState(false)
+  const [said, setSaid] = useState('')
   if (first.state === 'asking') return null
-  const items = [...(first.state === 'there' ? first.value.items : []), ...(older?.items ?? [])]
+  const all = [...(first.state === 'there' ? first.value.items : []), ...(older?.items ?? [])]
+  const items = all.filter((item) => !gone.has(item.id))
   const next = older ? older.next : first.state === 'there' ? first.value.next : undefined
   const more = async (): Promise<void> => {
     try {
-      const page = await client.list({ limit: SHORT, cursor: next ?? '' })
+      const page = await library.list(SHORT, next)
       setOlder((old) => ({ items: [...(old?.items ?? []), ...page.items], next: page.next }))
+    } catch {
+      setFailed(true)
+    }
+  }
+  const remove = async (item: Listed): Promise<void> => {
+    if (library.kind !== 'own') return
+    try {
+      await library.remove(item.id)
+      setGone((old) => new Set([...old, item.id]))
+      setSaid(words.own.removed(item.question))
     } catch {
       setFailed(true)
     }
@@ -153,33 +196,66 @@ function History({ client }: { client: Client }) {
   return (
     <section className="history" aria-labelledby="history-title">
       <h2 id="history-title">{words.history.title}</h2>
-      {(first.state === 'failed' || failed) && <p className="muted">{words.history.failed}</p>}
+      {library.kind === 'own' && <OwnNote ask={library.promised} />}
+      {(first.state === 'failed' || failed) && (
+        <p className="muted">
+          {library.kind === 'own' ? words.own.unkept.unavailable : words.history.failed}
+        </p>
+      )}
       {first.state === 'there' && items.length === 0 && (
         <p className="muted">{words.history.none}</p>
       )}
       <ul>
         {items.map((item) => (
-          <li key={item.id}>
-            <a className="past" href={hashOf({ name: 'deliberation', id: item.id })}>
-              <Seal kind={sealOfListed(item)} small />
-              <span className="past-question">
-                {item.title === '' ? item.question : item.title}
-              </span>
-              <span className="past-meta">
-                {item.mode === 'rehearsal' && <em>{words.mode.rehearsal}</em>}
-                {item.agreement && <span>{item.agreement}</span>}
-                <time dateTime={item.created_at}>{words.when(new Date(item.created_at))}</time>
-              </span>
-            </a>
+          <li key={item.id} data-own={library.kind === 'own' || undefined}>
+            <Past item={item} />
+            {library.kind === 'own' && (
+              <Button
+                className="icon-button"
+                aria-label={words.own.remove(item.question)}
+                onPress={() => void remove(item)}
+              >
+                <Bin />
+              </Button>
+            )}
           </li>
         ))}
       </ul>
+      <p className="visually-hidden" role="status">
+        {said}
+      </p>
       {next !== undefined && (
         <Button className="link-button" onPress={() => void more()}>
           {words.history.more}
         </Button>
       )}
     </section>
+  )
+}
+
+/** Says where the copies are, and whether they last. */
+function OwnNote({ ask }: { ask: () => Promise<Promised> }) {
+  const { own } = useWords()
+  const promised = useAsked(ask)
+  return (
+    <p className="muted own-note">
+      {own.note} {promised.state === 'there' && own.promised[promised.value]}
+    </p>
+  )
+}
+
+function Past({ item }: { item: Listed }) {
+  const words = useWords()
+  return (
+    <a className="past" href={hashOf({ name: 'deliberation', id: item.id })}>
+      <Seal kind={sealOfListed(item)} small />
+      <span className="past-question">{item.title === '' ? item.question : item.title}</span>
+      <span className="past-meta">
+        {item.mode === 'rehearsal' && <em>{words.mode.rehearsal}</em>}
+        {item.agreement && <span>{item.agreement}</span>}
+        <time dateTime={item.created_at}>{words.when(new Date(item.created_at))}</time>
+      </span>
+    </a>
   )
 }
 

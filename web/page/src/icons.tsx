@@ -13,6 +13,7 @@ export const Shrink = icon(<path d="M13 7H9V3M3 9h4v4M9 7l4.5-4.5M7 9l-4.5 4.5" 
 export const StopIcon = icon(<path className="solid" d="M4 4h8v8H4Z" />)
 export const Play = icon(<path className="solid" d="M5 3v10l8-5Z" />)
 export const Plus = icon(<path d="M8 3v10M3 8h10" />)
+export const Bin = icon(<path d="M3 4.5h10M6.5 4.5v-2h3v2M4.5 4.5l.6 9h5.8l.6-9M7 7v4M9 7v4" />)
 export const Enter = icon(<path d="M13 3.5v4a2 2 0 0 1-2 2H3M6 6.5l-3 3 3 3" />)
 export const Moon = icon(<path d="M13 9.5A5.5 5.5 0 0 1 6.5 3 5.5 5.5 0 1 0 13 9.5Z" />)
 export const Sun = icon(

@@ -42,6 +42,7 @@ export function wordsFor(moment: Moment, words: Words): string | undefined {
   const { event, view } = moment
   switch (event.type) {
     case 'start':
+      if (view.parts.length > 0) return words.say.goesOn
       return words.say.convened(event.data.mode === 'rehearsal' ? words.mode.rehearsal : '')
     case 'agent_complete': {
       const { name } = words.sages[event.agentId]

@@ -1,26 +1,35 @@
-import { Client } from '@magi/stream'
-import { StrictMode } from 'react'
+import { StrictMode, type ReactNode } from 'react'
 import { createRoot } from 'react-dom/client'
 import { App } from './app.tsx'
 import { readConfig } from './config.ts'
+import { ConfigScreen } from './config-screen.tsx'
+import { watchPolicy } from './diagnosis.ts'
 import { Fault } from './fault.tsx'
 import { SettingsProvider } from './settings.tsx'
-import { authorization } from './token.ts'
+import { wayOf, WayProvider } from './way.ts'
 import './styles/base.css'
 import './styles/home.css'
 import './styles/deliberation.css'
 import './styles/verdict.css'
 
+async function screen(): Promise<ReactNode> {
+  const read = await readConfig()
+  if ('fault' in read) return <ConfigScreen fault={read.fault} />
+  return (
+    <WayProvider value={await wayOf(read.config)}>
+      <App />
+    </WayProvider>
+  )
+}
+
 const root = document.getElementById('root')
 if (root) {
-  const { api } = await readConfig()
-  const client = new Client({ base: api, headers: authorization })
+  watchPolicy()
+  const shown = await screen()
   createRoot(root).render(
     <StrictMode>
       <SettingsProvider>
-        <Fault>
-          <App client={client} />
-        </Fault>
+        <Fault>{shown}</Fault>
       </SettingsProvider>
     </StrictMode>,
   )

@@ -2,15 +2,22 @@ import {
   EMPTY,
   fold,
   Problem,
+  randomHex,
   viewOf,
-  type Client,
-  type Connection,
+  type Door,
+  type Entry,
   type Event,
+  type Held,
+  type Invocations,
   type Question,
+  type Reader,
+  type Reading,
   type Snapshot,
   type State,
   type View,
 } from '@magi/stream'
+import type { Archive, Line, Part, Trouble } from './archive.ts'
+import type { Told } from './record.ts'
 import { tab } from './storage.ts'
 
 /** Everything the deliberation screen shows. A new object at most once per animation frame. */
@@ -24,6 +31,12 @@ export interface Shown {
   /** A refusal of a verb, shown beside what is on the screen. */
   problem: Problem | undefined
   playback: { speed: number } | undefined
+  /** What arrived was held back on the way. */
+  held: Held | undefined
+  /** The page's own copy could not be written. */
+  unkept: Trouble | undefined
+  /** When the request that has no answer yet was sent, in milliseconds since the epoch. */
+  askedAt: number | undefined
   /** This machine's clock less the log's, in milliseconds. */
   skew: number
 }
@@ -38,6 +51,9 @@ const START: Shown = {
   stopping: false,
   problem: undefined,
   playback: undefined,
+  held: undefined,
+  unkept: undefined,
+  askedAt: undefined,
   skew: 0,
 }
 
@@ -50,22 +66,30 @@ const MAX_SILENCE = 4000
  * It holds no timer and no connection that `leave` does not end. Leaving never stops a deliberation.
  */
 export class Room {
-  readonly #client: Client
+  readonly #door: Door
+  readonly #archive: Archive | undefined
   readonly #listeners = new Set<() => void>()
   #shown: Shown = START
   /** Set between a change and the frame that shows it. */
   #next: Shown = START
   #painting = false
-  #connection: Connection | undefined
+  #connection: Reader | undefined
+  /** What was said in an earlier part of the story is not said again. */
+  #said: ReadonlySet<string> = new Set()
+  #follows: string | undefined
   #events: Event[] = []
+  /** The same as it came, by deliberation: what a record is made of where no server keeps one. */
+  #told: { id: string; lines: Line[] }[] = []
   #id: string | undefined
   #player: ReturnType<typeof setTimeout> | undefined
   /** Called when the log has given the deliberation its id. */
   onId: (id: string) => void = () => {}
   onMoment: (moment: Moment) => void = () => {}
 
-  constructor(client: Client) {
-    this.#client = client
+  constructor(door: Door, archive?: Archive) {
+    this.#door = door
+    this.#archive = archive
+    if (archive) archive.onTrouble = (unkept) => this.#change({ unkept })
   }
 
   subscribe = (call: () => void): (() => void) => {
@@ -79,24 +103,32 @@ export class Room {
     return this.#id
   }
 
-  /** Puts a question. It is kept in the tab until it has an id, so that a reload asks the same once. */
+  /**
+   * Puts a question. Where the door keeps keys it is kept in the tab until it has an id, so that a
+   * reload asks the same once; elsewhere asking again would be a second deliberation.
+   */
   ask(question: Question): void {
-    const key = question.idempotency_key ?? newKey()
+    const key = question.idempotency_key ?? randomHex(16)
     const asked = { ...question, idempotency_key: key }
-    tab.write(PENDING, JSON.stringify(asked))
+    tab.write(PENDING, JSON.stringify({ ...asked, keyed: this.#door.keyed }))
     this.#begin(undefined, { ...START, asked })
-    void this.#read((onState) => this.#client.ask(asked, { onState }))
+    void this.#read((reading) => this.#door.ask(asked, reading))
   }
 
-  /** Goes on with a question that a reload interrupted before it had an id. */
-  recover(): boolean {
+  /**
+   * Goes on with a question that a reload interrupted before it had an id. Returns true when it is
+   * being asked, its text when only the person can decide to ask again.
+   */
+  recover(): boolean | string {
     const saved = tab.read(PENDING)
     if (saved === undefined) return false
+    tab.write(PENDING, undefined)
     try {
-      this.ask(JSON.parse(saved) as Question)
+      const { keyed, ...asked } = JSON.parse(saved) as Question
+      if (keyed !== true) return asked.question
+      this.ask(asked)
       return true
     } catch {
-      tab.write(PENDING, undefined)
       return false
     }
   }
@@ -105,7 +137,8 @@ export class Room {
   open(id: string): void {
     if (this.#id === id && this.#connection) return
     this.#begin(id, START)
-    void this.#read((onState) => this.#client.follow(id, { onState }))
+    if (this.#archive) void this.#reopen(id, this.#archive)
+    else void this.#read((reading) => this.#door.follow(id, reading))
   }
 
   /** Goes on reading after a failed connection. */
@@ -118,6 +151,46 @@ export class Room {
     } else if (asked) this.ask(asked)
   }
 
+  /** Shows the page's own copy, then goes on at the door where that can be. */
+  async #reopen(id: string, archive: Archive): Promise<void> {
+    let parts: Part[]
+    try {
+      parts = await archive.story(id)
+    } catch {
+      this.#change({ unkept: 'unavailable' })
+      parts = []
+    }
+    if (this.#id !== id) return
+    const last = parts.at(-1)
+    if (!last) return this.#fail('not_kept', 'this browser keeps no copy of it')
+    const door = this.#door as Invocations
+    for (const { row, lines } of parts) {
+      door.bind(row.id, row.session)
+      this.#told.push({ id: row.id, lines: [...lines] })
+      for (const { raw } of lines) this.#events.push(JSON.parse(raw) as Event)
+    }
+    if (last.row.id !== id) {
+      // An earlier part of the story was named: the address follows to its newest.
+      this.#id = last.row.id
+      this.onId(last.row.id)
+    }
+    const view = this.#events.reduce(fold, EMPTY)
+    this.#change({ view })
+    if (view.end) return this.#state({ name: 'over' })
+    const newest = this.#events.at(-1)
+    const state = newest?.type === 'paused' ? newest.data.state : undefined
+    this.#follows = last.row.id
+    if (state !== undefined) return void this.#read((reading) => door.goOn(state, reading))
+    if (!view.capabilities.includes('resume'))
+      return this.#fail('cut_for_good', 'the page was left before the end')
+    const after = last.lines.at(-1)?.cursor ?? '0'
+    return void this.#read((reading) => door.follow(last.row.id, { ...reading, after }))
+  }
+
+  #fail(code: string, message: string): void {
+    this.#state({ name: 'failed', problem: new Problem({ status: 200, code, message }) })
+  }
+
   retryNow(): void {
     this.#connection?.retryNow()
   }
@@ -126,7 +199,7 @@ export class Room {
     if (this.#id === undefined || this.#next.stopping) return
     this.#change({ stopping: true, problem: undefined })
     try {
-      await this.#client.stop(this.#id)
+      await this.#door.stop(this.#id)
     } catch (error) {
       this.#change({ stopping: false, problem: asProblem(error) })
     }
@@ -136,7 +209,7 @@ export class Room {
   async resume(): Promise<string | undefined> {
     if (this.#id === undefined) return undefined
     try {
-      return await this.#client.resume(this.#id)
+      return await this.#door.resume(this.#id)
     } catch (error) {
       this.#change({ problem: asProblem(error) })
       return undefined
@@ -147,6 +220,10 @@ export class Room {
   leave(): void {
     tab.write(PENDING, undefined)
     this.#begin(undefined, START)
+  }
+
+  get told(): readonly Told[] {
+    return this.#told
   }
 
   get canPlay(): boolean {
@@ -191,22 +268,26 @@ export class Room {
     this.#connection = undefined
     old?.close()
     this.#events = []
+    this.#told = []
+    this.#said = new Set()
+    this.#follows = undefined
     this.#id = id
-    this.#next = shown
+    this.#next = { ...shown, unkept: this.#archive?.trouble }
     this.#paint()
   }
 
-  async #read(open: (onState: (state: State) => void) => Connection): Promise<void> {
-    const connection: Connection = open((state) => {
-      // The last word of a connection that was left belongs to no screen.
-      if (this.#connection === connection) this.#state(state)
+  async #read(open: (reading: Reading) => Reader): Promise<void> {
+    const mine = (): boolean => this.#connection === connection
+    // The last word of a connection that was left belongs to no screen.
+    const connection: Reader = open({
+      onState: (state) => mine() && this.#state(state),
+      onHeld: (held) => mine() && this.#change({ held }),
     })
     this.#connection = connection
     try {
       for await (const entry of connection) {
-        if (this.#connection !== connection) return
-        if (entry.kind === 'event') this.#event(entry.event, entry.replay)
-        else this.#snapshot(entry.snapshot)
+        if (!mine()) return
+        this.#take(entry)
       }
     } catch (error) {
       if (!(error instanceof Problem)) throw error
@@ -215,20 +296,41 @@ export class Room {
     }
   }
 
+  #take(entry: Entry): void {
+    if (entry.kind === 'snapshot') return this.#snapshot(entry.snapshot)
+    if (entry.kind === 'linked') {
+      this.#id = undefined
+      this.#follows = entry.from
+      return
+    }
+    const { event, raw, id } = entry
+    if (this.#archive) {
+      const line: Line = { cursor: id, raw }
+      if (this.#told.at(-1)?.id !== event.trace_id)
+        this.#told.push({ id: event.trace_id, lines: [] })
+      this.#told.at(-1)?.lines.push(line)
+      this.#archive.keep(event, line, this.#follows)
+    }
+    this.#event(event, entry.replay)
+  }
+
   #event(event: Event, replay: boolean): void {
     this.#events.push(event)
-    if (this.#id === undefined) {
+    if (event.trace_id !== this.#id) {
       this.#id = event.trace_id
       tab.write(PENDING, undefined)
       this.onId(event.trace_id)
     }
     if (this.#next.playback) return
-    const view = fold(this.#next.view, event)
-    const change: Partial<Shown> = { view }
+    const before = this.#next.view
+    const view = fold(before, event)
+    if (view.parts.length > before.parts.length) this.#said = finished(before)
+    const change: Partial<Shown> = { view, askedAt: undefined }
     if (!replay) change.skew = Date.now() - Date.parse(event.timestamp)
     if (view.end) change.stopping = false
     this.#change(change)
-    if (!replay) this.onMoment({ event, view })
+    const known = event.type === 'agent_complete' && this.#said.has(event.agentId)
+    if (!replay && !known) this.onMoment({ event, view })
   }
 
   /** The log is no longer whole, so there is nothing to play back; the rest goes on from here. */
@@ -239,7 +341,10 @@ export class Room {
 
   #state(connection: State): void {
     const before = this.#next.connection
-    this.#change({ connection })
+    const change: Partial<Shown> = { connection }
+    if (connection.name === 'connecting') change.askedAt = Date.now()
+    else if (connection.name !== 'live') change.askedAt = undefined
+    this.#change(change)
     this.onMoment({ connection, before })
   }
 
@@ -265,7 +370,6 @@ export class Room {
 const asProblem = (error: unknown): Problem =>
   error instanceof Problem ? error : new Problem({ status: 0, message: String(error) })
 
-const newKey = (): string =>
-  Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) =>
-    byte.toString(16).padStart(2, '0'),
-  ).join('')
+/** The sages whose vote is in. */
+const finished = (view: View): ReadonlySet<string> =>
+  new Set(Object.entries(view.sages).flatMap(([name, lane]) => (lane.vote ? [name] : [])))

@@ -36,9 +36,176 @@ export const en: Words = {
   token: {
     title: 'This server asks for a token',
     why: 'It is the MAGI_TOKEN the server was started with. It is kept as long as this tab.',
+    whyBearer: (host) =>
+      `${host} lets in who brings a token of its identity provider (a JWT). It is kept as long as this tab and sent to ${host} only.`,
     label: 'Token',
     wrong: 'The server did not accept this token.',
     enter: 'Enter',
+  },
+  config: {
+    title: 'This page is not set up',
+    fault: ({ field, kind, allowed = [] }) => {
+      const list = allowed.join(', ')
+      if (kind === 'page')
+        return 'config.json: the hosting answered with a web page instead of the file, as hostings do that send every unknown address to index.html.'
+      if (kind === 'json') return 'config.json is not JSON.'
+      if (kind === 'object') return 'config.json must be one JSON object.'
+      const wrong = {
+        unknown: `is not a field of this file; there are ${list}`,
+        text: 'must be a text',
+        choice: `must be one of ${list}`,
+        missing: 'is missing, and the other fields need it',
+        address:
+          'must be an address (https://…), a path on this site (/…), or for an identity pool its id (region:…)',
+        door: `belongs to the door ${list} only`,
+      }
+      return `config.json: the field “${field}” ${wrong[kind]}.`
+    },
+    fix: 'Correct the file beside this page and reload. docs/hosting.md explains every field.',
+  },
+  door: {
+    label: 'The way to the council',
+    name: ({ door, sign, service }, host) => {
+      const how = {
+        none: '',
+        bearer: ', with a token',
+        sigv4: ', signed with keys of an identity pool',
+        'content-sha256': ', with the hash of each request',
+      }[sign]
+      if (door === 'server') return `a MAGI server at ${host}${how}`
+      if (service === 'bedrock-agentcore' || host.includes('agentcore'))
+        return `AgentCore at ${host}${how}`
+      return `${host}${how}`
+    },
+    reaching: (host) =>
+      `Reaching the council at ${host}. A first call may wake it and take some seconds.`,
+  },
+  way: (found) => {
+    switch (found.kind) {
+      case 'gave_up':
+        return {
+          what: `A hop on the way gave up waiting${found.seconds === undefined ? '' : ` after ${found.seconds.toFixed(0)} s`} (504). The council answers in pieces from the first second, so this hop holds the answer back until it is whole, and its patience ends before that.`,
+          fix: 'Call the Function URL or AgentCore from the browser directly: set base in config.json. A hosting proxy (an SSR route, a rewrite) cannot stream.',
+        }
+      case 'web_page':
+        return {
+          what: `${found.where} answered with a web page, not with the council.`,
+          fix: 'base in config.json names the wrong address, or the hosting rewrites it to index.html.',
+        }
+      case 'wrong_path':
+        return {
+          what: `There is no council at ${found.where} (404).`,
+          fix: 'Check base and runtime in config.json: the path must end in /invocations, and the region must be the one of the runtime.',
+        }
+      case 'cors':
+        return {
+          what: `${found.host} is there, but does not allow this page to read its answers (CORS).`,
+          fix: `Allow the origin ${found.origin}, the method POST and the headers authorization, content-type, x-amz-date, x-amz-security-token, x-amz-content-sha256 and x-amzn-bedrock-agentcore-runtime-session-id there.`,
+        }
+      case 'blocked':
+        return {
+          what: `This page's own content security policy forbids calling ${found.host}.`,
+          fix: 'Add its origin to connect-src in the headers the hosting sends with the page.',
+        }
+      case 'unreachable':
+        return {
+          what: `${found.host} does not answer.`,
+          fix: 'Check base and region in config.json, and whether this machine has a network.',
+        }
+      case 'clock':
+        return {
+          what: `The signature was refused because of its time: ${found.message}`,
+          fix: "Set this machine's clock. The page corrects it by the Date header, which the door must expose to it (CORS: expose date).",
+        }
+      case 'signature':
+        return {
+          what: `The signature was refused (403): ${found.message}`,
+          fix: 'Check region, service and identity_pool in config.json. A proxy on the way that changes path, host or headers breaks signatures: call the door directly.',
+        }
+      case 'forbidden':
+        return {
+          what: `The door does not let this page in (403): ${found.message}`,
+          fix: "The identity pool's role needs both lambda:InvokeFunctionUrl and lambda:InvokeFunction (or bedrock-agentcore:InvokeAgentRuntime), and sign in config.json must be what the door asks for.",
+        }
+      case 'identity':
+        return {
+          what: `The identity pool gives no keys: ${found.message}`,
+          fix: 'Check identity_pool in config.json, that the pool lets guests in, and that it has a role for them.',
+        }
+      case 'token':
+        return {
+          what: 'The door does not accept the token: it is missing, expired, or of another provider.',
+          fix: 'Reload and enter a new one.',
+        }
+      case 'throttled':
+        return {
+          what: 'The door is limiting requests (429).',
+          fix: 'Wait a little; if it stays, raise the concurrency of the function or the quota.',
+        }
+      case 'too_large':
+        return {
+          what: 'The answer was too large for a hop that holds it back until it is whole (413).',
+          fix: 'Set the Function URL to RESPONSE_STREAM; buffered answers end at 6 MB.',
+        }
+      case 'function_failed':
+        return {
+          what: 'The function failed before it answered (502).',
+          fix: 'Its log says why: most often a missing permission, a wrong runtime ARN, or memory.',
+        }
+      case 'container_failed':
+        return {
+          what: 'AgentCore reached the container, and the container failed (424).',
+          fix: "The runtime's log says why: most often it did not start, or has no permission for its model.",
+        }
+      case 'cut_for_good':
+        return {
+          what: 'The connection broke, and this door keeps nothing to go on from. What was said until then stays here.',
+          fix: 'Ask again.',
+        }
+      case 'nothing_came':
+        return {
+          what: 'The answer broke off before its first word. The question may be deliberated all the same, so it is not asked again by itself.',
+          fix: 'Ask again if you want it deliberated (and paid for) once more.',
+        }
+      case 'deadline_too_short':
+        return {
+          what: 'Two calls in a row ran out of time before a single sage had voted. Going on would repeat that for ever.',
+          fix: "Raise the function's timeout (up to 15 minutes), or choose faster models.",
+        }
+      case 'not_kept':
+        return {
+          what: 'This browser keeps no copy of this deliberation: it was asked in another browser, deleted, or cleared by the browser.',
+          fix: 'Open it where it was asked, or ask again.',
+        }
+    }
+  },
+  held: ({ kind, heldMs }) => ({
+    what:
+      kind === 'whole'
+        ? `The way to the council holds answers back: everything came at once after ${(heldMs / 1000).toFixed(0)} s, though the council spoke all that time.`
+        : `The way to the council holds answers back: they come in lumps, up to ${(heldMs / 1000).toFixed(0)} s after they were said.`,
+    fix: 'A hop on the way buffers: a hosting proxy, or a Function URL that is BUFFERED instead of RESPONSE_STREAM. Call the door directly.',
+  }),
+  noWord: (seconds) =>
+    `no word yet after ${seconds} s; a council that is awake gives a sign every 2 s, so it is still starting, or a hop on the way holds the answer back`,
+  own: {
+    note: 'Kept in this browser only: the door keeps no history. Save the record of what matters.',
+    promised: {
+      kept: 'The browser has promised not to clear it by itself.',
+      may_be_cleared: 'The browser may clear it when its disk runs short.',
+      unknown: 'Whether the browser may clear it, it does not say.',
+    },
+    unkept: {
+      full: 'This browser has no room left: what happens now is shown, but not kept. Delete older deliberations, or save the record.',
+      unavailable:
+        'This browser lets the page keep nothing (a private window, or site data is switched off). Save the record before you leave.',
+    },
+    remove: (question) => `Delete: ${question}`,
+    removed: (question) => `Deleted: ${question}`,
+    save: (format) => `Save as ${format}`,
+    saveFailed: (message) => `The record could not be made: ${message}`,
+    goneOn: (parts) =>
+      `The time of one call ended ${parts === 1 ? 'once' : `${parts} times`}; the deliberation went on by itself with the votes that were in.`,
   },
   answers: {
     rehearsal: 'Rehearsal answers here: written scenes, no model.',
@@ -165,6 +332,7 @@ export const en: Words = {
       unparsable: 'the answer could not be read',
       refused: 'the model refused to answer',
       network: 'the connection to the provider broke',
+      deadline: "the call's time ended",
       'timeout:connect': 'no connection in time',
       'timeout:first_token': 'no first word in time',
       'timeout:idle': 'fell silent',
@@ -193,6 +361,7 @@ export const en: Words = {
 
   say: {
     convened: (mode) => `The council is convened.${mode === '' ? '' : ` ${mode}.`}`,
+    goesOn: 'The time of one call ended. The deliberation goes on.',
     vote: (name, decision, confidence) => `${name}: ${decision}, confidence ${confidence}.`,
     missing: (name) => `${name} gave no vote.`,
     judging: 'All votes are counted. SOLOMON is judging.',

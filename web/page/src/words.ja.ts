@@ -36,9 +36,176 @@ export const ja: Words = {
   token: {
     title: 'トークンが必要です',
     why: 'サーバーの起動時に MAGI_TOKEN に設定した値です。このタブを閉じるまで保持します。',
+    whyBearer: (host) =>
+      `${host} は認証基盤が発行したトークン(JWT)を求めます。トークンはこのタブを閉じるまで保持し、${host} 以外には送りません。`,
     label: 'トークン',
     wrong: 'サーバーはこのトークンを受け付けませんでした。',
     enter: '開く',
+  },
+  config: {
+    title: 'このページの設定に誤りがあります',
+    fault: ({ field, kind, allowed = [] }) => {
+      const list = allowed.join('、')
+      if (kind === 'page')
+        return 'config.json の代わりに Web ページが返されました。未知のアドレスをすべて index.html に振り向けるホスティングで起こります。'
+      if (kind === 'json') return 'config.json が JSON として読めません。'
+      if (kind === 'object') return 'config.json には JSON オブジェクトをひとつ書いてください。'
+      const wrong = {
+        unknown: `という項目はありません。使えるのは ${list} です`,
+        text: 'には文字列を書いてください',
+        choice: `には ${list} のいずれかを書いてください`,
+        missing: 'がありません。ほかの項目との組み合わせで必要です',
+        address:
+          'にはアドレス(https://…)、このサイト内のパス(/…)、ID プールの場合はその ID(リージョン:…)を書いてください',
+        door: `は door が ${list} のときだけ使えます`,
+      }
+      return `config.json: 「${field}」${wrong[kind]}。`
+    },
+    fix: 'このページと同じ場所にあるファイルを直し、再読み込みしてください。各項目は docs/hosting.ja.md で説明しています。',
+  },
+  door: {
+    label: '評議への経路',
+    name: ({ door, sign, service }, host) => {
+      const how = {
+        none: '',
+        bearer: '(トークン認証)',
+        sigv4: '(ID プールの鍵で署名)',
+        'content-sha256': '(リクエストごとにハッシュを付与)',
+      }[sign]
+      if (door === 'server') return `MAGI サーバー ${host}${how}`
+      if (service === 'bedrock-agentcore' || host.includes('agentcore'))
+        return `AgentCore ${host}${how}`
+      return `${host}${how}`
+    },
+    reaching: (host) =>
+      `${host} の評議に接続しています。最初の呼び出しでは起動に数秒かかることがあります。`,
+  },
+  way: (found) => {
+    switch (found.kind) {
+      case 'gave_up':
+        return {
+          what: `途中の中継点が${found.seconds === undefined ? '' : `${found.seconds.toFixed(0)}秒で`}待つのをやめました(504)。評議は最初の1秒から少しずつ答えています。この中継点は答えが全部そろうまで溜め込み、そろう前に時間切れになっています。`,
+          fix: 'ブラウザから Function URL か AgentCore を直接呼んでください(config.json の base)。ホスティングのプロキシ(SSR のルートやリライト)ではストリーミングできません。',
+        }
+      case 'web_page':
+        return {
+          what: `${found.where} から返ってきたのは評議ではなく Web ページでした。`,
+          fix: 'config.json の base が違うか、ホスティングがそのアドレスを index.html に書き換えています。',
+        }
+      case 'wrong_path':
+        return {
+          what: `${found.where} に評議はありません(404)。`,
+          fix: 'config.json の base と runtime を確認してください。パスは /invocations で終わり、リージョンはランタイムのものと一致している必要があります。',
+        }
+      case 'cors':
+        return {
+          what: `${found.host} には届いていますが、このページが答えを読むことは許可されていません(CORS)。`,
+          fix: `相手側で、オリジン ${found.origin}、メソッド POST、ヘッダー authorization、content-type、x-amz-date、x-amz-security-token、x-amz-content-sha256、x-amzn-bedrock-agentcore-runtime-session-id を許可してください。`,
+        }
+      case 'blocked':
+        return {
+          what: `このページ自身のコンテンツセキュリティポリシーが ${found.host} の呼び出しを禁じています。`,
+          fix: 'ホスティングがページに付けるヘッダーの connect-src に、そのオリジンを加えてください。',
+        }
+      case 'unreachable':
+        return {
+          what: `${found.host} が応答しません。`,
+          fix: 'config.json の base と region、そしてこの端末のネットワークを確認してください。',
+        }
+      case 'clock':
+        return {
+          what: `時刻のずれを理由に署名が拒否されました: ${found.message}`,
+          fix: 'この端末の時計を合わせてください。ページは Date ヘッダーで補正しますが、それには相手側が date を公開している必要があります(CORS の expose)。',
+        }
+      case 'signature':
+        return {
+          what: `署名が拒否されました(403): ${found.message}`,
+          fix: 'config.json の region、service、identity_pool を確認してください。パス、ホスト、ヘッダーを書き換えるプロキシを通ると署名は壊れます。直接呼んでください。',
+        }
+      case 'forbidden':
+        return {
+          what: `このページの呼び出しは許可されていません(403): ${found.message}`,
+          fix: 'ID プールのロールには lambda:InvokeFunctionUrl と lambda:InvokeFunction の両方(または bedrock-agentcore:InvokeAgentRuntime)が必要です。config.json の sign も相手側の認証方式に合わせてください。',
+        }
+      case 'identity':
+        return {
+          what: `ID プールから鍵を取得できません: ${found.message}`,
+          fix: 'config.json の identity_pool、プールがゲストを許可していること、ゲスト用のロールがあることを確認してください。',
+        }
+      case 'token':
+        return {
+          what: 'トークンが受け付けられません。未入力か、期限切れか、別の認証基盤のものです。',
+          fix: '再読み込みして、新しいトークンを入力してください。',
+        }
+      case 'throttled':
+        return {
+          what: 'リクエストが制限されています(429)。',
+          fix: '少し待ってください。続くようなら、関数の同時実行数かクォータを引き上げてください。',
+        }
+      case 'too_large':
+        return {
+          what: '答えが大きすぎて、全部そろうまで溜め込む中継点を通れませんでした(413)。',
+          fix: 'Function URL を RESPONSE_STREAM にしてください。バッファリングでは 6 MB が上限です。',
+        }
+      case 'function_failed':
+        return {
+          what: '関数が答える前に失敗しました(502)。',
+          fix: '原因は関数のログにあります。多いのは権限の不足、ランタイム ARN の誤り、メモリ不足です。',
+        }
+      case 'container_failed':
+        return {
+          what: 'AgentCore はコンテナに届きましたが、コンテナが失敗しました(424)。',
+          fix: '原因はランタイムのログにあります。多いのは起動の失敗、モデルを呼ぶ権限の不足です。',
+        }
+      case 'cut_for_good':
+        return {
+          what: '接続が切れました。この経路には続きから受け取る仕組みがありません。それまでの発言はここに残っています。',
+          fix: 'もう一度問うことはできます。',
+        }
+      case 'nothing_came':
+        return {
+          what: '最初の言葉が届く前に答えが途切れました。審議は始まっているかもしれないため、自動では問い直しません。',
+          fix: '問い直すと、もう一度審議され、費用もその分かかります。',
+        }
+      case 'deadline_too_short':
+        return {
+          what: '賢者がひとりも投票しないうちに、二回続けて呼び出しの制限時間が来ました。続けても同じことの繰り返しになります。',
+          fix: '関数のタイムアウトを延ばす(最長15分)か、より速いモデルを選んでください。',
+        }
+      case 'not_kept':
+        return {
+          what: 'この審議の控えはこのブラウザにありません。別のブラウザで問うたか、削除したか、ブラウザが消去しています。',
+          fix: '問うたブラウザで開くか、もう一度問うてください。',
+        }
+    }
+  },
+  held: ({ kind, heldMs }) => ({
+    what:
+      kind === 'whole'
+        ? `評議への経路が答えを溜め込んでいます。評議はその間も語り続けていましたが、すべてが${(heldMs / 1000).toFixed(0)}秒後に一度に届きました。`
+        : `評議への経路が答えを溜め込んでいます。発言から最大${(heldMs / 1000).toFixed(0)}秒遅れて、まとめて届いています。`,
+    fix: '途中の中継点がバッファリングしています。ホスティングのプロキシか、RESPONSE_STREAM ではなく BUFFERED の Function URL です。相手を直接呼んでください。',
+  }),
+  noWord: (seconds) =>
+    `${seconds}秒たっても最初の言葉が届きません。起動済みの評議は2秒ごとに合図を送るので、まだ起動中か、途中の中継点が答えを溜め込んでいます`,
+  own: {
+    note: 'この経路には履歴がないため、記録はこのブラウザだけに保存されます。大事なものはファイルに保存してください。',
+    promised: {
+      kept: 'ブラウザは、自動では消去しないことを約束しています。',
+      may_be_cleared: 'ディスクが足りなくなると、ブラウザが消去することがあります。',
+      unknown: 'ブラウザが消去するかどうかは確認できません。',
+    },
+    unkept: {
+      full: 'このブラウザにはもう空きがありません。これからの発言は表示されますが保存されません。古い審議を削除するか、記録をファイルに保存してください。',
+      unavailable:
+        'このブラウザではページに保存が許されていません(プライベートウィンドウ、またはサイトデータが無効)。離れる前に記録をファイルに保存してください。',
+    },
+    remove: (question) => `削除: ${question}`,
+    removed: (question) => `削除しました: ${question}`,
+    save: (format) => `${format} で保存`,
+    saveFailed: (message) => `記録を作れませんでした: ${message}`,
+    goneOn: (parts) =>
+      `一回の呼び出しの制限時間が${parts}回来ましたが、それまでの票を引き継いで審議は自動的に続きました。`,
   },
   answers: {
     rehearsal: 'いまはリハーサルが答えます(用意された台本。モデルは使いません)。',
@@ -165,6 +332,7 @@ export const ja: Words = {
       unparsable: '回答を読み取れませんでした',
       refused: 'モデルが回答を拒みました',
       network: 'プロバイダーとの接続が切れました',
+      deadline: '呼び出しの制限時間が来ました',
       'timeout:connect': '時間内に接続できませんでした',
       'timeout:first_token': '時間内に最初の言葉が届きませんでした',
       'timeout:idle': '応答が途絶えました',
@@ -195,6 +363,7 @@ export const ja: Words = {
 
   say: {
     convened: (mode) => `審議を始めました。${mode === '' ? '' : `${mode}です。`}`,
+    goesOn: '呼び出しの制限時間が来ました。審議は続いています。',
     vote: (name, decision, confidence) => `${name}、${decision}、確信度 ${confidence}。`,
     missing: (name) => `${name} の票はありません。`,
     judging: '票を数え終えました。SOLOMON が裁定しています。',

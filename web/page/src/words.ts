@@ -1,4 +1,7 @@
-import type { Cause, Sage, Trouble } from '@magi/stream'
+import type { Cause, Held, Sage, Trouble } from '@magi/stream'
+import type { Promised, Trouble as Unkept } from './archive.ts'
+import type { Config, ConfigFault } from './config.ts'
+import type { Finding } from './diagnosis.ts'
 
 /** The languages of the page. */
 export type Lang = 'en' | 'ja'
@@ -30,7 +33,31 @@ export interface Words {
   sages: Record<Sage, { name: string; role: string }>
   judge: { name: string; role: string }
 
-  token: { title: string; why: string; label: string; wrong: string; enter: string }
+  token: {
+    title: string
+    why: string
+    /** The same for a token of an identity provider. */
+    whyBearer: One
+    label: string
+    wrong: string
+    enter: string
+  }
+  config: { title: string; fault: (fault: ConfigFault) => string; fix: string }
+  door: { label: string; name: (config: Config, host: string) => string; reaching: One }
+  /** What was found on the way to the council, and the one thing that mends it. */
+  way: (found: Finding) => { what: string; fix: string }
+  held: (held: Held) => { what: string; fix: string }
+  noWord: (seconds: number) => string
+  own: {
+    note: string
+    promised: Record<Promised, string>
+    unkept: Record<Unkept, string>
+    remove: One
+    removed: One
+    save: (format: string) => string
+    saveFailed: One
+    goneOn: (parts: number) => string
+  }
   answers: {
     rehearsal: string
     rehearsalHow: string
@@ -123,6 +150,7 @@ export interface Words {
 
   say: {
     convened: One
+    goesOn: string
     vote: (name: string, decision: string, confidence: string) => string
     missing: One
     judging: string

@@ -1,7 +1,10 @@
+import { open } from './authorise.ts'
 import { isLast, type Event, type Snapshot } from './contract.ts'
 import { parseCursor, type Place } from './cursor.ts'
 import { realEnv, type Env } from './env.ts'
-import { noAnswer, Problem, problemOf, problemOfDoorFrame } from './problem.ts'
+import { Flow, type Held } from './flow.ts'
+import { isDoorFrame, isHtml, noAnswer, Problem, problemOf, problemOfDoorFrame } from './problem.ts'
+import { sender, type Send } from './send.ts'
 import { FrameTooLarge, SseDecoder, type Frame } from './sse.ts'
 
 /** One HTTP request of the connection. */
@@ -19,11 +22,23 @@ export type Entry =
       kind: 'event'
       id: string | undefined
       event: Event
+      /** The event's JSON as it came. */
+      raw: string
       /** True for what happened before this connection caught up: show it, but do not announce it. */
       replay: boolean
     }
   /** The log no longer holds what was asked for; this stands for everything up to `cursor`. */
   | { kind: 'snapshot'; snapshot: Snapshot; cursor: string }
+  /** The deliberation `from` was paused at a deadline; what follows goes on with its votes, under a new id. */
+  | { kind: 'linked'; from: string }
+
+/** Reads one deliberation to its end. Iterate it once; leaving the loop closes what it holds. */
+export interface Reader extends AsyncIterable<Entry> {
+  readonly cursor: string | undefined
+  readonly state: State
+  retryNow(): void
+  close(): void
+}
 
 /** Where the connection stands. Every one of these has words and a drawing on the page. */
 export type State =
@@ -41,13 +56,30 @@ export interface Options extends Call {
   after?: string
   /** The request that goes on after a cursor. Default: the first request with `Last-Event-ID`. */
   resume?: (cursor: string) => Call
+  /** False where nothing can be read again: a cut is then the end. Asked when it happens. */
+  resumable?: () => boolean
+  /**
+   * False when the first request must not be sent twice, because it would begin a second deliberation:
+   * before the first event only a request that was turned away is repeated. Default true.
+   */
+  repeatable?: boolean
+  /** Asked when a stream ended in order without anything new: is the deliberation over at this place? */
+  isOver?: (cursor: string) => Promise<boolean>
+  /** How requests are sent. Default: as they are. */
+  send?: Send
   /** Fetches the snapshot when the log answers 410. */
   snapshot?: (cursor: string) => Promise<{ snapshot: Snapshot; cursor: string }>
   signal?: AbortSignal
   env?: Partial<Env>
   onState?: (state: State) => void
+  /** Told of every event before the reader gets it. */
+  onEvent?: (event: Event) => void
+  /** Told once per connection when what arrives was held back on the way. */
+  onHeld?: (held: Held) => void
   /** Without a byte for this long the connection counts as cut. Default 20 s: ten heartbeats. */
   silenceMs?: number
+  /** The same for the time until the answer begins. Default: `silenceMs`. */
+  answerMs?: number
   /** Tries in a row without one new event before giving up. Default 12, about four minutes. */
   maxAttempts?: number
   /** The longest pause between two tries. Default 30 s. */
@@ -75,9 +107,10 @@ type Ending =
  * `for await (const entry of connection)`. Leaving the loop closes the connection; it never stops
  * the deliberation.
  */
-export class Connection implements AsyncIterable<Entry> {
+export class Connection implements Reader {
   readonly #options: Options
   readonly #env: Env
+  readonly #send: Send
   readonly #closed = new AbortController()
   #state: State = { name: 'connecting', attempt: 1 }
   #cursor: string | undefined
@@ -85,13 +118,14 @@ export class Connection implements AsyncIterable<Entry> {
   #attempt = 1
   #gaps = 0
   #resumed = false
-  #paused = false
+  #paused: string | undefined
   #retry = RETRY_MS
   #wake: (() => void) | undefined
 
   constructor(options: Options) {
     this.#options = options
     this.#env = { ...realEnv, ...options.env }
+    this.#send = options.send ?? sender(this.#env, open)
     if (options.after !== undefined && options.after !== '0') this.#moveTo(options.after)
     const outer = options.signal
     if (outer?.aborted) this.close()
@@ -105,6 +139,11 @@ export class Connection implements AsyncIterable<Entry> {
 
   get state(): State {
     return this.#state
+  }
+
+  /** The signed state it was paused with, when the stream ended so. */
+  get paused(): string | undefined {
+    return this.#paused
   }
 
   /** Ends the waiting between two tries. */
@@ -129,7 +168,10 @@ export class Connection implements AsyncIterable<Entry> {
           return
         }
         if (ending.name === 'gone') yield* this.#fromSnapshot(ending.problem)
-        else await this.#pause(ending.problem)
+        else {
+          this.#mayGoOn(ending.problem)
+          await this.#pause(ending.problem)
+        }
       }
     } catch (error) {
       if (this.#closed.signal.aborted) return
@@ -154,6 +196,29 @@ export class Connection implements AsyncIterable<Entry> {
     this.#at = parseCursor(id)
   }
 
+  /** Throws where going on would ask for something twice, or for something that nobody keeps. */
+  #mayGoOn(problem: Problem | undefined): void {
+    const { repeatable = true, resumable } = this.#options
+    if (this.#cursor === undefined) {
+      if (repeatable || problem?.turnedAway) return
+      throw (
+        problem ??
+        new Problem({
+          status: 0,
+          code: 'nothing_came',
+          message: 'the stream ended without an event',
+        })
+      )
+    }
+    if (resumable?.() ?? true) return
+    throw new Problem({
+      status: 0,
+      code: 'cut_for_good',
+      message: problem?.message ?? 'the stream ended before its last event',
+      cause: problem,
+    })
+  }
+
   #call(): Call {
     const { url, method, headers, body, resume } = this.#options
     const first: Call = { url }
@@ -162,8 +227,8 @@ export class Connection implements AsyncIterable<Entry> {
     if (body !== undefined) first.body = body
     const cursor = this.#cursor
     if (cursor === undefined) return first
-    const call = resume ? resume(cursor) : first
-    return { ...call, headers: { ...call.headers, 'last-event-id': cursor } }
+    if (resume) return resume(cursor)
+    return { ...first, headers: { ...first.headers, 'last-event-id': cursor } }
   }
 
   /** One connection, from request to its end. */
@@ -171,14 +236,16 @@ export class Connection implements AsyncIterable<Entry> {
     const attempt = new AbortController()
     const cut = (): void => attempt.abort()
     this.#closed.signal.addEventListener('abort', cut, { once: true })
-    const watch = new Watchdog(this.#env, this.#options.silenceMs ?? 20_000, cut)
+    const { silenceMs = 20_000, answerMs = silenceMs } = this.#options
+    const watch = new Watchdog(this.#env, answerMs, cut)
     const unwake = this.#env.onWake(() => watch.check())
     try {
       const asked = this.#env.now()
       const response = await this.#request(this.#call(), attempt.signal)
       watch.fed()
+      watch.limit(silenceMs)
       if (response.status === 204) return { name: 'over' }
-      const refused = await this.#refusal(response)
+      const refused = await this.#refusal(response, asked)
       if (refused) return refused
       const server = Date.parse(response.headers.get('date') ?? '')
       const skew = Number.isNaN(server) ? 0 : server - asked
@@ -198,30 +265,35 @@ export class Connection implements AsyncIterable<Entry> {
 
   async #request(call: Call, signal: AbortSignal): Promise<Response> {
     const headers: Record<string, string> = { accept: 'text/event-stream', ...call.headers }
-    const init: RequestInit = { method: call.method ?? 'GET', headers, signal, cache: 'no-store' }
-    if (call.body !== undefined) {
-      headers['content-type'] = 'application/json'
-      init.body = JSON.stringify(call.body)
-    }
-    return aborted(signal, this.#env.fetch(call.url, init))
+    const { url, method = 'GET' } = call
+    if (call.body === undefined)
+      return aborted(signal, this.#send({ url, method, headers }, signal))
+    headers['content-type'] = 'application/json'
+    const body = JSON.stringify(call.body)
+    return aborted(signal, this.#send({ url, method, headers, body }, signal))
   }
 
   /** What an answer other than a stream means; undefined when it is the stream. */
-  async #refusal(response: Response): Promise<Ending | undefined> {
+  async #refusal(response: Response, asked: number): Promise<Ending | undefined> {
+    const now = this.#env.now()
     if (!response.ok) {
-      const problem = await problemOf(response, this.#env.now())
+      const problem = await problemOf(response, now, asked)
       if (problem.status === 410 && this.#options.snapshot && this.#cursor !== undefined)
         return { name: 'gone', problem }
       throw problem
     }
     const type = response.headers.get('content-type') ?? ''
-    if (!type.includes('text/event-stream') || !response.body)
-      throw new Problem({
-        status: response.status,
-        code: 'not_a_stream',
-        message: `the address answered ${type === '' ? 'nothing' : type} instead of an event stream`,
-      })
-    return undefined
+    if (type.includes('text/event-stream') && response.body) return undefined
+    const said = type.includes('json') ? await jsonOf(response) : {}
+    if (isDoorFrame(said)) throw problemOfDoorFrame(said)
+    throw new Problem({
+      status: response.status,
+      code: 'not_a_stream',
+      message: `the address answered ${type === '' ? 'nothing' : type} instead of an event stream`,
+      html: isHtml(response),
+      elapsed: now - asked,
+      ...(response.url === '' ? {} : { url: response.url }),
+    })
   }
 
   async *#body(
@@ -232,19 +304,37 @@ export class Connection implements AsyncIterable<Entry> {
   ): AsyncGenerator<Entry, Ending, undefined> {
     const reader = (response.body as ReadableStream<Uint8Array>).getReader()
     const decoder = new SseDecoder()
+    const flow = new Flow()
+    let told = false
+    const measure = (over: boolean): void => {
+      const held = told ? undefined : flow.held(over)
+      if (held) this.#options.onHeld?.(held)
+      told ||= held !== undefined
+    }
     this.#set({ name: 'live', resumed: this.#resumed })
     let replay = true
+    let fresh = false
     try {
       for (;;) {
         const { done, value } = await aborted(signal, reader.read())
         watch.fed()
-        if (done) return this.#paused ? { name: 'paused' } : { name: 'again', problem: undefined }
+        if (done) {
+          measure(true)
+          return await this.#ended(fresh)
+        }
+        const arrived = this.#env.now()
         for (const frame of decoder.push(value)) {
           const entry = this.#accept(frame)
           if (!entry) continue
-          replay &&= Date.parse(entry.event.timestamp) < caughtUp
+          fresh = true
+          const said = Date.parse(entry.event.timestamp)
+          replay &&= said < caughtUp
+          if (!replay) flow.take(said, arrived)
+          const over = isLast(entry.event.type)
+          measure(over)
+          this.#options.onEvent?.(entry.event)
           yield { ...entry, replay }
-          if (isLast(entry.event.type)) return { name: 'over' }
+          if (over) return { name: 'over' }
         }
         this.#retry = decoder.retry ?? this.#retry
       }
@@ -256,6 +346,15 @@ export class Connection implements AsyncIterable<Entry> {
       // The body of a reader that left, or of a deliberation that is over, is not read to its end.
       reader.cancel().catch(() => {})
     }
+  }
+
+  /** What the orderly end of a stream means. `fresh`: something new came on it. */
+  async #ended(fresh: boolean): Promise<Ending> {
+    if (this.#paused !== undefined) return { name: 'paused' }
+    const cursor = this.#cursor
+    const { isOver } = this.#options
+    if (!fresh && cursor !== undefined && isOver && (await isOver(cursor))) return { name: 'over' }
+    return { name: 'again', problem: undefined }
   }
 
   /** Returns the entry of a frame that is new, undefined for one to skip; throws on a door frame. */
@@ -274,8 +373,8 @@ export class Connection implements AsyncIterable<Entry> {
     this.#attempt = 1
     this.#gaps = 0
     this.#resumed = true
-    this.#paused = event.type === 'paused' && event.data.state !== undefined
-    return { kind: 'event', id: frame.id, event, replay: false }
+    this.#paused = event.type === 'paused' ? event.data.state : undefined
+    return { kind: 'event', id: frame.id, event, raw: frame.data, replay: false }
   }
 
   /** The rule of the log: `seq` rises by one, and a new generation begins by taking back. */
@@ -362,7 +461,7 @@ export const connect = (options: Options): Connection => new Connection(options)
 /** Cuts a connection that has been silent for too long; heartbeats count as life. */
 class Watchdog {
   readonly #env: Env
-  readonly #silence: number
+  #silence: number
   readonly #bark: () => void
   #last: number
   #cancel: () => void
@@ -378,6 +477,12 @@ class Watchdog {
   /** Bytes came. Cheap: the timer is not moved, it looks again when it fires. */
   fed(): void {
     this.#last = this.#env.now()
+  }
+
+  /** From now on this much silence is too much. */
+  limit(silence: number): void {
+    this.#silence = silence
+    this.check()
   }
 
   /** Looks now: a machine that slept has timers that are late. */
@@ -410,6 +515,11 @@ const parseEvent = (data: string): Event | undefined => {
   if (typeof type !== 'string' || typeof inner !== 'object' || inner === null)
     return type === 'error' ? (value as Event) : undefined
   return value as Event
+}
+
+const jsonOf = async (response: Response): Promise<Record<string, unknown>> => {
+  const value: unknown = await response.json().catch(() => undefined)
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
 }
 
 /** Settles with `work`, or rejects as soon as `signal` aborts, whichever is first. */

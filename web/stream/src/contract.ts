@@ -23,6 +23,11 @@ const DELTAS: ReadonlySet<string> = new Set([
 /** True for the one event after which a log has nothing more. */
 export const isLast = (type: string): boolean => LAST.has(type)
 
+const ENDED: ReadonlySet<unknown> = new Set(['completed', 'degraded', 'cancelled', 'failed'])
+
+/** True for a status after which nothing more happens. */
+export const isLastStatus = (status: unknown): boolean => ENDED.has(status)
+
 /** True for an event that only becomes visible once it is stored, so that no rewind takes it back. */
 export const isMilestone = (type: string): boolean => !DELTAS.has(type)
 

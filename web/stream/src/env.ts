@@ -11,6 +11,8 @@ export interface Env {
   online: () => boolean
   /** Calls when the tab becomes visible or the network returns; the returned function unsubscribes. */
   onWake: (call: () => void) => () => void
+  /** The origin of the page this runs in; undefined outside a browser. */
+  origin: () => string | undefined
 }
 
 const onWake = (call: () => void): (() => void) => {
@@ -39,4 +41,5 @@ export const realEnv: Env = {
   },
   online: () => typeof navigator === 'undefined' || navigator.onLine !== false,
   onWake,
+  origin: () => (typeof location === 'undefined' ? undefined : location.origin),
 }

@@ -84,6 +84,8 @@ export interface View {
   tally: Tally | undefined
   notes: readonly { from: string; to: string; text: string }[]
   paused: { by: string; reason: string } | undefined
+  /** The deliberations this one went on from by itself, at a deadline each, oldest first. */
+  parts: readonly string[]
   end: End | undefined
   /** Milliseconds since the epoch of the first and the newest event. */
   startedAt: number | undefined
@@ -130,6 +132,7 @@ export const EMPTY: View = {
   tally: undefined,
   notes: [],
   paused: undefined,
+  parts: [],
   end: undefined,
   startedAt: undefined,
   lastAt: undefined,
@@ -143,14 +146,44 @@ export const sagesOf = (view: View): readonly Sage[] =>
 /** Returns the view after one more event. Unknown events only move the place. */
 export function fold(view: View, event: Event): View {
   const at = Date.parse(event.timestamp)
+  const from = goesOn(view, event) ? wentOn(view) : view
   const next: View = {
-    ...step(view, event, at),
-    id: view.id ?? event.trace_id,
+    ...step(from, event, at),
+    id: from.id ?? event.trace_id,
     seq: event.seq,
-    startedAt: view.startedAt ?? at,
+    startedAt: from.startedAt ?? at,
     lastAt: at,
   }
   return isMilestone(event.type) ? { ...next, since: undefined } : next
+}
+
+/** True for the first event of the deliberation that goes on where this one met its deadline. */
+const goesOn = (view: View, event: Event): boolean =>
+  event.type === 'start' &&
+  view.id !== undefined &&
+  event.data.fork_of === view.id &&
+  view.paused?.reason === 'deadline'
+
+/**
+ * One story: the clock runs on, and what an unfinished role said is kept as an attempt that was given
+ * up. A finished role is empty, because the new log begins with its whole lane.
+ */
+function wentOn(view: View): View {
+  const again = <L extends Lane>(old: L, empty: L, done: boolean): L => {
+    if (done || (old.text === '' && old.thinking === '' && old.past.length === 0)) return empty
+    const { attempt, text, thinking } = old
+    const trouble: Trouble = { attempt, code: 'deadline', message: '', retryable: true }
+    return { ...empty, past: [...old.past, { attempt, text, thinking, trouble }] }
+  }
+  const sage = (name: Sage): SageLane =>
+    again(view.sages[name], sageLane, view.sages[name].vote !== undefined)
+  return {
+    ...EMPTY,
+    parts: view.id === undefined ? view.parts : [...view.parts, view.id],
+    startedAt: view.startedAt,
+    sages: { caspar: sage('caspar'), balthasar: sage('balthasar'), melchior: sage('melchior') },
+    judge: again(view.judge, EMPTY.judge, false),
+  }
 }
 
 function step(view: View, event: Event, at: number): View {

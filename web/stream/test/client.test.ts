@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest'
-import { Client, questionOf } from '../src/client.ts'
+import { bearer } from '../src/authorise.ts'
+import { Client } from '../src/client.ts'
 import { Problem } from '../src/problem.ts'
+import { questionOf } from '../src/question.ts'
 import { refusal, World } from './world.ts'
 
 const json = (body: unknown, status = 200): Response =>
@@ -17,8 +19,8 @@ function client(answer: Response) {
     sent.push((init.headers as Record<string, string>)['authorization'])
     return answer
   }
-  const headers = (): Record<string, string> => ({ authorization: 'Bearer t' })
-  return { calls, bodies, sent, client: new Client({ base: '', headers, env: world.env }) }
+  const authoriser = bearer(() => 't')
+  return { calls, bodies, sent, client: new Client({ base: '', authoriser, env: world.env }) }
 }
 
 test('the history is one page with the place of the next', async () => {

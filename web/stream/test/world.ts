@@ -5,6 +5,7 @@ export class World {
   time = Date.parse('2026-11-23T01:00:00.000Z')
   random: () => number = () => 0.5
   isOnline = true
+  origin: string | undefined
   fetch: Env['fetch'] = () => Promise.reject(new Error('no network in this test'))
   readonly #timers = new Set<{ at: number; call: () => void }>()
   readonly #wakers = new Set<() => void>()
@@ -19,6 +20,7 @@ export class World {
       return () => this.#timers.delete(timer)
     },
     online: () => this.isOnline,
+    origin: () => this.origin,
     onWake: (call) => {
       this.#wakers.add(call)
       return () => this.#wakers.delete(call)

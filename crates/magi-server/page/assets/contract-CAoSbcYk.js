@@ -1,0 +1,1 @@
+var e=[`caspar`,`balthasar`,`melchior`],t=new Set([`complete`,`cancelled`,`error`]),n=new Set([`agent_thinking`,`agent_chunk`,`judge_thinking`,`judge_chunk`,`trace`]),r=e=>t.has(e),i=new Set([`completed`,`degraded`,`cancelled`,`failed`]),a=e=>i.has(e),o=e=>!n.has(e),s=t=>e.includes(t);export{s as a,o as i,r as n,a as r,e as t};

@@ -1,0 +1,288 @@
+/** The page's own copies, for doors that keep nothing: every event as it came, in this browser's IndexedDB. */
+import type { Event, FinalDecision, Listed, Mode, Page, Status } from '@magi/stream'
+import { openDB, type DBSchema, type IDBPDatabase } from 'idb'
+
+/** What is known of one deliberation without reading its events. */
+export interface Row {
+  id: string
+  /** AgentCore's session: what asks about this deliberation later must name it. */
+  session: string
+  question: string
+  lang: string
+  preset: string
+  status: Status
+  mode?: Mode
+  final_decision?: FinalDecision
+  agreement?: string
+  created_at: string
+  /** The deliberation this one goes on from, and the one that went on from this. */
+  follows?: string
+  followed_by?: string
+}
+
+/** One event as it came. */
+export interface Line {
+  /** Its place in the log. */
+  cursor: string | undefined
+  raw: string
+}
+
+export interface Part {
+  row: Row
+  lines: Line[]
+}
+
+interface Piece {
+  id: string
+  n: number
+  lines: Line[]
+}
+
+interface Schema extends DBSchema {
+  deliberations: { key: string; value: Row; indexes: { created_at: string } }
+  pieces: { key: [string, number]; value: Piece }
+}
+
+/** Why nothing is kept. */
+export type Trouble = 'full' | 'unavailable'
+
+/** Whether the browser promised not to clear it by itself. */
+export type Promised = 'kept' | 'may_be_cleared' | 'unknown'
+
+const FLUSH_MS = 500
+
+interface Open {
+  row: Row
+  n: number
+  waiting: Line[]
+}
+
+/**
+ * Writes are batches: a token costs no transaction, and a deliberation is at most half a second
+ * behind what was seen. Whatever fails is told through `onTrouble`, once, and never hides an answer.
+ */
+export class Archive {
+  readonly #name: string
+  #db: Promise<IDBPDatabase<Schema>> | undefined
+  readonly #sessions = new Map<string, string>()
+  readonly #open = new Map<string, Open>()
+  #timer: ReturnType<typeof setTimeout> | undefined
+  #writing: Promise<void> = Promise.resolve()
+  #trouble: Trouble | undefined
+  #asked = false
+  onTrouble: (trouble: Trouble) => void = () => {}
+
+  constructor(name = 'magi') {
+    this.#name = name
+  }
+
+  /** What went wrong so far. */
+  get trouble(): Trouble | undefined {
+    return this.#trouble
+  }
+
+  /** Says in which session a deliberation lives, before its first event is kept. */
+  bind(id: string, session: string): void {
+    this.#sessions.set(id, session)
+  }
+
+  /** Keeps an event. `follows` is the deliberation it goes on from, in the same story. */
+  keep(event: Event, line: Line, follows?: string): void {
+    const id = event.trace_id
+    let open = this.#open.get(id)
+    if (!open) {
+      if (event.type !== 'start') return
+      open = { row: rowOf(event, this.#sessions.get(id) ?? '', follows), n: 0, waiting: [] }
+      this.#open.set(id, open)
+    }
+    open.waiting.push(line)
+    Object.assign(open.row, changeOf(event))
+    if (event.type.endsWith('_chunk') || event.type.endsWith('_thinking') || event.type === 'trace')
+      this.#timer ??= setTimeout(() => void this.flush(), FLUSH_MS)
+    else void this.flush()
+  }
+
+  /** Goes on keeping a deliberation of an earlier visit. */
+  goOn(part: Part, pieces: number): void {
+    this.#sessions.set(part.row.id, part.row.session)
+    if (!this.#open.has(part.row.id))
+      this.#open.set(part.row.id, { row: part.row, n: pieces, waiting: [] })
+  }
+
+  /** Writes what waits; resolves when it is written, or when that failed and was told. */
+  flush(): Promise<void> {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    this.#writing = this.#writing.then(() => this.#write())
+    return this.#writing
+  }
+
+  async #write(): Promise<void> {
+    const ready = [...this.#open.values()].filter((open) => open.waiting.length > 0)
+    if (ready.length === 0) return
+    try {
+      const db = await this.#database()
+      const change = db.transaction(['deliberations', 'pieces'], 'readwrite')
+      const rows = change.objectStore('deliberations')
+      const pieces = change.objectStore('pieces')
+      const taken = ready.map((open) => ({ open, lines: open.waiting.splice(0) }))
+      try {
+        for (const { open, lines } of taken) {
+          const { row } = open
+          void pieces.put({ id: row.id, n: open.n, lines }).catch(() => {})
+          void rows.put(row).catch(() => {})
+          if (open.n === 0 && row.follows !== undefined) {
+            const before = await rows.get(row.follows)
+            if (before) void rows.put({ ...before, followed_by: row.id }).catch(() => {})
+          }
+        }
+        await change.done
+        for (const { open } of taken) open.n++
+      } catch (error) {
+        // They are tried again with the next ones: deleting older deliberations makes room.
+        for (const { open, lines } of taken) open.waiting.unshift(...lines)
+        throw error
+      }
+      this.#trouble = undefined
+      void this.#ask()
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  #fail(error: unknown): void {
+    const full = error instanceof DOMException && error.name === 'QuotaExceededError'
+    const trouble: Trouble = full ? 'full' : 'unavailable'
+    if (this.#trouble === trouble) return
+    this.#trouble = trouble
+    this.onTrouble(trouble)
+  }
+
+  /** Asks the browser, once, not to clear the copies by itself. */
+  async #ask(): Promise<void> {
+    if (this.#asked) return
+    this.#asked = true
+    await navigator.storage?.persist?.().catch(() => false)
+  }
+
+  /** Whether the browser may clear the copies when its disk runs short. */
+  async promised(): Promise<Promised> {
+    try {
+      const kept = await navigator.storage?.persisted?.()
+      return kept === undefined ? 'unknown' : kept ? 'kept' : 'may_be_cleared'
+    } catch {
+      return 'unknown'
+    }
+  }
+
+  /** One page of what is kept, newest first; a story stands once, under its newest part. */
+  async list(limit: number, after?: string): Promise<Page> {
+    const db = await this.#database()
+    const range = after === undefined ? null : IDBKeyRange.upperBound(after, true)
+    const items: Listed[] = []
+    let at = await db
+      .transaction('deliberations')
+      .store.index('created_at')
+      .openCursor(range, 'prev')
+    for (; at && items.length <= limit; at = await at.continue())
+      if (at.value.followed_by === undefined) items.push({ ...at.value, title: '' })
+    const more = items.length > limit
+    const shown = items.slice(0, limit)
+    return { items: shown, next: more ? shown.at(-1)?.created_at : undefined }
+  }
+
+  /** The parts of the story a deliberation belongs to, oldest first; empty when it is not kept here. */
+  async story(id: string): Promise<Part[]> {
+    await this.flush()
+    const db = await this.#database()
+    const read = db.transaction(['deliberations', 'pieces'])
+    const rows = read.objectStore('deliberations')
+    let row = await rows.get(id)
+    const seen = new Set<string>()
+    for (; row?.follows !== undefined && !seen.has(row.id);) {
+      seen.add(row.id)
+      const before = await rows.get(row.follows)
+      if (!before) break
+      row = before
+    }
+    const parts: Part[] = []
+    const walked = new Set<string>()
+    for (; row && !walked.has(row.id);) {
+      walked.add(row.id)
+      const range = IDBKeyRange.bound([row.id, 0], [row.id, Infinity])
+      const pieces = await read.objectStore('pieces').getAll(range)
+      const part: Part = { row, lines: pieces.flatMap((piece) => piece.lines) }
+      parts.push(part)
+      this.goOn(part, pieces.length)
+      row = row.followed_by === undefined ? undefined : await rows.get(row.followed_by)
+    }
+    return parts
+  }
+
+  /** Deletes the whole story a deliberation belongs to. */
+  async remove(id: string): Promise<void> {
+    const parts = await this.story(id)
+    const db = await this.#database()
+    const change = db.transaction(['deliberations', 'pieces'], 'readwrite')
+    for (const { row } of parts) {
+      this.#open.delete(row.id)
+      const range = IDBKeyRange.bound([row.id, 0], [row.id, Infinity])
+      void change.objectStore('pieces').delete(range)
+      void change.objectStore('deliberations').delete(row.id)
+    }
+    await change.done
+    this.#trouble = undefined
+  }
+
+  #database(): Promise<IDBPDatabase<Schema>> {
+    this.#db ??= openDB<Schema>(this.#name, 1, {
+      upgrade: (db) => {
+        const rows = db.createObjectStore('deliberations', { keyPath: 'id' })
+        rows.createIndex('created_at', 'created_at')
+        db.createObjectStore('pieces', { keyPath: ['id', 'n'] })
+      },
+    }).catch((error: unknown) => {
+      this.#db = undefined
+      throw error
+    })
+    return this.#db
+  }
+}
+
+function rowOf(
+  { data, trace_id, timestamp }: Event & { type: 'start' },
+  session: string,
+  follows: string | undefined,
+): Row {
+  return {
+    id: trace_id,
+    session,
+    question: data.question,
+    lang: data.lang,
+    preset: data.council.name,
+    status: 'running',
+    mode: data.mode,
+    created_at: timestamp,
+    ...(follows === undefined ? {} : { follows }),
+  }
+}
+
+/** What an event changes in the row. */
+function changeOf(event: Event): Partial<Row> {
+  switch (event.type) {
+    case 'paused':
+      return { status: 'paused' }
+    case 'resumed':
+      return { status: 'running' }
+    case 'tally':
+      return { agreement: event.data.agreement }
+    case 'complete':
+      return { status: event.data.status, final_decision: event.data.final_decision }
+    case 'cancelled':
+      return { status: 'cancelled' }
+    case 'error':
+      return { status: 'failed' }
+    default:
+      return {}
+  }
+}
