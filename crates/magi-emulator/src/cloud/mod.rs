@@ -1,7 +1,20 @@
 //! The parts of AWS that MAGI's cloud paths cross, on loopback.
 
 pub mod account;
+mod function;
+mod function_answer;
+mod function_event;
+mod function_url;
+pub mod held;
+mod launch;
+mod runtime_api;
 pub mod sigv4;
+mod wire;
 
 pub use account::{Account, CognitoIdentity, Credentials, Principal};
+pub use function::{Billed, Function, FunctionConfig};
+pub use function_url::{Auth, Cors, FunctionUrl, InvokeMode, UrlConfig};
+pub use held::Held;
+pub use launch::{Here, Launch, Start};
+pub use runtime_api::Failure;
 pub use sigv4::{Refusal, verify};

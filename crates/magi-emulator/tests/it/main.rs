@@ -7,8 +7,10 @@
     reason = "a test's helper fails the test by panicking"
 )]
 
+mod cloud_function;
 mod councils;
 mod faults;
+mod function;
 mod lockstep;
 mod providers;
 mod proxy;
