@@ -179,13 +179,15 @@ impl Shared {
 
     /// Returns what this door can do, as `start` tells it.
     pub(crate) fn capabilities(&self) -> Vec<String> {
+        let finds_again = self.config.finds_again;
         let all = [
-            ("resume", true),
-            ("stop", true),
+            ("resume", finds_again),
+            ("stop", finds_again),
+            ("resume_state", self.config.resumes_state),
             ("history", self.config.has_store),
             ("export", self.config.has_store),
             ("idempotency", self.config.has_store),
-            ("websocket", true),
+            ("websocket", finds_again),
             ("leave", self.config.sees_leaving),
         ];
         all.into_iter()

@@ -18,6 +18,11 @@ pub struct Config {
     pub cors_origins: Vec<String>,
     /// Whether deliberations are kept where a later request finds them.
     pub has_store: bool,
+    /// Whether a later request finds what an earlier one began. Behind a function's URL each may
+    /// reach another instance, so that what needs an earlier one is refused there.
+    pub finds_again: bool,
+    /// Whether what a suspended deliberation left is signed and taken back here.
+    pub resumes_state: bool,
     /// Whether a reader's leaving reaches this door; behind AgentCore it never does.
     pub sees_leaving: bool,
     /// The most connections at a time; more wait to be accepted.
@@ -42,6 +47,8 @@ impl Default for Config {
             heartbeat: Duration::from_secs(2),
             cors_origins: Vec::new(),
             has_store: true,
+            finds_again: true,
+            resumes_state: false,
             sees_leaving: true,
             max_connections: 4096,
             header_timeout: Duration::from_secs(10),

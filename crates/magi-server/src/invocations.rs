@@ -5,17 +5,21 @@
 use axum::extract::{Extension, Request, State};
 use axum::response::{IntoResponse, Response};
 use http::HeaderMap;
+use magi_council::Door;
 use magi_event::{Cursor, DeliberationId, Status};
 use schemars::JsonSchema;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::answer::Json;
 use crate::app::App;
 use crate::deliberations::{self, Question, VerbBody};
+use crate::dialects::Dialect;
+use crate::observer::observe;
 use crate::problem::{Code, Problem};
 use crate::trust::SESSION_HEADER;
-use crate::{Caller, about, intake, probe, stream};
+use crate::{Caller, about, elsewhere, intake, probe, stream};
 
 /// What a body may ask for, `ask` where it says nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -38,7 +42,8 @@ pub(crate) enum Action {
     Ack,
     /// Stop a deliberation.
     Stop,
-    /// Go on with one.
+    /// Go on with one: by `id` where it is kept, or by the `state` that a `paused` at a deadline
+    /// gave, which streams the events of the deliberation that goes on.
     Resume,
 }
 
@@ -70,17 +75,45 @@ impl Action {
         Ok(Some(action))
     }
 
-    const fn streams(self) -> bool {
+    /// Tells whether it needs what an earlier request began.
+    const fn looks_back(self, has_state: bool) -> bool {
+        match self {
+            Action::Ask | Action::Capabilities | Action::Probe => false,
+            Action::Resume => !has_state,
+            Action::Events | Action::Status | Action::Snapshot | Action::Ack | Action::Stop => true,
+        }
+    }
+
+    const fn streams(self, has_state: bool) -> bool {
         match self {
             Action::Ask | Action::Events | Action::Probe => true,
+            Action::Resume => has_state,
             Action::Status
             | Action::Snapshot
             | Action::Capabilities
             | Action::Ack
-            | Action::Stop
-            | Action::Resume => false,
+            | Action::Stop => false,
         }
     }
+}
+
+fn has_state(body: &Map<String, Value>) -> bool {
+    body.get("state").is_some_and(|state| !state.is_null())
+}
+
+/// Tells whether a body of `POST /invocations` is answered by a stream, so that a relay's own refusal
+/// takes the same form. What does not read is refused in a stream, too.
+#[must_use]
+pub fn streams(body: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Peeked {
+        action: Option<Action>,
+        state: Option<IgnoredAny>,
+    }
+    serde_json::from_slice::<Peeked>(body).map_or(true, |peeked| {
+        let action = peeked.action.unwrap_or_default();
+        action.streams(peeked.state.is_some())
+    })
 }
 
 /// `POST /invocations`.
@@ -94,7 +127,7 @@ pub(crate) async fn invoke(
         .await
         .map_err(Problem::in_stream)?;
     let action = Action::read(&body).map_err(Problem::in_stream)?;
-    let streams = action.unwrap_or_default().streams();
+    let streams = action.unwrap_or_default().streams(has_state(&body));
     let invocation = Invocation {
         app: &app,
         caller: &caller,
@@ -120,6 +153,10 @@ struct Invocation<'a> {
 impl Invocation<'_> {
     async fn run(self, action: Option<Action>) -> Result<Response, Problem> {
         let app = self.app;
+        let has_state = has_state(&self.body);
+        if !app.config.finds_again && action.is_some_and(|action| action.looks_back(has_state)) {
+            return Err(elsewhere::refusal("this action").at("action"));
+        }
         match action {
             None => {
                 let classic = !self.body.contains_key("preset");
@@ -141,6 +178,7 @@ impl Invocation<'_> {
                 let done = deliberations::stop_it(app, id, verb).await?;
                 Ok(Json(done).into_response())
             }
+            Some(Action::Resume) if has_state => self.resume_state().await,
             Some(Action::Resume) => {
                 let done = deliberations::resume_it(app, self.id()?).await?;
                 Ok(Json(done).into_response())
@@ -156,12 +194,32 @@ impl Invocation<'_> {
         stream::open(self.app, stream::From { after, dialect }).await
     }
 
+    fn dialect(&self) -> Result<Dialect, Problem> {
+        match deliberations::text(&self.body, "dialect")? {
+            Some(name) => deliberations::dialect(&name),
+            None => Ok(Dialect::Native),
+        }
+    }
+
+    /// Goes on from signed state: a linked deliberation, streamed like a question.
+    async fn resume_state(self) -> Result<Response, Problem> {
+        let app = self.app;
+        let dialect = self.dialect()?;
+        let state = deliberations::text(&self.body, "state")?.unwrap_or_default();
+        let door = Door {
+            identity: self.caller.identity.clone(),
+            capabilities: app.capabilities(),
+            classic: false,
+        };
+        let asked = app.engine.resume_state(&state, &door).await?;
+        observe(app, asked.id);
+        let after = Cursor::start(asked.id);
+        stream::open(app, stream::From { after, dialect }).await
+    }
+
     async fn events(self) -> Result<Response, Problem> {
         let after = deliberations::text(&self.body, "after")?;
-        let dialect = match deliberations::text(&self.body, "dialect")? {
-            Some(name) => deliberations::dialect(&name)?,
-            None => crate::dialects::Dialect::Native,
-        };
+        let dialect = self.dialect()?;
         let after = deliberations::place(self.id()?, after.as_deref(), "after")?;
         // What the platform's front makes of an answer without a body is written nowhere. Behind it
         // the stream ends at once, and `status` tells that it is over.

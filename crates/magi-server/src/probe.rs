@@ -92,6 +92,11 @@ pub(crate) fn run(app: &App, asked: Asked) -> Result<Response, Problem> {
         return Err(Problem::field("frames", "`frames` must be 1 to 100"));
     }
     let id = app.env.entropy.tag(20);
+    let asked = Asked {
+        // A word about a frame may reach another process, which waits for none.
+        acked: asked.acked && app.config.finds_again,
+        ..asked
+    };
     let acks = if asked.acked {
         let busy = || Problem::new(Code::Busy, "too many probes run at once");
         Some(app.probes.open(&id).ok_or_else(busy)?)

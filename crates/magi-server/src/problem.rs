@@ -51,11 +51,29 @@ pub enum Code {
     StoreUnavailable,
     /// A fault of ours.
     Internal,
+    /// The next hop does not let this one in.
+    UpstreamForbidden,
+    /// The next hop is not where the settings say.
+    UpstreamNotFound,
+    /// The next hop does not take what it was sent.
+    UpstreamRefused,
+    /// The next hop has too much to do.
+    UpstreamThrottled,
+    /// The next hop is just being made or ended.
+    UpstreamConflict,
+    /// The next hop broke while it answered, or before.
+    UpstreamFailed,
+    /// The next hop cannot be reached.
+    UpstreamUnreachable,
+    /// The next hop's answer ended in its middle.
+    UpstreamCut,
+    /// The next hop did not begin to answer in the time this one has.
+    UpstreamTimeout,
 }
 
 impl Code {
     /// Every code, in the order of their statuses.
-    pub const ALL: [Code; 19] = [
+    pub const ALL: [Code; 28] = [
         Code::BadRequest,
         Code::BadJson,
         Code::Unsupported,
@@ -72,9 +90,18 @@ impl Code {
         Code::TooLarge,
         Code::MediaType,
         Code::KeyReused,
+        Code::UpstreamForbidden,
+        Code::UpstreamNotFound,
+        Code::UpstreamRefused,
+        Code::UpstreamThrottled,
         Code::Busy,
         Code::Internal,
+        Code::UpstreamFailed,
+        Code::UpstreamUnreachable,
+        Code::UpstreamCut,
         Code::StoreUnavailable,
+        Code::UpstreamConflict,
+        Code::UpstreamTimeout,
     ];
 
     /// Returns the word on the wire, the HTTP status and the title.
@@ -166,6 +193,67 @@ impl Code {
                 "store_unavailable",
                 StatusCode::SERVICE_UNAVAILABLE,
                 "The store does not answer",
+            ),
+            Code::UpstreamForbidden
+            | Code::UpstreamNotFound
+            | Code::UpstreamRefused
+            | Code::UpstreamThrottled
+            | Code::UpstreamConflict
+            | Code::UpstreamFailed
+            | Code::UpstreamUnreachable
+            | Code::UpstreamCut
+            | Code::UpstreamTimeout => self.upstream_row(),
+        }
+    }
+
+    /// The rows of a relay. What the operator has to mend is 424, which nobody tries again; a 404
+    /// would read as a deliberation that is gone.
+    const fn upstream_row(self) -> (&'static str, StatusCode, &'static str) {
+        match self {
+            Code::UpstreamForbidden => (
+                "upstream_forbidden",
+                StatusCode::FAILED_DEPENDENCY,
+                "The next hop does not let this one in",
+            ),
+            Code::UpstreamNotFound => (
+                "upstream_not_found",
+                StatusCode::FAILED_DEPENDENCY,
+                "The next hop is not there",
+            ),
+            Code::UpstreamRefused => (
+                "upstream_refused",
+                StatusCode::FAILED_DEPENDENCY,
+                "The next hop does not take that",
+            ),
+            Code::UpstreamThrottled => (
+                "upstream_throttled",
+                StatusCode::TOO_MANY_REQUESTS,
+                "The next hop has too much to do",
+            ),
+            Code::UpstreamConflict => (
+                "upstream_conflict",
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The next hop is just being made or ended",
+            ),
+            Code::UpstreamUnreachable => (
+                "upstream_unreachable",
+                StatusCode::BAD_GATEWAY,
+                "The next hop cannot be reached",
+            ),
+            Code::UpstreamCut => (
+                "upstream_cut",
+                StatusCode::BAD_GATEWAY,
+                "The next hop's answer was cut",
+            ),
+            Code::UpstreamTimeout => (
+                "upstream_timeout",
+                StatusCode::GATEWAY_TIMEOUT,
+                "The next hop did not answer in time",
+            ),
+            _ => (
+                "upstream_failed",
+                StatusCode::BAD_GATEWAY,
+                "The next hop failed",
             ),
         }
     }
@@ -321,6 +409,12 @@ impl Problem {
         }
     }
 
+    /// Returns the JSON of `application/problem+json`.
+    #[must_use]
+    pub fn json(&self) -> Vec<u8> {
+        serde_json::to_vec(&self.document()).unwrap_or_default()
+    }
+
     /// Returns the door frame's JSON: the problem in the shape of an event, in no log.
     #[must_use]
     pub fn door_json(&self) -> Vec<u8> {
@@ -364,8 +458,7 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let json = serde_json::to_vec(&self.document()).unwrap_or_default();
-        let mut response = Response::new(Body::from(json));
+        let mut response = Response::new(Body::from(self.json()));
         *response.status_mut() = self.0.code.status();
         let headers = response.headers_mut();
         headers.insert(
@@ -380,7 +473,10 @@ impl IntoResponse for Problem {
                     HeaderValue::from_static("Bearer realm=\"magi\""),
                 );
             }
-            Code::Busy | Code::StoreUnavailable => {
+            Code::Busy
+            | Code::StoreUnavailable
+            | Code::UpstreamThrottled
+            | Code::UpstreamConflict => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
             }
             _ => {}

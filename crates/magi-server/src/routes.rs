@@ -17,7 +17,7 @@ use crate::answer::accepts_stream;
 use crate::app::App;
 use crate::problem::{Code, Problem};
 use crate::trust::{self, Guard, SESSION_HEADER};
-use crate::{Error, about, deliberations, history, invocations, page, socket};
+use crate::{Error, about, deadline, deliberations, elsewhere, history, invocations, page, socket};
 
 /// How long a browser may remember the answer to a preflight.
 const PREFLIGHT_AGE: Duration = Duration::from_secs(3600);
@@ -92,9 +92,14 @@ pub(crate) fn router(app: &App) -> Result<Router, Error> {
     });
     let router = table()
         .router
-        .fallback(elsewhere)
+        .fallback(no_address)
         .method_not_allowed_fallback(wrong_method)
         .with_state(app.clone())
+        .layer(middleware::from_fn_with_state(app.clone(), deadline::keep))
+        .layer(middleware::from_fn_with_state(
+            app.clone(),
+            elsewhere::check,
+        ))
         .layer(middleware::from_fn_with_state(guard, trust::check))
         .layer(middleware::from_fn(door_frames));
     let router = match cors(&app.config.cors_origins)? {
@@ -105,7 +110,7 @@ pub(crate) fn router(app: &App) -> Result<Router, Error> {
 }
 
 /// Answers what is no address: with the page, or a problem.
-async fn elsewhere(method: Method, uri: Uri, headers: HeaderMap) -> Response {
+async fn no_address(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     let reads = method == Method::GET || method == Method::HEAD;
     if page::has(uri.path()) && !reads {
         return wrong_method().await.into_response();

@@ -19,6 +19,7 @@ use tokio::time::{Instant, Sleep};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use crate::app::App;
+use crate::deadline::Streams;
 use crate::dialects::chunks::Chunks;
 use crate::dialects::{Dialect, Fold, frames};
 use crate::problem::Problem;
@@ -75,7 +76,11 @@ pub(crate) async fn open(app: &App, from: From) -> Result<Response, Problem> {
         _watch: app.engine.watch(from.after.deliberation),
         _counted: Counted::new(&app.metrics.sse_readers),
     };
-    Ok(respond(streaming))
+    let mut response = respond(streaming);
+    response
+        .extensions_mut()
+        .insert(Streams(from.after.deliberation));
+    Ok(response)
 }
 
 fn respond(streaming: Streaming) -> Response {

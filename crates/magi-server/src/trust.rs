@@ -125,6 +125,11 @@ pub struct Caller {
     pub session: Option<String>,
 }
 
+/// Who calls, as a platform's own record of the request says: it goes before every header, which a
+/// caller may have written. A request extension, put by the door in front of the router.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity(pub String);
+
 /// What the door lets in: the trust, and the other origins whose pages may call.
 #[derive(Clone, Debug)]
 pub(crate) struct Guard {
@@ -138,7 +143,10 @@ pub(crate) async fn check(
     mut request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    let caller = guard.admit(request.method(), request.uri(), request.headers())?;
+    let mut caller = guard.admit(request.method(), request.uri(), request.headers())?;
+    if let Some(Identity(identity)) = request.extensions().get() {
+        caller.identity.clone_from(identity);
+    }
     request.extensions_mut().insert(caller);
     Ok(next.run(request).await)
 }
