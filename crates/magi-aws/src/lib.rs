@@ -2,3 +2,5 @@
 //!
 //! This room knows Bedrock's ConverseStream, AgentCore's data plane and request signatures. It must
 //! not know a vote, a log, a deliberation or an HTTP server.
+
+pub mod agentcore;
