@@ -53,6 +53,18 @@ pub(crate) enum Command {
     Ask(Ask),
     /// Start the server with its page
     Serve(Serve),
+    /// Be the container of AgentCore Runtime: port 8080, /invocations, /ping and /ws
+    ///
+    /// Listens on 0.0.0.0:8080 and trusts the platform to say who calls, so never open it to a
+    /// network yourself. What was deliberated is kept as long as the process lives, or in the data
+    /// folder when one is given.
+    Agentcore(Agentcore),
+    /// Be the handler of an AWS Lambda function behind a Function URL that streams
+    ///
+    /// Also what the program is when it is started without arguments where AWS_LAMBDA_RUNTIME_API is
+    /// set. With MAGI_UPSTREAM=agentcore:ARN it relays to an AgentCore runtime; without, the council
+    /// deliberates in the function itself.
+    Lambda(Lambda),
     /// List, show and remove what was deliberated
     History(History),
     /// Play a stored deliberation again, without any network
@@ -157,6 +169,38 @@ pub(crate) struct Serve {
     /// Open the page in the browser
     #[arg(long)]
     pub(crate) open: bool,
+}
+
+/// Flags of `magi agentcore`.
+#[derive(Args, Debug)]
+pub(crate) struct Agentcore {
+    /// The address to listen on (default: 0.0.0.0)
+    #[arg(long, value_name = "ADDRESS")]
+    host: Option<String>,
+    /// The port to listen on; 0 takes a free one (default: 8080)
+    #[arg(long, value_name = "PORT")]
+    port: Option<String>,
+    /// A comment after this much silence keeps connections alive; 0 for none
+    #[arg(long, value_name = "TIME")]
+    heartbeat: Option<String>,
+    #[command(flatten)]
+    models: ModelFlags,
+}
+
+/// Flags of `magi lambda`.
+#[derive(Args, Debug)]
+pub(crate) struct Lambda {
+    /// Relay to this runtime: agentcore:ARN, or agentcore:ARN?qualifier=ENDPOINT
+    #[arg(long, value_name = "WHERE")]
+    upstream: Option<String>,
+    /// What is kept of an invocation's time to put a deliberation down before the deadline
+    #[arg(long, value_name = "TIME")]
+    margin: Option<String>,
+    /// A comment after this much silence keeps connections alive; 0 for none
+    #[arg(long, value_name = "TIME")]
+    heartbeat: Option<String>,
+    #[command(flatten)]
+    models: ModelFlags,
 }
 
 /// `magi history`.
@@ -324,6 +368,18 @@ impl Cli {
                 flags.add("port", serve.port.as_ref());
                 flags.add("trust", serve.trust.as_ref());
                 flags.add("heartbeat", serve.heartbeat.as_ref());
+            }
+            Command::Agentcore(container) => {
+                flags.models(&container.models);
+                flags.add("host", container.host.as_ref());
+                flags.add("port", container.port.as_ref());
+                flags.add("heartbeat", container.heartbeat.as_ref());
+            }
+            Command::Lambda(function) => {
+                flags.models(&function.models);
+                flags.add("upstream", function.upstream.as_ref());
+                flags.add("lambda.margin", function.margin.as_ref());
+                flags.add("heartbeat", function.heartbeat.as_ref());
             }
             Command::Models(models) => flags.models(&models.models),
             Command::History(_)

@@ -4,10 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use magi_council::{CouncilPatch, Engine, Limits};
+use magi_council::{CouncilPatch, Engine, Limits, StateKey};
 use magi_event::DeliberationId;
-use magi_log::{Env, Logs, Options, Query, SqliteStore, SystemClock, SystemEntropy};
-use magi_model::Registry;
+use magi_log::{Env, Logs, MemoryStore, Options, Query, SqliteStore, SystemClock, SystemEntropy};
+use magi_model::{Prices, Registry};
 
 use crate::choice::{self, Choice};
 use crate::exit::OrUsage;
@@ -53,35 +53,83 @@ fn make_private(folder: &Path) -> std::io::Result<()> {
     builder.create(folder)
 }
 
-/// Opens everything that deliberating needs.
+/// Opens everything that deliberating needs. Needs a Tokio runtime.
 ///
 /// # Errors
 ///
 /// When a setting is wrong or the store cannot be opened.
 pub(crate) fn open(settings: &Settings) -> Result<House> {
-    let choice = choice::choose(settings).or_usage()?;
-    let models = providers::registry(settings).or_usage()?;
-    check_providers(&choice, &models).or_usage()?;
-    let logs = logs(settings)?;
-    let env = env();
-    let defaults = defaults(settings, &choice).or_usage()?;
-    let engine = Engine::new(magi_council::Rooms {
-        logs: logs.clone(),
-        models: models.clone(),
-        env: env.clone(),
-        limits: Limits::default(),
-        prices: providers::prices(settings).or_usage()?,
-        settings: defaults.clone(),
-        state_key: None,
-    });
-    Ok(House {
-        logs,
-        engine,
-        choice,
-        env,
-        models,
-        defaults,
-    })
+    let plan = Plan::read(settings)?;
+    Ok(plan.build(logs(settings)?))
+}
+
+/// All that a house is built from but its store: read once, built as often as needed.
+#[derive(Clone)]
+pub(crate) struct Plan {
+    /// Who answers, and why.
+    pub(crate) choice: Choice,
+    models: Registry,
+    prices: Prices,
+    defaults: CouncilPatch,
+    /// Signs what a suspended deliberation leaves, and reads it again.
+    pub(crate) state_key: Option<StateKey>,
+}
+
+impl Plan {
+    /// Reads the settings.
+    ///
+    /// # Errors
+    ///
+    /// When one is wrong.
+    pub(crate) fn read(settings: &Settings) -> Result<Plan> {
+        let choice = choice::choose(settings).or_usage()?;
+        let models = providers::registry(settings).or_usage()?;
+        check_providers(&choice, &models).or_usage()?;
+        let defaults = defaults(settings, &choice).or_usage()?;
+        Ok(Plan {
+            choice,
+            models,
+            prices: providers::prices(settings).or_usage()?,
+            defaults,
+            state_key: state_key(settings).or_usage()?,
+        })
+    }
+
+    /// Builds the rooms over these logs. Needs a Tokio runtime.
+    pub(crate) fn build(&self, logs: Logs) -> House {
+        let env = env();
+        let engine = Engine::new(magi_council::Rooms {
+            logs: logs.clone(),
+            models: self.models.clone(),
+            env: env.clone(),
+            limits: Limits::default(),
+            prices: self.prices.clone(),
+            settings: self.defaults.clone(),
+            state_key: self.state_key.clone(),
+        });
+        House {
+            logs,
+            engine,
+            choice: self.choice.clone(),
+            env,
+            models: self.models.clone(),
+            defaults: self.defaults.clone(),
+        }
+    }
+}
+
+fn state_key(settings: &Settings) -> Result<Option<StateKey>> {
+    let Some(value) = settings.get("state_key") else {
+        return Ok(None);
+    };
+    let key = StateKey::new(&value.text);
+    key.map(Some)
+        .with_context(|| format!("setting `state_key` (from {})", value.source))
+}
+
+/// Opens logs that live as long as this process.
+pub(crate) fn logs_in_memory() -> Logs {
+    Logs::new(Arc::new(MemoryStore::new()), env(), Options::default())
 }
 
 fn check_providers(choice: &Choice, models: &Registry) -> Result<()> {

@@ -3,6 +3,7 @@
 //! The one binary. This room knows the command line, the settings and the terminal, and wires the
 //! other rooms together; it decides nothing about a deliberation itself.
 
+mod agentcore;
 mod args;
 mod ask;
 mod choice;
@@ -12,6 +13,8 @@ mod exit;
 mod follow;
 mod history;
 mod house;
+#[cfg(feature = "bedrock")]
+mod lambda;
 mod models;
 mod providers;
 mod remote;
@@ -20,6 +23,7 @@ mod settings;
 mod show;
 mod signals;
 
+use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
@@ -33,7 +37,7 @@ use crate::settings::{Origins, Settings};
 use crate::show::words::Lang;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::try_parse_from(command_line()) {
         Ok(cli) => cli,
         Err(error) => {
             let is_help = !error.use_stderr();
@@ -49,6 +53,31 @@ fn main() -> ExitCode {
             exit::of_failure(&error).into()
         }
     }
+}
+
+/// Returns the command line; where Lambda starts the program it gives no argument.
+///
+/// Source: AWS Lambda Developer Guide, "Building a custom runtime": the entry is `bootstrap`, and
+/// `AWS_LAMBDA_RUNTIME_API` is set.
+fn command_line() -> Vec<OsString> {
+    let mut args: Vec<_> = std::env::args_os().collect();
+    if args.len() == 1 && std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some() {
+        args.push("lambda".into());
+    }
+    args
+}
+
+#[cfg(feature = "bedrock")]
+async fn function(settings: &Settings) -> Result<Exit> {
+    lambda::run(settings).await
+}
+
+#[cfg(not(feature = "bedrock"))]
+async fn function(_: &Settings) -> Result<Exit> {
+    Err(anyhow::anyhow!(
+        "this program was built without AWS: build it with the feature `bedrock`"
+    ))
+    .or_usage()
 }
 
 fn start(cli: &Cli) -> Result<Exit> {
@@ -96,6 +125,8 @@ async fn run(cli: &Cli, settings: &Settings) -> Result<Exit> {
             .await
         }
         Command::Serve(flags) => serve::run(settings, flags).await,
+        Command::Agentcore(_) => agentcore::run(settings).await,
+        Command::Lambda(_) => function(settings).await,
         Command::History(history) => history::run(settings, &history.command, &history.list).await,
         Command::Replay(flags) => {
             let pace = history::Pace {

@@ -26,27 +26,62 @@ const PUT_DOWN: Duration = Duration::from_secs(5);
 
 /// Runs the server until it is asked to stop.
 pub(crate) async fn run(settings: &Settings, flags: &args::Serve) -> Result<Exit> {
-    let mut signals = Signals::listen()?;
-    let config = config(settings).or_usage()?;
-    let address = address(settings).await.or_usage()?;
+    let mut config = config(settings).or_usage()?;
+    config.trust = trust(settings).or_usage()?;
+    config.emf = emf(settings, false).or_usage()?;
+    let port = settings.parse("port").or_usage()?.unwrap_or_default();
+    let address = address(settings.text("host"), port).await.or_usage()?;
     if matches!(config.trust, Trust::Local) && !address.ip().is_loopback() {
         return Err(magi_server::Error::OpenToAll(address).into()).or_usage();
     }
+    let place = Place {
+        address,
+        config,
+        opens: flags.open,
+    };
+    listen(settings, place, || house::open(settings)).await
+}
+
+/// Where a server listens, and how.
+pub(crate) struct Place {
+    /// The address; port 0 takes a free one.
+    pub(crate) address: SocketAddr,
+    /// What the door is like.
+    pub(crate) config: Config,
+    /// Whether the page is opened in the browser.
+    pub(crate) opens: bool,
+}
+
+/// Listens and serves until the process is asked to stop. The house is built once the address is
+/// ours, so that a second start does not touch the first one's store.
+///
+/// # Errors
+///
+/// When the address cannot be had or the house cannot be built.
+pub(crate) async fn listen(
+    settings: &Settings,
+    place: Place,
+    build: impl FnOnce() -> Result<House>,
+) -> Result<Exit> {
+    let mut signals = Signals::listen()?;
+    let address = place.address;
     let listener = TcpListener::bind(address)
         .await
         .with_context(|| format!("failed to listen on {address}: choose another with --port"))?;
-    let house = house::open(settings)?;
+    let house = build()?;
     let stop = CancellationToken::new();
-    let server = Server::new(rooms(&house), config, stop.clone())?;
+    let keeps = place.config.has_store;
+    let server = Server::new(rooms(&house), place.config, stop.clone())?;
     let address = listener.local_addr()?;
+    let lang = Lang::of_terminal(settings.text("lang"));
     let tasks = TaskTracker::new();
     let engine = house.engine.clone();
     tasks.spawn(async move { engine.attend(LOOK).await });
-    if let Err(error) = announce(address, &house, Lang::of_terminal(settings.text("lang"))) {
+    if let Err(error) = announce(address, &house, keeps, lang) {
         // Whoever started this has read what it wanted and left: no reason not to serve.
         tracing::debug!(%error, "nobody reads where the server is");
     }
-    if flags.open {
+    if place.opens {
         open(&format!("http://{address}/"))?;
     }
     let ending = stop.clone();
@@ -63,9 +98,9 @@ pub(crate) async fn run(settings: &Settings, flags: &args::Serve) -> Result<Exit
     Ok(Exit::Done)
 }
 
-fn config(settings: &Settings) -> Result<Config> {
+/// Reads what every door has from the settings; the trust is the caller's to choose.
+pub(crate) fn config(settings: &Settings) -> Result<Config> {
     let mut config = Config::default();
-    config.trust = trust(settings)?;
     if let Some(heartbeat) = settings.duration("heartbeat")? {
         config.heartbeat = heartbeat;
     }
@@ -76,7 +111,6 @@ fn config(settings: &Settings) -> Result<Config> {
         .filter(|origin| !origin.is_empty())
         .map(str::to_owned)
         .collect();
-    config.emf = emf(settings, false)?;
     if let Some(deployment) = settings.parse("metrics.deployment")? {
         config.deployment = deployment;
     }
@@ -84,7 +118,7 @@ fn config(settings: &Settings) -> Result<Config> {
 }
 
 /// Tells whether lines of metrics are printed: by itself only where a platform collects them.
-fn emf(settings: &Settings, is_collected: bool) -> Result<bool> {
+pub(crate) fn emf(settings: &Settings, is_collected: bool) -> Result<bool> {
     match settings.text("metrics.emf") {
         "auto" => Ok(is_collected),
         "on" => Ok(true),
@@ -109,9 +143,8 @@ fn trust(settings: &Settings) -> Result<Trust> {
     }
 }
 
-async fn address(settings: &Settings) -> Result<SocketAddr> {
-    let host = settings.text("host");
-    let port: u16 = settings.parse("port")?.unwrap_or_default();
+/// Looks a host up.
+pub(crate) async fn address(host: &str, port: u16) -> Result<SocketAddr> {
     let mut found = tokio::net::lookup_host((host, port))
         .await
         .with_context(|| format!("setting `host` is `{host}`"))?;
@@ -120,7 +153,8 @@ async fn address(settings: &Settings) -> Result<SocketAddr> {
         .with_context(|| format!("`{host}` has no address"))
 }
 
-fn rooms(house: &House) -> Rooms {
+/// Hands the house to a door.
+pub(crate) fn rooms(house: &House) -> Rooms {
     let scenes = magi_model::rehearsal::scenes()
         .iter()
         .map(|scene| Scene {
@@ -141,7 +175,7 @@ fn rooms(house: &House) -> Rooms {
 }
 
 /// Says where the page is and what answers; the first line is for programs to read, too.
-fn announce(address: SocketAddr, house: &House, lang: Lang) -> io::Result<()> {
+fn announce(address: SocketAddr, house: &House, keeps: bool, lang: Lang) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "MAGI is listening on http://{address}")?;
     writeln!(
@@ -150,10 +184,17 @@ fn announce(address: SocketAddr, house: &House, lang: Lang) -> io::Result<()> {
         lang.pick("answers", "回答"),
         house.choice.line(lang)
     )?;
-    let stops = lang.pick(
-        "Ctrl+C stops the server; what was said is kept, and goes on at the next start",
-        "Ctrl+C でサーバーを止めます。それまでの発言は残り、次の起動で続きから再開します",
-    );
+    let stops = if keeps {
+        lang.pick(
+            "Ctrl+C stops the server; what was said is kept, and goes on at the next start",
+            "Ctrl+C でサーバーを止めます。それまでの発言は残り、次の起動で続きから再開します",
+        )
+    } else {
+        lang.pick(
+            "Ctrl+C stops the server; what was said is kept only as long as it runs",
+            "Ctrl+C でサーバーを止めます。発言が残るのはサーバーの動作中だけです",
+        )
+    };
     writeln!(out, "{stops}")?;
     out.flush()
 }
