@@ -1,7 +1,7 @@
 //! Fake vendors and faulty networks, for MAGI's tests, benches and demos; never in the shipped binary.
 //!
-//! This room knows the wires of OpenAI's Chat Completions and Anthropic's Messages as their servers
-//! speak them, the faults that servers and networks have, and the words of a council (roles, votes).
+//! This room knows the wires of OpenAI's Chat Completions, Anthropic's Messages and Bedrock's
+//! ConverseStream as their servers speak them, the faults that servers and networks have, and the words of a council (roles, votes).
 //! It must not know `magi-model`'s decoders, or anything else that reads what it writes: the fake and
 //! the decoder may share no code, so that they share no misreading.
 //!
@@ -11,7 +11,7 @@
 //! # The model's name chooses what happens
 //!
 //! A name is words joined by `+`, as in `fake-a+429-retry-2+reasoning+cut-after-40`. An unknown word is
-//! answered as an unknown model is: 404. A word with `-once` or `-times-N` holds for the first attempts
+//! answered as an unknown model is: 404 (Bedrock: 400). A word with `-once` or `-times-N` holds for the first attempts
 //! only, counted by model and role (the member of the council that the system prompt names).
 //!
 //! | word | what the fake does |
@@ -28,9 +28,15 @@
 //! | `pings-after-N` | nothing but pings (comments, for OpenAI) after N tokens |
 //! | `tps-N`, `drip-MS`, `drip-bytes-MS` | tokens per second; so much between tokens; so much between bytes |
 //! | `cut-after-N`, `cut-after-N-clean` | closed after N tokens: without the chunked end, or with it |
-//! | `error-after-N` | the vendor's error event after N tokens |
+//! | `error-after-N` | the vendor's error event after N tokens (Bedrock: `modelStreamErrorException`) |
+//! | `exception-internal-after-N`, `exception-model-stream-after-N`, `exception-validation-after-N`, `exception-throttling-after-N`, `exception-unavailable-after-N` | Bedrock: that exception inside the stream; the others: their error event |
+//! | `cut-byte-N`, `cut-byte-N-clean` | closed after N bytes of the body: without the chunked end, or with it |
+//! | `bad-crc-after-N` | Bedrock: a delta whose checksum is wrong, then the rest; the others: as `malformed-at-N` |
+//! | `unknown-event-after-N` | after N tokens an event of a kind nobody knows, then the rest |
+//! | `stall-at-end` | silence behind the event that says why the model stopped, before what follows it |
 //! | `length-after-N`, `filter-after-N` | a proper end after N tokens: output limit, or content filter |
-//! | `no-sentinel`, `no-finish` | everything but `[DONE]` / `message_stop`; everything but the finish reason / `message_delta` |
+//! | `stop-guardrail-after-N`, `stop-sequence-after-N`, `stop-malformed-output-after-N`, `stop-malformed-tool-after-N`, `stop-context-after-N`, `stop-new-after-N` | Bedrock: a proper end after N tokens with that reason, or with one nobody knows; the others: the nearest they have |
+//! | `no-sentinel`, `no-finish` | everything but `[DONE]` / `message_stop` / `metadata`; everything but the finish reason / `message_delta` / `messageStop` |
 //! | `malformed-at-N` | an extra event whose JSON stops in the middle after N tokens, then the rest |
 //! | `split-utf8`, `slices` | writes that end inside every multi-byte character; one-byte writes |
 //! | `huge-line-KIB`, `no-newline-MIB`, `flood-MIB` | one event so large; an event that never ends; so much more text |
@@ -38,6 +44,9 @@
 //! | `usage-anywhere`, `no-usage` | OpenAI: usage on the finishing event, asked for or not; never |
 //! | `reasoning`, `reasoning-short` | thinks aloud first; OpenAI: as `reasoning_content`, or as `reasoning` |
 //! | `crlf`, `no-space`, `comments`, `empty-frames`, `null-content`, `bom` | harmless habits of other servers |
+//! | `429-not-ready`, `403-no-model`, `403-expired`, `403-unknown-key`, `400-on-demand` | Bedrock: `ModelNotReadyException`; a model not opened for the account, keys that ran out or that nobody has; a model that needs an inference profile |
+//! | `no-tools`, `no-forced-tool`, `no-text-format`, `no-count` | Bedrock: refuses a request with tools, with a forced tool, with `outputConfig.textFormat`; cannot count tokens |
+//! | `cached` | Bedrock: half of the prompt read from a cache, a quarter written to it |
 //! | `strict-params` | refuses sampling parameters and `max_tokens` as the vendors' newest models do |
 //! | `approve`, `reject`, `abstain`, `by-role`, `random`, `random-SEED` | the vote; by role CASPAR rejects, the others approve; random draws prose, form and vote |
 //! | `tool`, `tail`, `json`, `prose`, `malformed`, `malformed-N`, `quoted` | how it is given: tool call, fenced tail, JSON alone, not at all, damaged (N picks how), after somebody else's block |

@@ -17,7 +17,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve the fakes of OpenAI (/v1/chat/completions) and Anthropic (/v1/messages).
+    /// Serve the fakes of OpenAI (/v1/chat/completions), Anthropic (/v1/messages) and Bedrock
+    /// (/model/ID/converse-stream).
     Vendors(Vendors),
 }
 
@@ -61,6 +62,11 @@ async fn serve(vendors: Vendors) -> anyhow::Result<ExitCode> {
     writeln!(out, "listening on http://{}", running.addr())?;
     writeln!(out, "OPENAI_BASE_URL={}", running.openai_url())?;
     writeln!(out, "ANTHROPIC_BASE_URL={}", running.anthropic_url())?;
+    writeln!(
+        out,
+        "AWS_ENDPOINT_URL_BEDROCK_RUNTIME={}",
+        running.bedrock_url()
+    )?;
     out.flush()?;
     tokio::signal::ctrl_c().await?;
     running.stop().await;

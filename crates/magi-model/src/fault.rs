@@ -184,7 +184,8 @@ pub(crate) fn kind_of_status(status: u16) -> Option<Kind> {
 /// date. A date is measured against the same response's `Date`, so no clock of ours matters.
 ///
 /// Source: RFC 9110 sections 10.2.3 and 6.6.1; `retry-after-ms` is OpenAI's and Azure's own.
-pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+#[must_use]
+pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = |name| {
         headers
             .get(name)

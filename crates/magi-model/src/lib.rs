@@ -25,10 +25,11 @@ mod stream;
 pub use anthropic::{ANTHROPIC_URL, Anthropic, AnthropicConfig};
 pub use call::{About, Call, Lang, Message, Purpose, Sampling, Speaker, Tool};
 pub use error::{Error, Kind};
+pub use fault::retry_after;
 pub use openai::{LimitName, OLLAMA_URL, OPENAI_URL, OpenAi, OpenAiConfig};
 pub use prices::{Price, Prices};
 pub use provider::{
     Chunk, ChunkStream, ModelList, ModelName, ModelNameError, Provider, Registry, StopReason,
 };
 pub use rehearsal::Rehearsal;
-pub use secret::{Key, KeyError};
+pub use secret::{Key, KeyError, scrub};

@@ -28,6 +28,12 @@ impl Key {
         Ok(Key(text.into()))
     }
 
+    /// Returns the key itself, for a vendor's own SDK that makes the header.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
     /// Returns the header value `prefix` + key, marked so that HTTP code does not log it.
     pub(crate) fn header(&self, prefix: &str) -> Option<HeaderValue> {
         let mut value = HeaderValue::from_str(&format!("{prefix}{}", self.0)).ok()?;
@@ -40,7 +46,8 @@ impl Key {
 ///
 /// A vendor may quote a key in its reason (OpenAI's 401 does, masked); a proxy in between may quote
 /// the whole request.
-pub(crate) fn scrub(text: &str, key: Option<&Key>) -> String {
+#[must_use]
+pub fn scrub(text: &str, key: Option<&Key>) -> String {
     let text = match key {
         Some(key) => text.replace(&*key.0, HIDDEN),
         None => text.to_owned(),

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::ask::Ask;
 use super::plan::Plan;
 use super::schema::{self, Fields, Filling};
-use super::words::{Vote, Way};
+use super::words::{Stop, Vote, Way};
 
 /// A whole answer, before any fault of delivery.
 #[derive(Clone, Debug)]
@@ -44,6 +44,7 @@ pub(crate) enum Finish {
     Length,
     Filter,
     Refusal,
+    Word(Stop),
 }
 
 const ENGLISH: [&str; 32] = [

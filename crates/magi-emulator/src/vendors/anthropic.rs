@@ -9,7 +9,7 @@ use super::answer::{Answer, Finish, Part, Token};
 use super::ask::{Ask, Choice, ToolSpec, Vendor, text_of};
 use super::frame::Frame;
 use super::refuse::{Refused, invalid};
-use super::words::Reason;
+use super::words::{Reason, Stop};
 
 /// The parameters of a request; any other is refused, as the vendor does.
 const PARAMETERS: [&str; 25] = [
@@ -418,7 +418,10 @@ fn stop(finish: Finish) -> Value {
         Finish::Stop => "end_turn",
         Finish::Tool => "tool_use",
         Finish::Length => "max_tokens",
-        Finish::Filter | Finish::Refusal => "refusal",
+        Finish::Filter | Finish::Refusal | Finish::Word(Stop::Guardrail) => "refusal",
+        Finish::Word(Stop::Context) => "model_context_window_exceeded",
+        Finish::Word(Stop::Sequence) => "stop_sequence",
+        Finish::Word(_) => "end_turn",
     };
     let mut stop = json!({"stop_reason": reason, "stop_sequence": null});
     if reason == "refusal" {

@@ -1,4 +1,4 @@
-//! A request as both vendors mean it: who is asked, in which language, with which tools and tag.
+//! A request as all vendors mean it: who is asked, in which language, with which tools and tag.
 
 use magi_event::{Agent, Sage};
 use serde_json::Value;
@@ -13,6 +13,8 @@ pub enum Vendor {
     OpenAi,
     /// `POST /v1/messages`.
     Anthropic,
+    /// `POST /model/{id}/converse-stream`.
+    Bedrock,
 }
 
 /// What a request asks, whichever wire it came on.

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{DefaultBodyLimit, Query, State};
+use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
@@ -29,7 +30,11 @@ use super::player::{Player, Record};
 use super::refuse::{Refused, tag};
 use super::wire::{Conn, Wire};
 use super::words::{Reason, Vote, parse};
-use super::{Config, anthropic, openai, refuse, script};
+use super::{Config, anthropic, bedrock, openai, refuse, script};
+use crate::cloud;
+
+/// What a signer must be allowed to do, to be answered with a stream.
+const STREAM: &str = "bedrock:InvokeModelWithResponseStream";
 
 /// What every handler shares.
 #[derive(Clone, Debug)]
@@ -97,6 +102,8 @@ fn router(app: App) -> Router {
         .route("/chat/completions", post(chat))
         .route("/v1/messages", post(messages))
         .route("/v1/models", get(models))
+        .route("/model/{model}/converse-stream", post(converse))
+        .route("/model/{model}/count-tokens", post(count))
         .route("/ledger", get(ledger).delete(clear))
         .route("/release", post(release))
         .route("/healthz", get(|| async { "ok" }))
@@ -110,6 +117,10 @@ struct Post {
     conn: Arc<Conn>,
     headers: HeaderMap,
     body: Bytes,
+    /// The model, where the path and not the body names it.
+    model: Option<String>,
+    /// The head of a request that may be signed.
+    parts: Option<Parts>,
 }
 
 async fn chat(
@@ -123,6 +134,8 @@ async fn chat(
         conn,
         headers,
         body,
+        model: None,
+        parts: None,
     })
     .await
 }
@@ -138,8 +151,55 @@ async fn messages(
         conn,
         headers,
         body,
+        model: None,
+        parts: None,
     })
     .await
+}
+
+async fn converse(
+    State(app): State<App>,
+    Extension(conn): Extension<Arc<Conn>>,
+    Path(model): Path<String>,
+    parts: Parts,
+    body: Bytes,
+) -> Response {
+    app.post(Post {
+        vendor: Vendor::Bedrock,
+        conn,
+        headers: parts.headers.clone(),
+        body,
+        model: Some(model),
+        parts: Some(parts),
+    })
+    .await
+}
+
+/// Counts tokens, which costs nothing and is in no ledger; a model that is refused is refused here too.
+async fn count(
+    State(app): State<App>,
+    Path(model): Path<String>,
+    parts: Parts,
+    body: Bytes,
+) -> Response {
+    let admitted = app
+        .admit(Vendor::Bedrock, &parts.headers)
+        .and_then(|()| app.allow(&parts, &body, "bedrock:CountTokens", &model));
+    let body: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
+    let counted = admitted.and_then(|()| {
+        let unknown = |word: String| Refused::unknown_model(Vendor::Bedrock, &model, &word);
+        let words = parse(&model).map_err(unknown)?;
+        let plan = Plan::new(&words, 1, Duration::ZERO, Duration::ZERO);
+        if let Door::Refuse(asked) = &plan.door {
+            return Err(Refused::asked(Vendor::Bedrock, asked, &model));
+        }
+        bedrock::lacks(&plan, &body)?;
+        bedrock::count(&body)
+    });
+    match counted {
+        Ok(counted) => Json(counted).into_response(),
+        Err(refused) => refused.response(Vendor::Bedrock, 0),
+    }
 }
 
 impl App {
@@ -148,18 +208,24 @@ impl App {
         let body: Value = serde_json::from_slice(&post.body).unwrap_or(Value::Null);
         let asked = self
             .admit(vendor, &post.headers)
+            .and_then(|()| match (&post.parts, &post.model) {
+                (Some(parts), Some(model)) => self.allow(parts, &post.body, STREAM, model),
+                _ => Ok(()),
+            })
             .and_then(|()| match vendor {
                 Vendor::OpenAi => openai::read(&body),
                 Vendor::Anthropic => anthropic::read(&body),
+                Vendor::Bedrock => bedrock::read(post.model.as_deref().unwrap_or_default(), &body),
             });
+        let named = post.model.as_deref().or(body["model"].as_str());
         let ticket = self.ledger.arrive(Arrival {
             vendor,
             model: match &asked {
                 Ok(ask) => ask.model.clone(),
-                Err(_) => body["model"].as_str().unwrap_or_default().to_owned(),
+                Err(_) => named.unwrap_or_default().to_owned(),
             },
             role: asked.as_ref().ok().and_then(Ask::role),
-            stream: body["stream"] == true,
+            stream: body["stream"] == true || vendor == Vendor::Bedrock,
             headers: safe_headers(&post.headers),
             body: body.clone(),
         });
@@ -176,21 +242,49 @@ impl App {
     }
 
     fn admit(&self, vendor: Vendor, headers: &HeaderMap) -> Result<(), Refused> {
-        if vendor == Vendor::Anthropic {
-            anthropic::headers(headers)?;
+        match vendor {
+            Vendor::OpenAi => {}
+            Vendor::Anthropic => anthropic::headers(headers)?,
+            Vendor::Bedrock => bedrock::headers(headers)?,
         }
         let Some(key) = &self.config.key else {
             return Ok(());
         };
         let said = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-        let bearer = said("authorization").and_then(|value| value.strip_prefix("Bearer "));
+        let authorization = said("authorization");
+        if vendor == Vendor::Bedrock && authorization.is_some_and(|it| it.starts_with("AWS4-")) {
+            return Ok(());
+        }
+        let bearer = authorization.and_then(|value| value.strip_prefix("Bearer "));
         if bearer.or_else(|| said("x-api-key")) == Some(key.as_str()) {
             return Ok(());
         }
+        let status = if vendor == Vendor::Bedrock { 403 } else { 401 };
         Err(Refused::new(
-            401,
-            refuse::error(vendor, 401, Reason::Plain, ""),
+            status,
+            refuse::error(vendor, status, Reason::UnknownKey, ""),
         ))
+    }
+
+    /// Checks the signature of a request that has one, and what its signer may do, where the
+    /// emulator has an account to check them by.
+    fn allow(&self, parts: &Parts, body: &[u8], action: &str, model: &str) -> Result<(), Refused> {
+        let Some(account) = self.config.account.as_ref() else {
+            return Ok(());
+        };
+        if !cloud::sigv4::is_signed(parts) {
+            // A key instead: `admit` has compared it.
+            return Ok(());
+        }
+        let principal = cloud::verify(account, parts, body, "bedrock", account.now())
+            .map_err(|refusal| bedrock::unsigned(&refusal))?;
+        if principal.may(action) {
+            return Ok(());
+        }
+        let region = account.region();
+        let resource = format!("arn:aws:bedrock:{region}::foundation-model/{model}");
+        let refusal = cloud::Refusal::denied(&principal, action, &resource);
+        Err(bedrock::unsigned(&refusal))
     }
 
     fn plan(&self, ask: &Ask, body: &Value, ticket: Ticket) -> Result<Plan, Refused> {
@@ -205,7 +299,11 @@ impl App {
             match ask.vendor {
                 Vendor::OpenAi => openai::strict(body)?,
                 Vendor::Anthropic => anthropic::strict(body)?,
+                Vendor::Bedrock => bedrock::strict(body)?,
             }
+        }
+        if ask.vendor == Vendor::Bedrock {
+            bedrock::lacks(&plan, body)?;
         }
         Ok(plan)
     }
@@ -251,7 +349,8 @@ impl App {
         } else {
             let body = match ask.vendor {
                 Vendor::OpenAi => openai::whole(ask, plan, &answer, ticket.id, created),
-                Vendor::Anthropic => anthropic::whole(ask, &answer, ticket.id),
+                // Bedrock's other call, `Converse`, is not played: an answer here is a stream.
+                Vendor::Anthropic | Vendor::Bedrock => anthropic::whole(ask, &answer, ticket.id),
             };
             let body = body.to_string().into_bytes();
             (
@@ -281,6 +380,7 @@ impl App {
             (false, _) => "application/json",
             (true, Vendor::OpenAi) => "text/event-stream",
             (true, Vendor::Anthropic) => "text/event-stream; charset=utf-8",
+            (true, Vendor::Bedrock) => "application/vnd.amazon.eventstream",
         };
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
         match length {
@@ -349,7 +449,7 @@ async fn models(State(app): State<App>, headers: HeaderMap) -> Response {
             };
             json!({"object": "list", "data": LISTED.iter().map(model).collect::<Vec<_>>()})
         }
-        Vendor::Anthropic => {
+        Vendor::Anthropic | Vendor::Bedrock => {
             let model = |id: &&str| {
                 json!({"type": "model", "id": id, "display_name": id,
                     "created_at": "2026-11-01T00:00:00Z"})

@@ -1,14 +1,16 @@
-//! Server-sent events as the vendors write them, and the habits of lesser servers.
+//! Events as the vendors write them, and the habits of lesser servers.
 
 use super::plan::{Plan, Split};
 use super::words::Quirk;
 
-/// One server-sent event.
+/// One event: a server-sent one, or a binary frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Frame {
     /// The `event:` line, which only Anthropic writes.
     pub(crate) event: Option<&'static str>,
     pub(crate) data: String,
+    /// A frame that is written as it is, which only Bedrock does.
+    binary: Option<Vec<u8>>,
 }
 
 impl Frame {
@@ -16,6 +18,7 @@ impl Frame {
         Frame {
             event: None,
             data: data.into(),
+            binary: None,
         }
     }
 
@@ -23,11 +26,23 @@ impl Frame {
         Frame {
             event: Some(event),
             data,
+            binary: None,
+        }
+    }
+
+    pub(crate) fn binary(bytes: Vec<u8>) -> Self {
+        Frame {
+            event: None,
+            data: String::new(),
+            binary: Some(bytes),
         }
     }
 
     /// Writes the event as bytes.
     pub(crate) fn bytes(&self, plan: &Plan) -> Vec<u8> {
+        if let Some(bytes) = &self.binary {
+            return bytes.clone();
+        }
         let space = if plan.has(Quirk::NoSpace) { "" } else { " " };
         let end = if plan.has(Quirk::Crlf) { "\r\n" } else { "\n" };
         let mut text = String::with_capacity(self.data.len() + 48);

@@ -3,6 +3,7 @@
 mod answer;
 mod anthropic;
 mod ask;
+mod bedrock;
 mod door;
 mod frame;
 mod ledger;
@@ -45,6 +46,8 @@ pub struct Config {
     pub longest_hold: Duration,
     /// The key a request must carry, if any; without it every OpenAI request is let in.
     pub key: Option<String>,
+    /// The account by which signatures of requests to Bedrock are checked; without it any will do.
+    pub account: Option<crate::cloud::Account>,
     /// Ledger entries kept; older ones are forgotten.
     pub keep: usize,
     /// Connections served at once; more wait to be accepted.
@@ -63,6 +66,7 @@ impl Default for Config {
             seed: 0,
             longest_hold: Duration::from_secs(120),
             key: None,
+            account: None,
             keep: 10_000,
             connections: 4_096,
             body_limit: 8 << 20,
@@ -136,6 +140,12 @@ impl Running {
     /// Returns the base for Anthropic clients, as in `ANTHROPIC_BASE_URL`.
     #[must_use]
     pub fn anthropic_url(&self) -> String {
+        format!("http://{}", self.addr)
+    }
+
+    /// Returns the endpoint for Bedrock clients, as in `AWS_ENDPOINT_URL_BEDROCK_RUNTIME`.
+    #[must_use]
+    pub fn bedrock_url(&self) -> String {
         format!("http://{}", self.addr)
     }
 

@@ -10,7 +10,7 @@ use super::ask::{Ask, Choice, ToolSpec, Vendor, text_of};
 use super::frame::Frame;
 use super::plan::Plan;
 use super::refuse::{Refused, invalid};
-use super::words::{Quirk, Reason, ReasoningField, Usage};
+use super::words::{Quirk, Reason, ReasoningField, Stop, Usage};
 
 /// The parameters of a request; any other is refused, as the vendor does.
 const PARAMETERS: [&str; 38] = [
@@ -385,7 +385,9 @@ fn word(finish: Finish) -> &'static str {
         Finish::Stop | Finish::Refusal => "stop",
         Finish::Tool => "tool_calls",
         Finish::Length => "length",
-        Finish::Filter => "content_filter",
+        Finish::Filter | Finish::Word(Stop::Guardrail) => "content_filter",
+        Finish::Word(Stop::Context) => "length",
+        Finish::Word(_) => "stop",
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::words::{At, Quirk, ReasoningField, Refuse, Usage, Vote, Way, What, Word};
+use super::words::{At, Lack, Quirk, ReasoningField, Refuse, Usage, Vote, Way, What, Word};
 
 /// What happens before the headers.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,6 +47,18 @@ pub(crate) struct Plan {
     pub(crate) len: Option<usize>,
     pub(crate) lockstep: bool,
     pub(crate) strict_params: bool,
+    pub(crate) cut_byte: Option<CutByte>,
+    pub(crate) stall_at_end: bool,
+    pub(crate) lacks: Vec<Lack>,
+    pub(crate) cached: bool,
+}
+
+/// A cut after so many bytes of the body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CutByte {
+    pub(crate) after: usize,
+    /// With the body's proper end.
+    pub(crate) clean: bool,
 }
 
 impl Plan {
@@ -75,6 +87,10 @@ impl Plan {
             len: None,
             lockstep: false,
             strict_params: false,
+            cut_byte: None,
+            stall_at_end: false,
+            lacks: Vec::new(),
+            cached: false,
         };
         for word in words
             .iter()
@@ -118,6 +134,15 @@ impl Plan {
             What::Len(n) => self.len = Some(*n),
             What::Lockstep => self.lockstep = true,
             What::StrictParams => self.strict_params = true,
+            What::CutByte { after, clean } => {
+                self.cut_byte = Some(CutByte {
+                    after: *after,
+                    clean: *clean,
+                });
+            }
+            What::StallAtEnd => self.stall_at_end = true,
+            What::Lacks(lack) => self.lacks.push(*lack),
+            What::Cached => self.cached = true,
         }
     }
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::ask::Vendor;
 use super::words::{Reason, Refuse};
-use super::{anthropic, openai};
+use super::{anthropic, bedrock, openai};
 
 /// An answer that is a status and an error body.
 #[derive(Clone, Debug)]
@@ -41,6 +41,11 @@ impl Refused {
     /// No such model: a word of its name means nothing here.
     pub(crate) fn unknown_model(vendor: Vendor, model: &str, word: &str) -> Self {
         let mut body = error(vendor, 404, Reason::Plain, model);
+        if vendor == Vendor::Bedrock {
+            let message = "The provided model identifier is invalid.";
+            let message = format!("{message} (the fake does not know `{word}`)");
+            return invalid(vendor, &message, None);
+        }
         let message = body["error"]["message"].as_str().unwrap_or_default();
         body["error"]["message"] = json!(format!("{message} (the fake does not know `{word}`)"));
         Refused::new(404, body)
@@ -55,7 +60,7 @@ impl Refused {
             );
             ("text/html", text)
         } else {
-            ("application/json", self.body.to_string())
+            ("application/json", self.text(vendor))
         };
         let mut response = Response::new(Body::from(text));
         *response.status_mut() =
@@ -69,16 +74,34 @@ impl Refused {
         {
             headers.insert(http::header::RETRY_AFTER, when);
         }
+        if let Some(word) = self.body.get("__type").and_then(Value::as_str)
+            && let Ok(word) = HeaderValue::from_str(&format!("{word}:{CORAL}"))
+        {
+            headers.insert("x-amzn-errortype", word);
+        }
         tag(headers, vendor, id);
         response
     }
+
+    /// The body's text; Bedrock names the error in a header instead.
+    fn text(&self, vendor: Vendor) -> String {
+        let mut body = self.body.clone();
+        if let (Vendor::Bedrock, Some(fields)) = (vendor, body.as_object_mut()) {
+            fields.remove("__type");
+        }
+        body.to_string()
+    }
 }
+
+/// What AWS's front writes behind an error's name; its SDKs cut it off.
+const CORAL: &str = "http://internal.amazon.com/coral/com.amazon.bedrock/";
 
 /// Adds the request id under the vendor's own header.
 pub(crate) fn tag(headers: &mut http::HeaderMap, vendor: Vendor, id: u64) {
     let name = match vendor {
         Vendor::OpenAi => HeaderName::from_static("x-request-id"),
         Vendor::Anthropic => HeaderName::from_static("request-id"),
+        Vendor::Bedrock => HeaderName::from_static("x-amzn-requestid"),
     };
     if let Ok(value) = HeaderValue::from_str(&format!("req_fake{id:08}")) {
         headers.insert(name, value);
@@ -90,12 +113,17 @@ pub(crate) fn error(vendor: Vendor, status: u16, reason: Reason, model: &str) ->
     match vendor {
         Vendor::OpenAi => openai::error(status, reason, model),
         Vendor::Anthropic => anthropic::error(status, reason, model),
+        Vendor::Bedrock => bedrock::error(status, reason, model),
     }
 }
 
 /// A request the vendor calls invalid.
 pub(crate) fn invalid(vendor: Vendor, message: &str, param: Option<&str>) -> Refused {
     let mut body = error(vendor, 400, Reason::Plain, "");
+    if vendor == Vendor::Bedrock {
+        body["message"] = json!(message);
+        return Refused::new(400, body);
+    }
     body["error"]["message"] = json!(message);
     if vendor == Vendor::OpenAi {
         body["error"]["param"] = json!(param);

@@ -8,9 +8,9 @@ use bytes::Bytes;
 use super::answer::{Answer, Finish, Part, Token};
 use super::ask::{Ask, Vendor};
 use super::frame::{Frame, split};
-use super::plan::{Plan, Split};
-use super::words::{At, Quirk};
-use super::{anthropic, openai};
+use super::plan::{CutByte, Plan, Split};
+use super::words::{At, Exception, Quirk};
+use super::{anthropic, bedrock, openai};
 
 /// One step of a delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +44,7 @@ pub(crate) enum Step {
 enum Encoder {
     OpenAi(openai::Encoder),
     Anthropic(anthropic::Encoder),
+    Bedrock(bedrock::Encoder),
 }
 
 impl Encoder {
@@ -51,6 +52,7 @@ impl Encoder {
         match self {
             Encoder::OpenAi(encoder) => encoder.open(),
             Encoder::Anthropic(encoder) => encoder.open(),
+            Encoder::Bedrock(encoder) => encoder.open(),
         }
     }
 
@@ -58,6 +60,7 @@ impl Encoder {
         match self {
             Encoder::OpenAi(encoder) => encoder.token(token),
             Encoder::Anthropic(encoder) => encoder.token(token),
+            Encoder::Bedrock(encoder) => encoder.token(token),
         }
     }
 
@@ -65,6 +68,7 @@ impl Encoder {
         match self {
             Encoder::OpenAi(encoder) => encoder.close(finish, answer, sent),
             Encoder::Anthropic(encoder) => encoder.close(finish, sent),
+            Encoder::Bedrock(encoder) => encoder.close(finish),
         }
     }
 
@@ -72,13 +76,50 @@ impl Encoder {
         match self {
             Encoder::OpenAi(encoder) => encoder.error(),
             Encoder::Anthropic(_) => anthropic::Encoder::error(),
+            Encoder::Bedrock(_) => bedrock::exception(Exception::ModelStream),
         }
     }
 
-    fn sentinel(&self) -> Frame {
+    /// An exception of Bedrock's; the others have one error only.
+    fn exception(&self, exception: Exception) -> Frame {
+        match self {
+            Encoder::Bedrock(_) => bedrock::exception(exception),
+            Encoder::OpenAi(_) | Encoder::Anthropic(_) => self.error(),
+        }
+    }
+
+    /// An event of a kind that nobody knows yet.
+    fn unknown(&self) -> Vec<u8> {
+        match self {
+            Encoder::OpenAi(_) => b"data: {\"object\":\"future\",\"choices\":[]}\n\n".to_vec(),
+            Encoder::Anthropic(_) => b"event: future\ndata: {\"type\":\"future\"}\n\n".to_vec(),
+            Encoder::Bedrock(encoder) => encoder.unknown(),
+        }
+    }
+
+    /// An event that was damaged on its way; server-sent ones have no checksum.
+    fn damaged(&self) -> Vec<u8> {
+        match self {
+            Encoder::Bedrock(encoder) => encoder.bad_sum(),
+            Encoder::OpenAi(_) | Encoder::Anthropic(_) => self.malformed(),
+        }
+    }
+
+    /// The beginning of an event that never ends.
+    fn endless(&self) -> Vec<u8> {
+        match self {
+            Encoder::Bedrock(_) => bedrock::Encoder::endless(),
+            Encoder::OpenAi(_) | Encoder::Anthropic(_) => {
+                b"data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"".to_vec()
+            }
+        }
+    }
+
+    fn sentinel(&self, sent: usize) -> Frame {
         match self {
             Encoder::OpenAi(_) => Frame::data("[DONE]"),
             Encoder::Anthropic(_) => anthropic::Encoder::sentinel(),
+            Encoder::Bedrock(encoder) => encoder.sentinel(sent),
         }
     }
 
@@ -87,6 +128,7 @@ impl Encoder {
         match self {
             Encoder::OpenAi(_) => b": ping\n\n".to_vec(),
             Encoder::Anthropic(_) => b"event: ping\ndata: {\"type\": \"ping\"}\n\n".to_vec(),
+            Encoder::Bedrock(encoder) => encoder.unknown(),
         }
     }
 
@@ -100,6 +142,7 @@ impl Encoder {
                 b"event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"ind\n\n"
                     .to_vec()
             }
+            Encoder::Bedrock(encoder) => encoder.malformed(),
         }
     }
 }
@@ -120,6 +163,7 @@ pub(crate) fn stream(
     let encoder = match ask.vendor {
         Vendor::OpenAi => Encoder::OpenAi(openai::Encoder::new(ask, plan, answer, id, created)),
         Vendor::Anthropic => Encoder::Anthropic(anthropic::Encoder::new(ask, answer, id)),
+        Vendor::Bedrock => Encoder::Bedrock(bedrock::Encoder::new(ask, plan, answer, id)),
     };
     let mut build = Builder {
         plan,
@@ -127,7 +171,34 @@ pub(crate) fn stream(
         encoder,
     };
     build.all(answer);
-    build.steps
+    match plan.cut_byte {
+        Some(cut) => cut_at(build.steps, cut),
+        None => build.steps,
+    }
+}
+
+/// Ends a delivery after so many bytes, wherever that is.
+fn cut_at(steps: VecDeque<Step>, cut: CutByte) -> VecDeque<Step> {
+    let mut left = cut.after;
+    let mut kept = VecDeque::new();
+    for step in steps {
+        match step {
+            Step::Write { bytes, tokens } if bytes.len() < left => {
+                left -= bytes.len();
+                kept.push_back(Step::Write { bytes, tokens });
+            }
+            Step::Write { bytes, .. } => {
+                let bytes = bytes.slice(..left.min(bytes.len()));
+                kept.push_back(Step::Write { bytes, tokens: 0 });
+                break;
+            }
+            other => kept.push_back(other),
+        }
+    }
+    if !cut.clean {
+        kept.push_back(Step::Cut);
+    }
+    kept
 }
 
 struct Builder<'a> {
@@ -145,7 +216,8 @@ enum Then {
 
 impl Builder<'_> {
     fn all(&mut self, answer: &Answer) {
-        if self.plan.has(Quirk::Bom) {
+        let is_text = !matches!(self.encoder, Encoder::Bedrock(_));
+        if self.plan.has(Quirk::Bom) && is_text {
             self.write("\u{feff}".as_bytes(), 0);
         }
         for frame in self.encoder.open() {
@@ -193,8 +265,12 @@ impl Builder<'_> {
                 self.frame(&frame, 0);
             }
         }
+        if self.plan.stall_at_end {
+            self.steps.push_back(Step::Hold);
+            return;
+        }
         if self.plan.sentinel {
-            let frame = self.encoder.sentinel();
+            let frame = self.encoder.sentinel(sent);
             self.frame(&frame, 0);
         }
     }
@@ -224,9 +300,26 @@ impl Builder<'_> {
                     let bytes = self.encoder.malformed();
                     self.write(&bytes, 0);
                 }
+                At::BadCrc => {
+                    let bytes = self.encoder.damaged();
+                    self.write(&bytes, 0);
+                }
+                At::UnknownEvent => {
+                    let bytes = self.encoder.unknown();
+                    self.write(&bytes, 0);
+                }
                 At::Error => {
                     let frame = self.encoder.error();
                     self.frame(&frame, 0);
+                    return Then::Over;
+                }
+                At::Exception(exception) => {
+                    let frame = self.encoder.exception(*exception);
+                    self.frame(&frame, 0);
+                    return Then::Over;
+                }
+                At::Stop(stop) => {
+                    self.end(Finish::Word(*stop), answer, sent);
                     return Then::Over;
                 }
                 At::Pings => {
@@ -285,10 +378,8 @@ impl Builder<'_> {
 
     /// An event that never ends: the beginning of a delta, then letters without a newline.
     fn no_newline(&mut self) {
-        self.write(
-            b"data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"",
-            0,
-        );
+        let head = self.encoder.endless();
+        self.write(&head, 0);
         let bytes = Bytes::from(vec![b'x'; BLOCK]);
         let times = self.plan.no_newline / BLOCK;
         self.steps.push_back(Step::Repeat {
@@ -339,7 +430,14 @@ pub(crate) fn whole(plan: &Plan, body: &[u8], tokens: usize) -> VecDeque<Step> {
         At::Stall(Some(lasting)) => Some(vec![Step::Wait(*lasting), Step::Cut]),
         At::Cut { .. } => Some(vec![Step::Cut]),
         At::Reset => Some(vec![Step::Reset]),
-        At::Malformed | At::Error | At::Length | At::Filter => None,
+        At::Malformed
+        | At::Error
+        | At::Length
+        | At::Filter
+        | At::Stop(_)
+        | At::Exception(_)
+        | At::BadCrc
+        | At::UnknownEvent => None,
     });
     match ending {
         Some(ending) => {

@@ -39,6 +39,40 @@ pub(crate) enum What {
     Len(usize),
     Lockstep,
     StrictParams,
+    CutByte { after: usize, clean: bool },
+    StallAtEnd,
+    Lacks(Lack),
+    Cached,
+}
+
+/// What a model on Bedrock cannot do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lack {
+    Tools,
+    ForcedTool,
+    TextFormat,
+    Counting,
+}
+
+/// An exception inside Bedrock's stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exception {
+    Internal,
+    ModelStream,
+    Validation,
+    Throttling,
+    Unavailable,
+}
+
+/// A reason to stop that only Bedrock has a word for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stop {
+    Guardrail,
+    Sequence,
+    MalformedOutput,
+    MalformedTool,
+    Context,
+    New,
 }
 
 /// An answer that is an HTTP status and an error body.
@@ -60,6 +94,16 @@ pub(crate) enum Reason {
     Filter,
     Quota,
     Html,
+    /// Bedrock: the model is not ready.
+    NotReady,
+    /// Bedrock: the account may not use the model.
+    NoModel,
+    /// Bedrock: temporary credentials have run out.
+    Expired,
+    /// Bedrock: nobody has this key.
+    UnknownKey,
+    /// Bedrock: the model needs an inference profile.
+    OnDemand,
 }
 
 /// What happens once so many tokens are out.
@@ -73,6 +117,10 @@ pub(crate) enum At {
     Pings,
     Length,
     Filter,
+    Stop(Stop),
+    Exception(Exception),
+    BadCrc,
+    UnknownEvent,
 }
 
 /// Where the usage stands in OpenAI's stream.
@@ -207,6 +255,12 @@ fn simple(word: &str) -> Option<What> {
         "quoted" => What::Way(Way::Quoted),
         "lockstep" => What::Lockstep,
         "strict-params" => What::StrictParams,
+        "stall-at-end" => What::StallAtEnd,
+        "no-tools" => What::Lacks(Lack::Tools),
+        "no-forced-tool" => What::Lacks(Lack::ForcedTool),
+        "no-text-format" => What::Lacks(Lack::TextFormat),
+        "no-count" => What::Lacks(Lack::Counting),
+        "cached" => What::Cached,
         _ => return None,
     })
 }
@@ -217,6 +271,9 @@ fn with_number(word: &str) -> Option<What> {
     }
     if let Some(n) = between(word, "cut-after-", "-clean") {
         return Some(What::At(n, At::Cut { clean: true }));
+    }
+    if let Some(after) = between(word, "cut-byte-", "-clean") {
+        return Some(What::CutByte { after, clean: true });
     }
     let (name, number) = word.rsplit_once('-')?;
     let seconds = number.strip_suffix('s').and_then(|n| n.parse().ok());
@@ -235,6 +292,12 @@ fn with_number(word: &str) -> Option<What> {
         "malformed-at" => What::At(count, At::Malformed),
         "error-after" => What::At(count, At::Error),
         "pings-after" => What::At(count, At::Pings),
+        "cut-byte" => What::CutByte {
+            after: count,
+            clean: false,
+        },
+        "bad-crc-after" => What::At(count, At::BadCrc),
+        "unknown-event-after" => What::At(count, At::UnknownEvent),
         "length-after" => What::At(count, At::Length),
         "filter-after" => What::At(count, At::Filter),
         "huge-line" if n <= 65_536 => What::HugeLine(count << 10),
@@ -243,6 +306,25 @@ fn with_number(word: &str) -> Option<What> {
         "len" if n <= 100_000 => What::Len(count),
         "random" => What::Vote(Vote::Random(n)),
         "malformed" => What::Way(Way::Malformed(count)),
+        _ => What::At(count, named(name)?),
+    })
+}
+
+/// `exception-throttling-after`, `stop-guardrail-after`, ...
+fn named(name: &str) -> Option<At> {
+    let name = name.strip_suffix("-after")?;
+    Some(match name {
+        "exception-internal" => At::Exception(Exception::Internal),
+        "exception-model-stream" => At::Exception(Exception::ModelStream),
+        "exception-validation" => At::Exception(Exception::Validation),
+        "exception-throttling" => At::Exception(Exception::Throttling),
+        "exception-unavailable" => At::Exception(Exception::Unavailable),
+        "stop-guardrail" => At::Stop(Stop::Guardrail),
+        "stop-sequence" => At::Stop(Stop::Sequence),
+        "stop-malformed-output" => At::Stop(Stop::MalformedOutput),
+        "stop-malformed-tool" => At::Stop(Stop::MalformedTool),
+        "stop-context" => At::Stop(Stop::Context),
+        "stop-new" => At::Stop(Stop::New),
         _ => return None,
     })
 }
@@ -282,6 +364,11 @@ fn refuse(word: &str) -> Option<Refuse> {
         "filter" if status == 400 => refuse.reason = Reason::Filter,
         "quota" if status == 429 => refuse.reason = Reason::Quota,
         "html" => refuse.reason = Reason::Html,
+        "not-ready" if status == 429 => refuse.reason = Reason::NotReady,
+        "no-model" if status == 403 => refuse.reason = Reason::NoModel,
+        "expired" if status == 403 => refuse.reason = Reason::Expired,
+        "unknown-key" if status == 403 => refuse.reason = Reason::UnknownKey,
+        "on-demand" if status == 400 => refuse.reason = Reason::OnDemand,
         _ => match rest.split_once('-')? {
             ("retry", when) => {
                 let when = when.strip_suffix("-always").unwrap_or(when);
