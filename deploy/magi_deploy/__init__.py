@@ -1,0 +1,1 @@
+"""The deployment of MAGI on AWS."""
