@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 import boto3
+import botocore.loaders
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -65,11 +67,14 @@ class DryCloud(Cloud):
 
     is_dry = True
 
+    # AWS's models are read once, however many dry runs there are in a process.
+    models = botocore.loaders.create_loader()
+
     def __init__(self, region, world, out=None):
-        session = boto3.Session(
-            aws_access_key_id="none", aws_secret_access_key="none", region_name=region
-        )
-        super().__init__(region, session)
+        session = botocore.session.get_session()
+        session.register_component("data_loader", self.models)
+        session.set_credentials("none", "none")
+        super().__init__(region, boto3.Session(botocore_session=session, region_name=region))
         self.world = world
         self.out = out or sys.stdout
         self.n_calls = 0

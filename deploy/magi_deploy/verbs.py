@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from urllib.parse import quote
 
 from . import pieces, plan as plans, stacks, store
 from .cloud import code_of, ClientError
@@ -218,14 +217,7 @@ def page_config(plan, door):
             "service": "lambda",
             "identity_pool": door["IdentityPool"],
         }
-    arn = quote(door["RuntimeArn"], safe="")
-    return {
-        "door": "invocations",
-        "base": f"https://bedrock-agentcore.{plan.region}.amazonaws.com/runtimes/{arn}",
-        "qualifier": ENDPOINT,
-        "sign": "bearer",
-        "region": plan.region,
-    }
+    return {"door": "invocations", "runtime": door["RuntimeArn"], "qualifier": ENDPOINT, "sign": "bearer"}
 
 
 def to_bucket(cloud, site, page, config):

@@ -20,7 +20,7 @@ from botocore.validate import ParamValidator
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "deploy"))
 
-from magi_deploy import answers, cli, cloud, pieces, plan as plans, stacks, steps, store, verbs  # noqa: E402
+from magi_deploy import answers, cli, cloud, pieces, plan as plans, stacks, store, verbs  # noqa: E402
 from magi_deploy.errors import Refused  # noqa: E402
 
 TOPOLOGIES = plans.TOPOLOGIES
@@ -453,9 +453,20 @@ def test_the_page_is_packed_the_same_way_every_time(tmp_path):
     assert any(name.startswith("assets/") and "immutable" in caching for name, (_, caching) in files.items())
 
 
-@pytest.mark.parametrize("language", ["md", "ja.md"])
-def test_the_counts_in_the_document_are_the_scripts(language):
-    """docs/topologies says of each topology what `deploy/count` counts."""
-    text = (ROOT / f"docs/topologies.{language}").read_text()
-    kept = text.split("<!-- counted by deploy/count -->\n")[1].split("\n<!-- end -->")[0]
-    assert kept == steps.table("ja" if language == "ja.md" else "en"), "run deploy/count and put its table there"
+@pytest.mark.parametrize("topology", TOPOLOGIES)
+def test_the_page_is_told_its_way_in_fields_that_it_knows(built, topology):
+    source = (ROOT / "web/page/src/config.ts").read_text()
+    known = {
+        name: re.findall(r"'([^']+)'", re.search(rf"const {name} = \[(.*?)\] as const", source, re.DOTALL)[1])
+        for name in ("FIELDS", "DOORS", "SIGNS")
+    }
+    done = made(topology, "cloudfront", built, answers.World("us-east-1"))
+    config = json.loads(done["config"])
+    assert config.keys() <= set(known["FIELDS"])
+    assert config["door"] in known["DOORS"] and config["sign"] in known["SIGNS"]
+    assert all(isinstance(value, str) for value in config.values())
+    if topology == "agentcore":
+        assert (config["runtime"], config["qualifier"]) == (done["RuntimeArn"], "live")
+    else:
+        assert config["base"] + "/" == done["FunctionUrl"]
+        assert (config["service"], config["identity_pool"]) == ("lambda", done["IdentityPool"])
