@@ -26,7 +26,7 @@ interface Running {
 
 const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
 
-function ulid(): string {
+export function ulid(): string {
   let time = Date.now()
   let head = ''
   for (let digit = 0; digit < 10; digit++) {

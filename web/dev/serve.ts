@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { createServer } from 'node:http'
+import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { extname, normalize } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -17,6 +17,24 @@ const TYPES: Record<string, string> = {
 const POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
+/** Serves the built page as static hosting does, with a `config.json` of its own, on a free port. */
+export async function host(
+  config: unknown,
+  connect = '',
+): Promise<{ url: string; close: () => void }> {
+  // What a deployer sends with the page: the strict policy, and the origins it calls.
+  const policy = POLICY.replace("connect-src 'self'", `connect-src 'self' ${connect}`)
+  const server = createServer((request, response) => {
+    const { pathname } = new URL(request.url ?? '/', 'http://hosting.test')
+    if (pathname !== '/config.json')
+      return void file(pathname, response, { 'content-security-policy': policy })
+    if (config === undefined) return void response.writeHead(404).end()
+    const text = typeof config === 'string' ? config : JSON.stringify(config)
+    response.writeHead(200, { 'content-type': 'application/json' }).end(text)
+  })
+  return { url: await listening(server), close: () => closed(server) }
+}
+
 /** Serves the built page with the fake server behind it, on a free port of this machine. */
 export async function serve(
   options: FakeOptions = {},
@@ -26,26 +44,41 @@ export async function serve(
     void fake.handle(request, response).then(async (done) => {
       if (done) return
       const { pathname } = new URL(request.url ?? '/', 'http://fake.test')
-      const path = normalize(pathname === '/' ? '/index.html' : pathname).slice(1)
-      try {
-        const file = await readFile(fileURLToPath(new URL(path, PAGE)))
-        const type = TYPES[extname(path)] ?? 'application/octet-stream'
-        response.writeHead(200, { 'content-type': type, 'content-security-policy': POLICY })
-        response.end(file)
-      } catch {
-        response.writeHead(404).end()
-      }
+      await file(pathname, response, { 'content-security-policy': POLICY })
     })
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
   return {
-    url: `http://127.0.0.1:${port}`,
+    url: await listening(server),
     fake,
     close: () => {
       fake.close()
-      server.closeAllConnections()
-      server.close()
+      closed(server)
     },
   }
+}
+
+/** Answers with one of the page's files. */
+async function file(
+  pathname: string,
+  response: ServerResponse,
+  headers: Record<string, string> = {},
+): Promise<void> {
+  const path = normalize(pathname === '/' ? '/index.html' : pathname).slice(1)
+  try {
+    const bytes = await readFile(fileURLToPath(new URL(path, PAGE)))
+    const type = TYPES[extname(path)] ?? 'application/octet-stream'
+    response.writeHead(200, { 'content-type': type, ...headers }).end(bytes)
+  } catch {
+    response.writeHead(404).end()
+  }
+}
+
+async function listening(server: Server): Promise<string> {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+
+function closed(server: Server): void {
+  server.closeAllConnections()
+  server.close()
 }

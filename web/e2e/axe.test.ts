@@ -1,32 +1,15 @@
-import { readFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
-import type { Browser, Page } from 'playwright-core'
+import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { findings } from './axe.ts'
 import { launch, server, visit } from './browser.ts'
 import { firstWords, played } from './steps.ts'
 
 let browser: Browser
-let axe: string
 const url = server()
 beforeAll(async () => {
   browser = await launch()
-  axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 })
 afterAll(() => browser.close())
-
-/** What axe finds wrong, as `rule: element`. */
-async function findings(page: Page): Promise<string[]> {
-  await page.evaluate(axe)
-  return page.evaluate(async () => {
-    const { axe: run } = window as unknown as {
-      axe: {
-        run: () => Promise<{ violations: { id: string; nodes: { html: string }[] }[] }>
-      }
-    }
-    const { violations } = await run.run()
-    return violations.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.html}`))
-  })
-}
 
 test.each([
   ['dark', 'en', 1280],

@@ -106,10 +106,12 @@ function checked(value: Record<string, unknown>): Config {
   const runtime = text('runtime')
   if (runtime !== '' && door !== 'invocations')
     throw new Wrong({ field: 'runtime', kind: 'door', allowed: ['invocations'] })
+  if (runtime !== '' && !/^arn:[\w-]+:bedrock-agentcore:[\w-]+:\d+:runtime\/.+/.test(runtime))
+    throw new Wrong({ field: 'runtime', kind: 'address' })
   const pool = text('identity_pool')
   const region = text('region') || regionOf(runtime) || regionOf(pool)
   const base = address('base', text('base'))
-  const url = door === 'server' ? base : invocations(base, runtime, text('qualifier'), region)
+  const url = door === 'server' ? base : invocations(base, runtime, text('qualifier'))
   if (sign !== 'sigv4') return { ...OWN_SERVER, door, base: url, sign }
   if (pool === '') throw new Wrong({ field: 'identity_pool', kind: 'missing' })
   if (!/^[\w-]+:.+/.test(pool)) throw new Wrong({ field: 'identity_pool', kind: 'address' })
@@ -143,15 +145,15 @@ const regionOf = (name: string): string =>
   (name.startsWith('arn:') ? name.split(':')[3] : name.split(':')[0]) ?? ''
 
 /** The whole address that takes invocations. */
-function invocations(base: string, runtime: string, qualifier: string, region: string): string {
+function invocations(base: string, runtime: string, qualifier: string): string {
   if (runtime === '') {
     const [path = '', query] = base.split('?')
     const tail = query === undefined ? '' : `?${query}`
     const bare = path.replace(/\/+$/, '')
     return bare.endsWith('/invocations') ? `${bare}${tail}` : `${bare}/invocations${tail}`
   }
-  if (base === '' && region === '') throw new Wrong({ field: 'region', kind: 'missing' })
-  const origin = base === '' ? `https://bedrock-agentcore.${region}.amazonaws.com` : base
+  const aws = `https://bedrock-agentcore.${regionOf(runtime)}.amazonaws.com`
+  const origin = base === '' ? aws : base
   const named = encodeURIComponent(qualifier === '' ? 'DEFAULT' : qualifier)
   const path = `/runtimes/${encodeURIComponent(runtime)}/invocations?qualifier=${named}`
   return origin.replace(/\/+$/, '') + path

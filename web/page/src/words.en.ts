@@ -56,7 +56,7 @@ export const en: Words = {
         choice: `must be one of ${list}`,
         missing: 'is missing, and the other fields need it',
         address:
-          'must be an address (https://…), a path on this site (/…), or for an identity pool its id (region:…)',
+          'must be an address (https://…), a path on this site (/…), for an identity pool its id (region:…), for a runtime its ARN',
         door: `belongs to the door ${list} only`,
       }
       return `config.json: the field “${field}” ${wrong[kind]}.`

@@ -56,7 +56,7 @@ export const ja: Words = {
         choice: `には ${list} のいずれかを書いてください`,
         missing: 'がありません。ほかの項目との組み合わせで必要です',
         address:
-          'にはアドレス(https://…)、このサイト内のパス(/…)、ID プールの場合はその ID(リージョン:…)を書いてください',
+          'にはアドレス(https://…)、このサイト内のパス(/…)、ID プールはその ID(リージョン:…)、ランタイムはその ARN を書いてください',
         door: `は door が ${list} のときだけ使えます`,
       }
       return `config.json: 「${field}」${wrong[kind]}。`

@@ -10,15 +10,8 @@ export interface Scope {
   service: string
 }
 
-/** Headers a hop on the way may rewrite stay outside the signature; these are inside. */
-const SIGNED = new Set([
-  'host',
-  'content-type',
-  'x-amz-date',
-  'x-amz-security-token',
-  'x-amz-content-sha256',
-  'x-amzn-bedrock-agentcore-runtime-session-id',
-])
+/** A hop on the way may rewrite what an answer may look like, so that stays outside the signature. */
+const UNSIGNED = new Set(['accept'])
 
 /** Signs a request with AWS Signature Version 4, in its headers, at the time `now` (ms). */
 export async function signed(
@@ -45,7 +38,7 @@ export async function signed(
       headers: { ...request.headers, host: url.host },
       body: request.body ?? '',
     },
-    { signingDate: new Date(now), signableHeaders: SIGNED },
+    { signingDate: new Date(now), unsignableHeaders: UNSIGNED },
   )
   // The browser writes `host` itself, and refuses anybody else's.
   const { host: _, ...sent } = headers as Record<string, string>
