@@ -15,6 +15,7 @@ mod lockstep;
 mod providers;
 mod proxy;
 mod sigv4;
+mod villain;
 mod wires;
 
 use magi_emulator::{Config, Emulator, Running};
