@@ -3,7 +3,11 @@
 #![cfg(test)]
 
 mod cli;
+#[cfg(feature = "bedrock")]
+mod cloud;
 mod cuts;
+#[cfg(feature = "bedrock")]
+mod direct;
 mod kill;
 mod lockstep;
 mod original;
