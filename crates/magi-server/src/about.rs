@@ -101,18 +101,21 @@ pub(crate) async fn models(State(app): State<App>) -> Response {
         item.roles.push(*agent);
     }
     let data = items.into_values().collect();
-    let roles = app
-        .roles
-        .iter()
-        .map(|(agent, model)| (*agent, model.to_string()))
-        .collect();
     let models = Models {
         object: "list",
         data,
-        roles,
+        roles: role_models(&app),
         providers: app.models.names().map(str::to_owned).collect(),
     };
     Json(models).into_response()
+}
+
+/// The model of each role, written as settings write it.
+fn role_models(app: &App) -> BTreeMap<Agent, String> {
+    app.roles
+        .iter()
+        .map(|(agent, model)| (*agent, model.to_string()))
+        .collect()
 }
 
 /// The written scenes of the rehearsal.
@@ -127,7 +130,8 @@ pub(crate) async fn rehearsal(State(app): State<App>) -> Response {
     Json(Scenes { scenes }).into_response()
 }
 
-/// What a door can do, as the action `capabilities` tells it.
+/// What a door can do, as the action `capabilities` tells it: with what answers here and the scenes
+/// there are, because a door of one address has no `GET /v1/models` and no `GET /v1/rehearsal`.
 pub(crate) fn capabilities(app: &App) -> serde_json::Value {
     json!({
         "protocol": magi_event::PROTOCOL,
@@ -135,6 +139,8 @@ pub(crate) fn capabilities(app: &App) -> serde_json::Value {
         "trust": app.config.trust.word(),
         "capabilities": app.capabilities(),
         "dialects": crate::dialects::Dialect::NAMES,
+        "roles": role_models(app),
+        "scenes": app.scenes,
     })
 }
 

@@ -4,6 +4,7 @@ import { createContext, use } from 'react'
 import type { Archive } from './archive.ts'
 import type { Config } from './config.ts'
 import { ownLibrary, serverLibrary, type Library } from './library.ts'
+import { tab } from './storage.ts'
 import { token } from './token.ts'
 
 /** The way from this page to a council, and where what was deliberated is kept. */
@@ -32,11 +33,26 @@ export async function wayOf(config: Config): Promise<Way> {
   return { config, door, library: ownLibrary(archive), archive }
 }
 
+/** The guest of a pool, for as long as the tab: the gateway binds conversations to who asked. */
+const guest = (pool: string) => {
+  const key = `magi.guest.${pool}`
+  return {
+    read: () => tab.read(key),
+    write: (identity: string | undefined) => tab.write(key, identity),
+  }
+}
+
 function authoriserOf(config: Config): Authoriser {
   const { sign, region, service, identityPool: pool, identityEndpoint: endpoint } = config
   switch (sign) {
     case 'sigv4':
-      return new IdentityPool({ pool, region, service, ...(endpoint ? { endpoint } : {}) })
+      return new IdentityPool({
+        pool,
+        region,
+        service,
+        remember: guest(pool),
+        ...(endpoint ? { endpoint } : {}),
+      })
     case 'content-sha256':
       return contentSha256()
     case 'bearer':

@@ -17,6 +17,8 @@ export interface IdentityOptions {
   region: string
   /** The address of Cognito's identity service. Default: AWS's own in the region. */
   endpoint?: string
+  /** Where the guest's identity is kept, so that a reload is the same guest. Default: in memory. */
+  remember?: { read: () => string | undefined; write: (identity: string | undefined) => void }
   env?: Partial<Env>
 }
 
@@ -54,6 +56,7 @@ export class IdentityPool implements Authoriser {
   constructor(options: SigV4Options) {
     this.#options = options
     this.#env = { ...realEnv, ...options.env }
+    this.#identity = options.remember?.read()
     this.#endpoint = options.endpoint ?? `https://cognito-identity.${options.region}.amazonaws.com/`
   }
 
@@ -103,14 +106,15 @@ export class IdentityPool implements Authoriser {
       const forgotten = error instanceof Problem && error.code === 'ResourceNotFoundException'
       if (!forgotten || this.#identity === undefined) throw error
       // The identity was deleted meanwhile; a pool that is not there refuses the new one as well.
-      this.#identity = undefined
+      this.#remember(undefined)
       return this.#issue()
     }
   }
 
   async #issue(): Promise<Credentials> {
     const { pool } = this.#options
-    this.#identity ??= text(await this.#call('GetId', { IdentityPoolId: pool }), 'IdentityId')
+    if (this.#identity === undefined)
+      this.#remember(text(await this.#call('GetId', { IdentityPoolId: pool }), 'IdentityId'))
     const answer = await this.#call('GetCredentialsForIdentity', { IdentityId: this.#identity })
     const keys = answer['Credentials']
     const given = typeof keys === 'object' && keys !== null ? (keys as Record<string, unknown>) : {}
@@ -126,6 +130,11 @@ export class IdentityPool implements Authoriser {
     this.#held = held
     this.#fetchedAt = this.#env.now()
     return held
+  }
+
+  #remember(identity: string | undefined): void {
+    this.#identity = identity
+    this.#options.remember?.write(identity)
   }
 
   async #call(target: string, body: unknown): Promise<Record<string, unknown>> {

@@ -125,6 +125,34 @@ test('a clock that jumps meanwhile costs one more try, and only one', async () =
   expect([seen.signed.length, later.seen.signed.length]).toEqual([1, 2])
 })
 
+test('a reload is the same guest, and a guest the pool has forgotten becomes a new one', async () => {
+  const world = new World()
+  const { seen } = cloud(world)
+  let kept: string | undefined
+  const remember = { read: () => kept, write: (identity?: string) => (kept = identity) }
+  const visit = () => {
+    const options = { pool: 'us-east-1:p', region: REGION, service: 'lambda', remember }
+    return new IdentityPool({ ...options, env: world.env }).authorise({
+      url: URL_,
+      method: 'POST',
+      headers: {},
+    })
+  }
+  await visit()
+  await visit()
+  expect([seen.ids, seen.keys, kept]).toEqual([1, 2, 'us-east-1:i'])
+  const { fetch } = world
+  let forgotten = true
+  world.fetch = async (url, init) => {
+    const target = (init.headers as Record<string, string>)['x-amz-target'] ?? ''
+    if (!target.endsWith('.GetCredentialsForIdentity') || !forgotten) return fetch(url, init)
+    forgotten = false
+    return Response.json({ __type: 'ResourceNotFoundException' }, { status: 400 })
+  }
+  await visit()
+  expect([seen.ids, seen.keys]).toEqual([2, 3])
+})
+
 test('a refusal that new keys cannot mend is handed on, not tried again', async () => {
   const world = new World()
   const { seen, call, refuse } = cloud(world)

@@ -119,6 +119,12 @@ async fn every_verb_is_an_action() {
         (&can["protocol"], &can["trust"]),
         (&json!(1), &json!("platform"))
     );
+    // Behind one address there is no `/v1/models` and no `/v1/rehearsal` to ask.
+    let models = house.wire.get("/v1/models").await.json();
+    assert_eq!(can["roles"], models["roles"]);
+    assert!(can["roles"]["solomon"].is_string());
+    let scenes = house.wire.get("/v1/rehearsal").await.json();
+    assert_eq!(can["scenes"], scenes["scenes"]);
 
     let stopped = act(&house, json!({ "action": "stop", "id": id })).await;
     assert_eq!(stopped, json!({ "id": id, "changed": true }));
