@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use aws_smithy_runtime_api::client::connection::{CaptureSmithyConnection, ConnectionMetadata};
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
 };
@@ -50,6 +51,13 @@ fn pool(connect: Duration) -> Result<Pool, String> {
         .build(connector))
 }
 
+fn used_once() -> ConnectionMetadata {
+    ConnectionMetadata::builder()
+        .proxied(false)
+        .poison_fn(|| {})
+        .build()
+}
+
 #[derive(Debug)]
 struct Transport(Result<Pool, String>);
 
@@ -65,6 +73,10 @@ impl HttpConnector for Transport {
             let request = request
                 .try_into_http1x()
                 .map_err(|error| ConnectorError::user(error.into()))?;
+            if let Some(capture) = request.extensions().get::<CaptureSmithyConnection>() {
+                // No connection is used twice, so there is none to keep from the next call.
+                capture.set_connection_retriever(|| Some(used_once()));
+            }
             let response = pool
                 .request(request)
                 .await

@@ -36,15 +36,20 @@ pub(crate) struct Deployed {
 impl Deployed {
     /// Deploys a function that answers everybody.
     pub(crate) async fn open(launch: Launch, timeout: Duration) -> Deployed {
-        Deployed::with(launch, timeout, Auth::None).await
+        Deployed::of(launch, timeout, Auth::None, Account::demo()).await
     }
 
-    /// Deploys a function.
-    pub(crate) async fn with(launch: Launch, timeout: Duration, auth: Auth) -> Deployed {
+    /// Deploys a function of this account.
+    pub(crate) async fn of(
+        launch: Launch,
+        timeout: Duration,
+        auth: Auth,
+        account: Account,
+    ) -> Deployed {
         let (stop, tracker) = (CancellationToken::new(), TaskTracker::new());
         let mut config = FunctionConfig::new("magi", Start::Command(launch));
         config.timeout = timeout;
-        let function = Function::new(config, Account::demo(), stop.clone(), tracker.clone());
+        let function = Function::new(config, account, stop.clone(), tracker.clone());
         let config = UrlConfig::new(auth, InvokeMode::Stream);
         let url = FunctionUrl::start(config, function.clone(), stop.clone(), &tracker);
         Deployed {

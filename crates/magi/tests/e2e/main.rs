@@ -8,8 +8,12 @@ mod cloud;
 mod cuts;
 #[cfg(feature = "bedrock")]
 mod direct;
+#[cfg(feature = "bedrock")]
+mod gateway;
 mod kill;
 mod lockstep;
 mod original;
 mod readme;
+#[cfg(feature = "bedrock")]
+mod runtime;
 mod support;
