@@ -74,6 +74,7 @@ def add_plan(one, verb):
     for role in ROLES:
         add(f"--{role}-model", default=absent, metavar="MODEL", help=f"the model of {role} alone")
     add("--model-arn", dest="model_arns", action="append", default=absent, help="one more that may be invoked")
+    add("--price", dest="prices", action="append", default=absent, metavar="MODEL=IN/OUT", help="USD per million tokens")
     add("--budget-usd", default=absent, help="what one deliberation may cost at most")
     add("--origin", dest="origins", action="append", default=absent, help="one more origin whose page may ask")
     add("--guests", action=argparse.BooleanOptionalAction, default=absent, help="everybody may ask")
@@ -96,7 +97,7 @@ def changes(given):
     said = vars(given)
     fields = [key for key in plans.Plan.__dataclass_fields__ if key not in ("name", "region", "role_models")]
     found = {key: said[key] for key in fields if key in said}
-    found.update({key: tuple(found[key]) for key in ("origins", "model_arns", "clients") if key in found})
+    found.update({key: tuple(found[key]) for key in plans.LISTS if key in found})
     roles = {role: said[f"{role}_model"] for role in ROLES if f"{role}_model" in said}
     return found, roles
 
@@ -136,6 +137,8 @@ def run(given):
         said, roles = changes(given)
         plan = plans.Plan(name=given.name, region=given.region, role_models=roles, **said)
         plans.check(plan)
+        if not plan.prices and plan.model != "rehearsal":
+            print("no --price: cost will not be told, and the cost alarm is left out", file=sys.stderr)
         files = read_files(given, None if plan.site == "none" else PAGE)
         verbs.needed(plan, files)
         return verbs.deploy(cloud_of(given), plan, files)

@@ -1,5 +1,6 @@
 """What is to be deployed, read from flags and checked before the first call."""
 
+import json
 import re
 from dataclasses import asdict, dataclass, field, replace
 
@@ -12,6 +13,9 @@ SITES = ("cloudfront", "amplify", "none")
 PROFILES = ("us", "eu", "apac", "jp", "au", "us-gov", "global")
 
 RETENTIONS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 3653)
+
+# Flags that may be given several times.
+LISTS = ("origins", "model_arns", "prices", "clients")
 
 HAS_FUNCTION = {"gateway": True, "agentcore": False, "direct": True}
 HAS_RUNTIME = {"gateway": True, "agentcore": True, "direct": False}
@@ -29,6 +33,7 @@ class Plan:
     model: str = ""
     role_models: dict = field(default_factory=dict)
     model_arns: tuple = ()
+    prices: tuple = ()
     budget_usd: str = ""
     guests: bool = False
     identity_provider: str = "none"
@@ -72,7 +77,7 @@ class Plan:
     @staticmethod
     def of(kept):
         """The plan of a kept release; what a newer program added has its default."""
-        lists = ("origins", "model_arns", "clients")
+        lists = LISTS
         known = {key: kept[key] for key in Plan.__dataclass_fields__ if key in kept}
         return Plan(**{key: tuple(value) if key in lists else value for key, value in known.items()})
 
@@ -119,6 +124,12 @@ def check_models(plan):
     for arn in plan.model_arns:
         if not re.fullmatch(r"arn:[a-z-]+:bedrock:[a-z0-9*-]*:[0-9]*:[^\s,*]+", arn):
             refuse("--model-arn", arn, "the ARN of one Bedrock model or inference profile")
+    for price in plan.prices:
+        if not re.fullmatch(r"[^\s=]+=[0-9]+(\.[0-9]+)?/[0-9]+(\.[0-9]+)?", price):
+            refuse("--price", price, "MODEL=IN/OUT in USD per million tokens, such as bedrock:amazon.nova-lite-v1:0=0.06/0.24")
+    unknown = sorted(set(plan.models) - {"rehearsal"} - {price.partition("=")[0] for price in plan.prices})
+    if plan.budget_usd and unknown:
+        raise Refused(f"--budget-usd holds only where every price is known: give --price {unknown[0]}=IN/OUT")
     if plan.budget_usd and not re.fullmatch(r"[0-9]+(\.[0-9]+)?", plan.budget_usd):
         refuse("--budget-usd", plan.budget_usd, "a number of USD such as 0.50")
 
@@ -171,6 +182,18 @@ def check_callers(plan):
         raise Refused("--issuer and --client go together: give both, or neither to make a user pool")
     if plan.issuer and not re.fullmatch(r"https://[^\s?#]+/\.well-known/openid-configuration", plan.issuer):
         refuse("--issuer", plan.issuer, "https://.../.well-known/openid-configuration")
+
+
+def prices_of(plan):
+    """The prices as the program reads them, or nothing."""
+    if not plan.prices:
+        return ""
+    table = {}
+    for price in plan.prices:
+        model, _, per_million = price.partition("=")
+        read, written = per_million.split("/")
+        table[model] = {"input": float(read), "output": float(written)}
+    return json.dumps(table, separators=(",", ":"), sort_keys=True)
 
 
 def resources_of_models(plan, partition, account):

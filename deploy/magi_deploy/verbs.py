@@ -175,6 +175,7 @@ def door_parameters(cloud, plan, account, artefacts, bucket, record, origins):
         "Model": plan.model,
         **{f"{role.capitalize()}Model": model for role, model in plan.role_models.items()},
         "ModelArns": ",".join(plans.resources_of_models(plan, cloud.partition, account)),
+        "Prices": plans.prices_of(plan),
         "BudgetUsd": plan.budget_usd,
         "LogRetentionDays": plan.log_days,
         "CostAlarmUsdPerHour": plan.cost_alarm,

@@ -20,12 +20,13 @@ from botocore.validate import ParamValidator
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "deploy"))
 
-from magi_deploy import answers, cli, cloud, pieces, plan as plans, stacks, store, verbs  # noqa: E402
+from magi_deploy import answers, cli, cloud, costs, pieces, plan as plans, stacks, steps, store, verbs  # noqa: E402
 from magi_deploy.errors import Refused  # noqa: E402
 
 TOPOLOGIES = plans.TOPOLOGIES
 SITES = plans.SITES
 MODEL = "bedrock:global.anthropic.claude-sonnet-4-6"
+JUDGE = "bedrock:amazon.nova-pro-v1:0"
 
 
 @pytest.fixture(autouse=True)
@@ -250,14 +251,23 @@ def test_a_release_goes_back_with_all_its_parts(built, tmp_path):
 
 def test_an_update_keeps_what_it_is_not_told(built):
     world = answers.World("us-east-1")
-    made("direct", "amplify", built, world, budget_usd="0.5", role_models={"solomon": "bedrock:amazon.nova-pro-v1:0"})
+    made(
+        "direct",
+        "amplify",
+        built,
+        world,
+        budget_usd="0.5",
+        prices=(f"{MODEL}=3/15", f"{JUDGE}=0.8/3.2"),
+        role_models={"solomon": JUDGE},
+    )
     account = dry(world)
     verbs.update(account, "council", {"function_timeout": 300}, {}, cli.Files())
     changed = [line for line in told(account).splitlines() if " UpdateStack " in line and '"council"' in line]
     sent = json.loads(changed[0].split("UpdateStack ")[1])
     given = {entry["ParameterKey"]: entry["ParameterValue"] for entry in sent["Parameters"]}
     assert given["FunctionTimeout"] == "300"
-    assert (given["BudgetUsd"], given["SolomonModel"]) == ("0.5", "bedrock:amazon.nova-pro-v1:0")
+    assert (given["BudgetUsd"], given["SolomonModel"]) == ("0.5", JUDGE)
+    assert json.loads(given["Prices"])[JUDGE] == {"input": 0.8, "output": 3.2}
     assert given["CodeKey"].startswith("code/")
 
 
@@ -352,7 +362,9 @@ WRONG = [
     (["council", *GOOD, "--model", "openai:gpt"], "--model is `openai:gpt`"),
     (["council", "--topology", "direct", "--guests"], "no model"),
     (["council", *GOOD, "--model-arn", "arn:aws:bedrock:*:*:*"], "--model-arn is"),
-    (["council", *GOOD, "--budget-usd", "1,5"], "--budget-usd is `1,5`"),
+    (["council", *GOOD, "--price", f"{MODEL}=3"], "MODEL=IN/OUT"),
+    (["council", *GOOD, "--budget-usd", "1"], f"give --price {MODEL}=IN/OUT"),
+    (["council", *GOOD, "--price", f"{MODEL}=3/15", "--budget-usd", "1,5"], "--budget-usd is `1,5`"),
     (["council", *GOOD, "--function-timeout", "901"], "--function-timeout is `901`: expected 30 to 900"),
     (["council", *GOOD, "--idle-timeout", "59"], "--idle-timeout is `59`"),
     (["council", *GOOD, "--idle-timeout", "4000"], "at most --max-lifetime"),
@@ -470,3 +482,38 @@ def test_the_page_is_told_its_way_in_fields_that_it_knows(built, topology):
     else:
         assert config["base"] + "/" == done["FunctionUrl"]
         assert (config["service"], config["identity_pool"]) == ("lambda", done["IdentityPool"])
+
+
+@pytest.mark.parametrize("language", ["md", "ja.md"])
+def test_the_tables_in_the_document_are_the_scripts(language):
+    """docs/topologies says what `deploy/count` counts and `deploy/cost` computes."""
+    text = (ROOT / f"docs/topologies.{language}").read_text()
+    short = "ja" if language == "ja.md" else "en"
+    for head, table in (("counted by deploy/count", steps.table), ("computed by deploy/cost", costs.table)):
+        kept = text.split(f"<!-- {head} -->\n")[1].split("\n<!-- end -->")[0]
+        assert kept == table(short), f"{head}: run it and put its table there"
+
+
+def test_the_price_of_a_question_is_the_formulas():
+    """By hand, for one row: 2,100 tokens, 30 s and 120 s idle, the least memory that is billed."""
+    assert costs.session(120) == pytest.approx(0.43722 * 0.0895 / 3600 + 0.128 * 150 * 0.00945 / 3600)
+    assert costs.function() == pytest.approx(0.25 * 30 * 0.0000133334 + 0.0000002)
+    assert costs.tokens("amazon.nova-lite-v1:0") == pytest.approx(0.000762)
+    measured = (ROOT / "docs/performance.md").read_text()
+    row = next(line for line in measured.splitlines() if line.startswith("| 1 |"))
+    assert f"| {costs.CPU_PER_TOKEN * 1e6:.1f} |" in row, "what is measured has changed: costs.py"
+
+
+def test_what_the_document_says_of_the_counts_holds():
+    """The sentences beside the table: steps, and that the gateway has more of everything than agentcore."""
+    gateway, agentcore, direct = (steps.counted(topology) for topology in TOPOLOGIES)
+    assert (gateway["steps"], agentcore["steps"], direct["steps"]) == (6, 4, 3)
+    assert all(gateway[key] > agentcore[key] for key in gateway if key != "stacks")
+    assert {counted["commands"] for counted in (gateway, agentcore, direct)} == {2, 3}
+    idle, short = (costs.session(seconds) for seconds in (900, 120))
+    assert 0.30 < 1 - (idle + costs.function()) / (2 * idle) < 0.40
+    assert short + costs.function() > 2 * short
+    questions = 125 / (2 * idle)
+    assert 185_000 < questions < 195_000
+    dear = [model for model in costs.MODELS if questions * costs.tokens(model) > 125]
+    assert dear == list(costs.MODELS)[1:]

@@ -252,3 +252,21 @@ def test_pieces_that_stand_in_two_templates_are_the_same():
         for key, value in gateway[name]["Properties"].items():
             if key not in ("Environment", "Description"):
                 assert other[name]["Properties"][key] == value, f"{name} {key}"
+
+
+@pytest.mark.parametrize("topology", TOPOLOGIES)
+def test_what_is_set_for_the_program_are_settings_that_it_has(topology):
+    """Each variable of the templates is read by the program, and the numbers stand under the stack's name."""
+    template = load(topology)
+    sources = "".join(path.read_text() for path in (ROOT / "crates/magi/src").rglob("*.rs"))
+    holders = [one["Properties"]["Environment"]["Variables"] for one in of_type(template, "AWS::Lambda::Function").values()]
+    holders += [
+        one["Properties"]["EnvironmentVariables"]
+        for one in of_type(template, "AWS::BedrockAgentCore::Runtime").values()
+    ]
+    assert holders
+    for variables in holders:
+        assert variables["MAGI_DEPLOYMENT"] == {"Ref": "AWS::StackName"}
+        for name in variables:
+            assert f'"{name}"' in sources, f"the program does not read {name}"
+            assert not name.startswith("AWS_"), f"{name} is the platform's"

@@ -67,7 +67,7 @@ fn key(settings: &Settings, name: &str) -> Result<Option<Key>> {
     Ok(Some(key))
 }
 
-/// Reads the prices of the settings file.
+/// Reads the prices of the settings file and of `MAGI_PRICES`.
 ///
 /// # Errors
 ///
@@ -76,7 +76,7 @@ pub(crate) fn prices(settings: &Settings) -> Result<Prices> {
     toml::Value::Table(settings.prices.clone())
         .try_into()
         .context(
-            "`prices` in the settings file: expected prices.\"provider:model\".input and .output",
+            "`prices` in the settings file or MAGI_PRICES: expected input and output of each \"provider:model\"",
         )
 }
 

@@ -135,7 +135,8 @@ pub(crate) struct Value {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Settings {
     values: BTreeMap<&'static str, Value>,
-    /// USD per million tokens by model: `prices."openai:gpt-5".input` in the file.
+    /// USD per million tokens by model: `prices."openai:gpt-5".input` in the file, or
+    /// `{"openai:gpt-5":{"input":..}}` in `MAGI_PRICES`, which wins model by model.
     pub(crate) prices: toml::Table,
 }
 
@@ -154,9 +155,11 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// When the file cannot be read, is not TOML, or holds a setting that does not exist.
+    /// When the file cannot be read, is not TOML, or holds a setting that does not exist, or when
+    /// `MAGI_PRICES` is not JSON.
     pub(crate) fn load(origins: &Origins<'_>) -> Result<Settings> {
-        let (path, file, prices) = read_file(origins)?;
+        let (path, file, mut prices) = read_file(origins)?;
+        prices.extend(prices_of((origins.env)("MAGI_PRICES").as_deref())?);
         let mut values = BTreeMap::new();
         for known in KNOWN {
             if let Some(value) = resolve(known, origins, &path, &file) {
@@ -281,6 +284,16 @@ fn resolve(
         text: text.to_owned(),
         source: Source::Default,
     })
+}
+
+/// Reads the prices of the environment, for places that have no file.
+fn prices_of(text: Option<&str>) -> Result<toml::Table> {
+    match text.map(str::trim) {
+        None | Some("") => Ok(toml::Table::new()),
+        Some(text) => serde_json::from_str(text).context(
+            "MAGI_PRICES: expected JSON such as {\"provider:model\":{\"input\":3,\"output\":15}}",
+        ),
+    }
 }
 
 type File = (PathBuf, BTreeMap<String, String>, toml::Table);
@@ -414,6 +427,20 @@ mod tests {
         assert_eq!(settings.text("models.caspar"), "openai:a");
         assert_eq!(settings.text("heartbeat"), "2s");
         assert_eq!(load(&[], &[], None).unwrap().text("port"), "8717");
+    }
+
+    #[test]
+    fn prices_of_the_environment_win_model_by_model() {
+        let file = Some(
+            "[prices.\"a:m\"]\ninput = 1\noutput = 2\n[prices.\"b:m\"]\ninput = 3\noutput = 4",
+        );
+        let env = [("MAGI_PRICES", r#"{"b:m":{"input":5,"output":6.5}}"#)];
+        let prices = load(&[], &env, file).unwrap().prices;
+        assert_eq!(prices["a:m"]["output"].as_integer(), Some(2));
+        assert_eq!(prices["b:m"]["input"].as_integer(), Some(5));
+        assert_eq!(prices["b:m"]["output"].as_float(), Some(6.5));
+        let error = load(&[], &[("MAGI_PRICES", "b:m=5")], None).unwrap_err();
+        assert!(error.to_string().contains("MAGI_PRICES"), "{error}");
     }
 
     #[test]
