@@ -37,10 +37,10 @@ impl Heard {
 }
 
 /// One call under way.
-pub(crate) struct Attempt<'a> {
+pub(crate) struct Attempt<'a, 'b> {
     pub(crate) stage: &'a Stage,
     pub(crate) lane: &'a Lane,
-    pub(crate) allowance: &'a mut Allowance,
+    pub(crate) allowance: &'a mut Allowance<'b>,
     pub(crate) tab: Tab<'a>,
     /// Whether the prose is shown: a repair's is not.
     pub(crate) is_aloud: bool,
@@ -61,7 +61,7 @@ struct Shown {
     had_prose: bool,
 }
 
-impl Attempt<'_> {
+impl Attempt<'_, '_> {
     /// Makes the call and returns what came, and why it broke if it did.
     ///
     /// # Cancel safety
@@ -93,6 +93,10 @@ impl Attempt<'_> {
         loop {
             let (kind, at) = self.next_deadline(progress, began, last_token);
             let chunk = match timeout_at(at, stream.next()).await {
+                // A pause moved the end meanwhile.
+                Err(_) if self.next_deadline(progress, began, last_token).1 > Instant::now() => {
+                    continue;
+                }
                 Err(_) => return Ok(Some(self.late(kind, began))),
                 Ok(None) => {
                     let message = "the stream ended without its proper end";
@@ -220,7 +224,7 @@ impl Attempt<'_> {
 }
 
 /// However the call ended, and if its task was stopped in the middle, the lane knows what it used.
-impl Drop for Attempt<'_> {
+impl Drop for Attempt<'_, '_> {
     fn drop(&mut self) {
         let (usage, cost) = self.tab.settle();
         self.lane.spend(usage, cost);

@@ -1,15 +1,19 @@
 //! The hand on a running deliberation: who watches it, and who stops it.
 
-use std::collections::BTreeSet;
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use magi_event::Agent;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use crate::OnLeave;
+use crate::order::Order;
+use crate::pauses::Pauses;
+use crate::{Deadlines, OnLeave};
+
+/// The most orders that wait for the task.
+const MOST_ORDERS: usize = 64;
 
 /// The end of a deliberation before its verdict.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,8 +68,12 @@ pub(crate) struct Control {
     /// The first halt counts. A plain mutex: held to look or to set, never across an await.
     halted: Mutex<Option<Halt>>,
     watchers: watch::Sender<Watchers>,
-    /// The members who were told to stop alone. It outlives a failure of the store, unlike a task.
-    dismissed: watch::Sender<BTreeSet<Agent>>,
+    /// What is to be done and was not yet taken up. It outlives a failure of the store, unlike a task.
+    /// A plain mutex: held to put in or take out, never across an await.
+    orders: Mutex<VecDeque<Order>>,
+    ordered: Notify,
+    /// Whether it is paused.
+    pub(crate) pauses: Pauses,
     /// Cancelled when the deliberation's task is over.
     pub(crate) done: CancellationToken,
     /// Cancelled when whoever asked was told that nothing was started.
@@ -93,7 +101,9 @@ impl Control {
             halt: CancellationToken::new(),
             halted: Mutex::new(None),
             watchers: watch::Sender::new(watchers),
-            dismissed: watch::Sender::default(),
+            orders: Mutex::default(),
+            ordered: Notify::new(),
+            pauses: Pauses::new(),
             done: CancellationToken::new(),
             discarded: CancellationToken::new(),
         })
@@ -124,36 +134,43 @@ impl Control {
         self.lock().clone().unwrap_or_else(|| Halt::asked("user"))
     }
 
-    /// Tells one member to stop; the others go on. Returns false when it was told before.
-    pub(crate) fn dismiss(&self, agent: Agent) -> bool {
-        self.dismissed
-            .send_if_modified(|dismissed| dismissed.insert(agent))
+    /// Puts an order into the box; false when the box is full.
+    pub(crate) fn order(&self, order: Order) -> bool {
+        let mut orders = self.orders();
+        if orders.len() >= MOST_ORDERS {
+            return false;
+        }
+        orders.push_back(order);
+        drop(orders);
+        self.ordered.notify_one();
+        true
     }
 
-    /// Tells whether a member was told to stop.
-    pub(crate) fn is_dismissed(&self, agent: Agent) -> bool {
-        self.dismissed.borrow().contains(&agent)
+    /// Puts orders back that were taken and not obeyed, because the store failed in between.
+    pub(crate) fn put_back(&self, untouched: Vec<Order>) {
+        let mut orders = self.orders();
+        for order in untouched.into_iter().rev() {
+            orders.push_front(order);
+        }
+        drop(orders);
+        self.ordered.notify_one();
     }
 
-    /// Waits until a member other than those `known` is told to stop.
+    fn orders(&self) -> MutexGuard<'_, VecDeque<Order>> {
+        self.orders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for the next order and takes it.
     ///
     /// # Cancel safety
     ///
-    /// Safe: it changes nothing.
-    pub(crate) async fn dismissed(&self, known: &BTreeSet<Agent>) -> Agent {
-        let mut changes = self.dismissed.subscribe();
+    /// Safe: an order is taken only when it is returned.
+    pub(crate) async fn next_order(&self) -> Order {
         loop {
-            let new = changes
-                .borrow_and_update()
-                .difference(known)
-                .next()
-                .copied();
-            if let Some(agent) = new {
-                return agent;
+            if let Some(order) = self.orders().pop_front() {
+                return order;
             }
-            if changes.changed().await.is_err() {
-                std::future::pending::<()>().await;
-            }
+            self.ordered.notified().await;
         }
     }
 
@@ -173,16 +190,18 @@ impl Control {
     }
 
     /// Waits until the deliberation is to be ended because nobody watches: `on_leave` after the
-    /// last watcher left, `unwatched` in any case.
+    /// last watcher left, `unwatched` in any case; while it is paused, only after `paused`.
     ///
     /// # Cancel safety
     ///
     /// Safe: it changes nothing.
-    pub(crate) async fn left_alone(&self, on_leave: OnLeave, unwatched: Duration) -> Halt {
+    pub(crate) async fn left_alone(&self, on_leave: OnLeave, deadlines: &Deadlines) -> Halt {
+        let unwatched = deadlines.unwatched;
         let mut changes = self.watchers.subscribe();
         loop {
             let now = *changes.borrow_and_update();
             let limit = match on_leave {
+                _ if self.pauses.is_paused() => deadlines.paused,
                 OnLeave::StopAfter(after) if now.ever => after.min(unwatched),
                 OnLeave::StopAfter(_) | OnLeave::Continue => unwatched,
             };
@@ -192,13 +211,15 @@ impl Control {
                 }
                 continue;
             }
+            let since = now.alone_since.max(self.pauses.changed_at());
             tokio::select! {
+                () = self.pauses.change() => {}
                 changed = changes.changed() => {
                     if changed.is_err() {
                         std::future::pending::<()>().await;
                     }
                 }
-                () = sleep_until(now.alone_since + limit) => {
+                () = sleep_until(since + limit) => {
                     return Halt {
                         by: "unwatched".to_owned(),
                         why: Why::Alone(limit),
@@ -250,13 +271,18 @@ mod tests {
 
     const HOUR: Duration = Duration::from_secs(3600);
 
+    fn deadlines() -> Deadlines {
+        Deadlines::default()
+    }
+
     #[tokio::test(start_paused = true)]
     async fn leaving_stops_only_after_the_time_and_only_once_somebody_came() {
         let control = Control::new();
         let leave = OnLeave::StopAfter(Duration::from_secs(30));
         let began = Instant::now();
         let first = control.watch();
-        let left = tokio::join!(control.left_alone(leave, HOUR), async {
+        let at = deadlines();
+        let left = tokio::join!(control.left_alone(leave, &at), async {
             tokio::time::sleep(Duration::from_secs(100)).await;
             drop(first);
             tokio::time::sleep(Duration::from_secs(20)).await;
@@ -275,9 +301,30 @@ mod tests {
         let control = Control::new();
         let began = Instant::now();
         control
-            .left_alone(OnLeave::StopAfter(Duration::ZERO), HOUR)
+            .left_alone(OnLeave::StopAfter(Duration::ZERO), &deadlines())
             .await;
         assert_eq!(began.elapsed(), HOUR);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_paused_one_is_kept_for_a_day_and_then_counts_anew() {
+        let control = Control::new();
+        let began = Instant::now();
+        control.pauses.pause();
+        let leave = OnLeave::StopAfter(Duration::ZERO);
+        let at = deadlines();
+        let left = tokio::join!(control.left_alone(leave, &at), async {
+            tokio::time::sleep(HOUR * 23).await;
+            control.pauses.resume();
+        })
+        .0;
+        assert_eq!(
+            (left.by.as_str(), began.elapsed()),
+            ("unwatched", HOUR * 24)
+        );
+        control.pauses.pause();
+        control.left_alone(leave, &at).await;
+        assert_eq!(began.elapsed(), HOUR * 48);
     }
 
     #[tokio::test]

@@ -113,6 +113,14 @@ pub struct Deadlines {
     #[serde(with = "seconds")]
     #[schemars(with = "f64")]
     pub unwatched: Duration,
+    /// How long one that is paused, and that nobody watches, is kept: 24 h.
+    #[serde(with = "seconds", default = "a_day")]
+    #[schemars(with = "f64")]
+    pub paused: Duration,
+}
+
+const fn a_day() -> Duration {
+    Duration::from_secs(86_400)
 }
 
 impl Default for Deadlines {
@@ -126,6 +134,7 @@ impl Default for Deadlines {
             whole: Duration::from_secs(180),
             throttle_cap: Duration::from_secs(30),
             unwatched: Duration::from_secs(3600),
+            paused: a_day(),
         }
     }
 }

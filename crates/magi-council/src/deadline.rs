@@ -5,10 +5,14 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::Deadlines;
+use crate::pauses::Pauses;
 
 /// How long one member may still take, over all its attempts.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Allowance {
+pub(crate) struct Allowance<'a> {
+    pauses: &'a Pauses,
+    /// How long all pauses had taken when the time began.
+    paused_before: Duration,
     total: Duration,
     began: Instant,
     ends: Instant,
@@ -18,11 +22,19 @@ pub(crate) struct Allowance {
     throttle_left: Duration,
 }
 
-impl Allowance {
-    /// Begins a member's time: `total` from now, and never beyond `hard_end`.
-    pub(crate) fn new(total: Duration, hard_end: Instant, deadlines: &Deadlines) -> Self {
+impl<'a> Allowance<'a> {
+    /// Begins a member's time: `total` from now, and never beyond `hard_end`. Pauses from now on move
+    /// both.
+    pub(crate) fn new(
+        total: Duration,
+        hard_end: Instant,
+        deadlines: &Deadlines,
+        pauses: &'a Pauses,
+    ) -> Self {
         let began = Instant::now();
         Allowance {
+            pauses,
+            paused_before: pauses.total(),
             total,
             began,
             ends: began + total,
@@ -33,7 +45,8 @@ impl Allowance {
 
     /// Returns when the time is over.
     pub(crate) fn end(&self) -> Instant {
-        self.ends.min(self.hard_end)
+        let paused = self.pauses.total().saturating_sub(self.paused_before);
+        self.ends.min(self.hard_end) + paused
     }
 
     /// Returns the deadline as it was set, for the event that says that it ran out.
@@ -62,7 +75,9 @@ mod tests {
     async fn a_throttled_wait_counts_up_to_the_cap() {
         let now = Instant::now();
         let seconds = Duration::from_secs;
-        let mut time = Allowance::new(seconds(90), now + seconds(120), &Deadlines::default());
+        let pauses = Pauses::new();
+        let deadlines = Deadlines::default();
+        let mut time = Allowance::new(seconds(90), now + seconds(120), &deadlines, &pauses);
         time.throttled(seconds(20));
         assert_eq!(time.end(), now + seconds(90));
         time.throttled(seconds(20));
@@ -72,5 +87,11 @@ mod tests {
         time.throttled(seconds(60));
         assert_eq!(time.end(), now + seconds(120), "the whole stays");
         assert_eq!(time.limit(), seconds(90));
+        pauses.pause();
+        tokio::time::sleep(seconds(500)).await;
+        assert_eq!(time.end(), now + seconds(620));
+        pauses.resume();
+        tokio::time::sleep(seconds(500)).await;
+        assert_eq!(time.end(), now + seconds(620), "a pause moves every end");
     }
 }

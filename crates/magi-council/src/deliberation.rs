@@ -1,72 +1,123 @@
-//! The deliberation itself: sages in parallel, tally, judge, verdict, and every other way to end.
+//! The deliberation itself: sages in parallel, tally, judge, and back again where somebody asks for
+//! it. How it ends stands in `ending`, what it does when told to in `obey`.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use magi_event::{
-    Agent, AttemptError, Body, Cancelled, Cause, Complete, Failure, FinalDecision, JudgeComplete,
-    Missing, Paused, Rule, Sage, Status, Tally, Usage,
-};
+use magi_event::{Agent, AttemptError, Body, Cause, Delta, Sage, Tally, text_sha256};
 use magi_log::Closed;
 use serde_json::json;
-use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
+use tokio::task::{AbortHandle, Id, JoinSet};
 
-use crate::control::{Control, Halt, Why};
+use crate::control::{Halt, Why};
+use crate::ending::JudgePart;
 use crate::judge::{self, JudgeEnd};
-use crate::lane::{Lane, LaneEnd, millis};
-use crate::memory::Memory;
-use crate::prompt::{Argument, head};
-use crate::sage::{self, SageEnd};
-use crate::setup::{Reused, Setup, Spent};
+use crate::lane::{Before, Lane, LaneEnd};
+use crate::memory::{Memory, Said};
+use crate::obey::Asked;
+use crate::order::Order;
+use crate::prompt::Argument;
+use crate::sage::{self, SageEnd, Turn};
 use crate::stage::{Span, Stage};
-use crate::state::{LONGEST_CARRIED, State};
-use crate::suspension::DEADLINE;
-use crate::tally::{Ballot, Count, Judged, Outcome, count, outcome};
-use crate::words::{self, Facts};
+use crate::tally::{Ballot, Count, count};
+use crate::words;
 
 /// One deliberation in one generation.
 pub(crate) struct Deliberation {
-    stage: Arc<Stage>,
-    control: Arc<Control>,
-    memory: Memory,
-    /// Sages who are done, with the prose before their vote.
-    done: BTreeMap<Sage, (SageEnd, String)>,
-    /// The lanes of the sages at work.
-    lanes: BTreeMap<Sage, Arc<Lane>>,
-    /// The members who were told to stop and whose call was ended for it.
-    dismissed: BTreeSet<Agent>,
+    pub(crate) stage: Arc<Stage>,
+    /// What earlier generations left.
+    pub(crate) memory: Memory,
+    /// What the sages said in the attempts that count; it stays while a later one is at work.
+    pub(crate) done: BTreeMap<Sage, Said>,
+    /// The sages at work.
+    pub(crate) lanes: BTreeMap<Sage, Work>,
+    /// The judge at work.
+    pub(crate) judge: Option<Judging>,
+    /// The judge's newest lane, at work or not.
+    pub(crate) judge_lane: Option<Arc<Lane>>,
+    /// The order in which the judge sees the sages.
+    order: Option<(u32, Vec<Sage>)>,
+    /// What the judge came to on the votes as they stand.
+    pub(crate) judged: Option<JudgePart>,
+    pub(crate) is_judge_stopped: bool,
+    /// Whether the votes as they stand were counted.
+    pub(crate) is_tallied: bool,
+    /// Events that go into one commit with what follows at once.
+    pending: Vec<Body>,
+    phase: Option<Span>,
+    tasks: JoinSet<TaskEnd>,
+    names: HashMap<Id, Agent>,
+    /// Orders that wait for a task to end.
+    pub(crate) asked: Vec<Asked>,
+    /// The sages whose newest attempt was stopped.
+    pub(crate) last_stopped: BTreeSet<Sage>,
+    /// The keys of the orders that were obeyed.
+    pub(crate) keys: BTreeSet<String>,
 }
 
-/// Who is at work in which task.
-#[derive(Default)]
-struct Names {
-    sages: HashMap<Id, Sage>,
-    handles: BTreeMap<Sage, AbortHandle>,
+/// A sage at work.
+pub(crate) struct Work {
+    pub(crate) lane: Arc<Lane>,
+    pub(crate) handle: AbortHandle,
+    /// Whether somebody asked for this attempt.
+    pub(crate) is_asked_for: bool,
+}
+
+/// The judge at work.
+pub(crate) struct Judging {
+    pub(crate) lane: Arc<Lane>,
+    pub(crate) handle: AbortHandle,
+    phase: Span,
+    /// Why it must begin anew, once its task has ended.
+    pub(crate) again: Option<Again>,
+}
+
+/// Why an attempt is given up for another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Again {
+    /// Somebody asked for it.
+    Retried,
+    /// The votes that it weighs have changed.
+    VotesChanged,
+    /// The council was told something.
+    Noted,
+}
+
+impl Again {
+    /// Returns the word on the wire.
+    const fn code(self) -> &'static str {
+        match self {
+            Again::Retried => "retried",
+            Again::VotesChanged => "votes_changed",
+            Again::Noted => "noted",
+        }
+    }
+}
+
+/// What a task came to.
+enum TaskEnd {
+    Sage(Result<Box<SageEnd>, Closed>),
+    Judge(Result<JudgeEnd, Closed>),
+}
+
+/// How a task ended.
+enum Ended {
+    With(TaskEnd),
+    /// It was given up.
+    Aborted,
+    /// It fell over.
+    Fell(String),
 }
 
 /// What happened next.
-enum Next<T> {
+enum Next {
     Halted(Halt),
-    /// One member is to stop; the others go on.
-    Dismissed(Agent),
-    Joined(Result<(Id, T), JoinError>),
-    /// Nobody is at work any more.
-    Idle,
+    Ordered(Order),
+    Ended(Agent, Ended),
 }
 
-/// What became of the judge.
-struct JudgePart {
-    judged: Judged,
-    judgment: JudgeComplete,
-    missing: Option<Missing>,
-    /// Whether the judgment is an event of its own.
-    is_event: bool,
-}
-
-type SageDone = (Sage, Result<SageEnd, Closed>);
-
-/// Runs a deliberation to its last event and returns that event's number. With `has_begun` the first
-/// attempts of all sages are already in the log.
+/// Runs a deliberation to its last event, or to its suspension, and returns that event's number.
+/// With `has_begun` the first attempts of all sages are already in the log.
 ///
 /// # Errors
 ///
@@ -75,242 +126,382 @@ type SageDone = (Sage, Result<SageEnd, Closed>);
 /// # Cancel safety
 ///
 /// Dropping it stops every model call and writes nothing.
-pub(crate) async fn run(
-    stage: Arc<Stage>,
-    control: Arc<Control>,
-    memory: Memory,
-    has_begun: bool,
-) -> Result<u64, Closed> {
-    let mut deliberation = Deliberation {
-        done: memory.done.clone(),
-        stage,
-        control,
-        memory,
-        lanes: BTreeMap::new(),
-        dismissed: BTreeSet::new(),
-    };
-    let stage = Arc::clone(&deliberation.stage);
-    let generation = stage.writer.generation();
-    let root = stage.root_span(json!({"generation": generation}));
-    stage.writer.append(root.started())?;
-    if deliberation.memory.is_tallied {
-        return deliberation.judge_and_finish(None, Vec::new()).await;
+pub(crate) async fn run(stage: Arc<Stage>, memory: Memory, has_begun: bool) -> Result<u64, Closed> {
+    let mut deliberation = Deliberation::new(stage, memory);
+    let ended = deliberation.deliberate(has_begun).await;
+    if ended.is_err() {
+        deliberation.tasks.shutdown().await;
+        let untouched = deliberation.asked.drain(..).map(|asked| asked.order);
+        let control = Arc::clone(&deliberation.stage.control);
+        control.put_back(untouched.collect());
     }
-    let phase = stage.begin(&stage.root, "phase.sages", None, json!({}))?;
-    match deliberation.sages(&phase, has_begun).await? {
-        Ok(last) => deliberation.judge_and_finish(Some(phase), last).await,
-        Err(halt) => deliberation.cancel(&halt),
-    }
+    ended
 }
 
 impl Deliberation {
-    /// Runs the sages until all are done. Returns the events of the last one, which go into one
-    /// commit with the tally.
-    async fn sages(
-        &mut self,
-        phase: &Span,
-        has_begun: bool,
-    ) -> Result<Result<Vec<Body>, Halt>, Closed> {
-        let mut tasks: JoinSet<SageDone> = JoinSet::new();
-        let names = self.set_out(&mut tasks, phase, has_begun)?;
-        let mut last = Vec::new();
+    fn new(stage: Arc<Stage>, memory: Memory) -> Self {
+        Deliberation {
+            done: memory.done.clone(),
+            lanes: BTreeMap::new(),
+            judge: None,
+            judge_lane: None,
+            order: memory.judge_order.clone(),
+            judged: memory.judgment.clone().map(JudgePart::stored),
+            is_judge_stopped: memory.is_judge_stopped,
+            is_tallied: memory.is_tallied,
+            pending: Vec::new(),
+            phase: None,
+            tasks: JoinSet::new(),
+            names: HashMap::new(),
+            asked: Vec::new(),
+            last_stopped: BTreeSet::new(),
+            keys: memory.keys.clone(),
+            stage,
+            memory,
+        }
+    }
+
+    async fn deliberate(&mut self, has_begun: bool) -> Result<u64, Closed> {
+        let generation = self.stage.writer.generation();
+        let root = self.stage.root_span(json!({"generation": generation}));
+        self.stage.writer.append(root.started())?;
+        if !self.is_tallied {
+            let phase = self
+                .stage
+                .begin(&self.stage.root, "phase.sages", None, json!({}))?;
+            self.phase = Some(phase);
+        }
+        self.set_out(has_begun)?;
         loop {
-            let joined = match self.next(&mut tasks).await? {
-                Next::Halted(halt) => {
-                    if halt.why == Why::Suspended {
-                        // A vote that was cast in this very moment was paid for: it is kept.
-                        self.keep_finished(&mut tasks)?;
-                    }
-                    // The calls end before anything is written or answered.
-                    tasks.shutdown().await;
-                    return Ok(Err(halt));
-                }
-                Next::Dismissed(agent) => {
-                    self.dismissed.insert(agent);
-                    let handle = agent.sage().and_then(|sage| names.handles.get(&sage));
-                    if let Some(handle) = handle {
-                        handle.abort();
-                    }
-                    continue;
-                }
-                Next::Idle => return Ok(Ok(last)),
-                Next::Joined(joined) => joined,
-            };
-            let (sage, end) = match joined {
-                Ok((_, (sage, end))) => (sage, end?),
-                Err(error) => {
-                    let Some(sage) = names.sages.get(&error.id()).copied() else {
-                        continue;
-                    };
-                    let end = if error.is_cancelled() {
-                        self.stopped(sage)
-                    } else {
-                        self.fallen(sage, &error)?
-                    };
-                    (sage, end)
-                }
-            };
-            let body = self.note_end(sage, end);
-            if tasks.is_empty() {
-                last = vec![body];
-            } else {
-                self.stage.milestone(vec![body])?;
+            if self.lanes.is_empty()
+                && self.judge.is_none()
+                && let Some(last) = self.settle()?
+            {
+                return Ok(last);
+            }
+            match self.next().await? {
+                Next::Halted(halt) => return self.halt(&halt).await,
+                Next::Ordered(order) => self.obey(order)?,
+                Next::Ended(Agent::Sage(sage), ended) => self.sage_ended(sage, ended)?,
+                Next::Ended(Agent::Judge, ended) => self.judge_ended(ended)?,
             }
         }
     }
 
-    /// Notes that a sage is done, and makes the event that says so.
-    fn note_end(&mut self, sage: Sage, end: SageEnd) -> Body {
-        let prose = self
-            .lanes
-            .remove(&sage)
-            .map_or_else(String::new, |lane| lane.prose());
-        let body = Body::AgentComplete(sage, end.complete.clone());
-        self.done.insert(sage, (end, prose));
-        body
-    }
-
-    /// Takes the votes of sages whose tasks have ended and were not looked at yet.
-    fn keep_finished(&mut self, tasks: &mut JoinSet<SageDone>) -> Result<(), Closed> {
-        while let Some(joined) = tasks.try_join_next() {
-            if let Ok((sage, end)) = joined {
-                let body = self.note_end(sage, end?);
-                self.stage.milestone(vec![body])?;
+    /// Waits for whatever happens next.
+    async fn next(&mut self) -> Result<Next, Closed> {
+        let Deliberation {
+            stage,
+            tasks,
+            names,
+            ..
+        } = self;
+        let (control, setup) = (&stage.control, &stage.setup);
+        loop {
+            let joined = tokio::select! {
+                biased;
+                closed = stage.writer.closed() => return Err(closed),
+                halt = control.halted() => return Ok(Next::Halted(halt)),
+                () = stage.meter.spent() => return Ok(Next::Halted(Halt {
+                    by: "budget".to_owned(),
+                    why: Why::Budget(stage.meter.account()),
+                })),
+                halt = control.left_alone(setup.on_leave, &setup.council.deadlines) => {
+                    return Ok(Next::Halted(halt));
+                }
+                order = control.next_order() => return Ok(Next::Ordered(order)),
+                Some(joined) = tasks.join_next_with_id() => joined,
+            };
+            let (id, ended) = match joined {
+                Ok((id, end)) => (id, Ended::With(end)),
+                Err(error) if error.is_cancelled() => (error.id(), Ended::Aborted),
+                Err(error) => (error.id(), Ended::Fell(error.to_string())),
+            };
+            if let Some(agent) = names.remove(&id) {
+                return Ok(Next::Ended(agent, ended));
             }
         }
-        Ok(())
     }
 
     /// Starts a task for every sage who is not done.
-    fn set_out(
-        &mut self,
-        tasks: &mut JoinSet<SageDone>,
-        phase: &Span,
-        has_begun: bool,
-    ) -> Result<Names, Closed> {
-        let council = &self.stage.setup.council;
+    fn set_out(&mut self, has_begun: bool) -> Result<(), Closed> {
         let mut starts = Vec::new();
-        for sage in council.sages() {
-            if self.done.contains_key(&sage) {
+        for sage in self.stage.setup.council.sages() {
+            let is_done = self.done.contains_key(&sage);
+            if is_done && !self.memory.open.contains(&sage) {
                 continue;
             }
-            let agent = Agent::Sage(sage);
-            let attempt = self.memory.next_attempt(agent);
-            let lane = Arc::new(Lane::new(agent, attempt, None));
-            if let Some(role) = self.stage.setup.role(agent) {
+            let attempt = self.memory.next_attempt(sage.into());
+            let lane = Lane::after(self.before(sage), sage.into(), attempt, None);
+            if let Some(role) = self.stage.setup.role(sage.into()) {
                 starts.push(lane.start(attempt, &role.model));
             }
-            self.lanes.insert(sage, lane);
+            // What was under way after the first vote was a reply or a retry; either way the notes
+            // are told now.
+            let turn = if is_done { Turn::Again } else { Turn::Whole };
+            self.work(sage, lane, turn);
         }
         if !has_begun && !starts.is_empty() {
             self.stage.milestone(starts)?;
         }
-        let mut names = Names::default();
-        for (sage, lane) in &self.lanes {
-            let (sage, lane) = (*sage, Arc::clone(lane));
-            let (stage, parent) = (Arc::clone(&self.stage), phase.id.clone());
-            let task = tasks.spawn(async move {
-                let end = sage::run(&stage, &lane, sage, &parent).await;
-                (sage, end)
-            });
-            names.sages.insert(task.id(), sage);
-            names.handles.insert(sage, task);
-        }
-        Ok(names)
+        Ok(())
     }
 
-    /// Waits for whatever happens next.
-    async fn next<T: 'static>(&self, tasks: &mut JoinSet<T>) -> Result<Next<T>, Closed> {
-        let setup = &self.stage.setup;
-        let unwatched = setup.council.deadlines.unwatched;
-        tokio::select! {
-            biased;
-            closed = self.stage.writer.closed() => {
-                tasks.shutdown().await;
-                Err(closed)
-            }
-            halt = self.control.halted() => Ok(Next::Halted(halt)),
-            () = self.stage.meter.spent() => Ok(Next::Halted(Halt {
-                by: "budget".to_owned(),
-                why: Why::Budget(self.stage.meter.account()),
-            })),
-            halt = self.control.left_alone(setup.on_leave, unwatched) => Ok(Next::Halted(halt)),
-            agent = self.control.dismissed(&self.dismissed) => Ok(Next::Dismissed(agent)),
-            joined = tasks.join_next_with_id() => Ok(match joined {
-                Some(joined) => Next::Joined(joined),
-                None => Next::Idle,
-            }),
-        }
+    /// Returns what a sage's earlier attempts used.
+    fn before(&self, sage: Sage) -> Before {
+        self.done
+            .get(&sage)
+            .map_or_else(Before::default, |said| Before {
+                usage: said.end.complete.usage,
+                cost_usd: said.end.complete.cost_usd,
+                execution_time: said.end.complete.execution_time,
+            })
     }
 
-    fn lane(&self, sage: Sage) -> Arc<Lane> {
-        match self.lanes.get(&sage) {
-            Some(lane) => Arc::clone(lane),
-            None => Arc::new(Lane::new(Agent::Sage(sage), 1, None)),
-        }
+    /// Returns a sage's newest attempt.
+    pub(crate) fn attempt(&self, sage: Sage) -> u32 {
+        let known = self.memory.attempts.get(&sage).copied();
+        let done = self.done.get(&sage).map(|said| said.end.complete.attempt);
+        known.max(done).unwrap_or(0)
     }
 
-    /// Ends a sage who was told to stop; its call has ended by now.
-    fn stopped(&self, sage: Sage) -> SageEnd {
-        let lane = self.lane(sage);
-        sage::missing(&lane, self.stage.setup.lang, Cause::Stopped, "")
+    /// Lets a sage work in a task of its own.
+    fn work(&mut self, sage: Sage, lane: Lane, turn: Turn) {
+        let lane = Arc::new(lane);
+        let is_asked_for = !matches!(turn, Turn::Whole);
+        let (stage, own) = (Arc::clone(&self.stage), Arc::clone(&lane));
+        let parent = self.phase.as_ref().map_or(&stage.root, |phase| &phase.id);
+        let parent = parent.clone();
+        let handle = self.tasks.spawn(async move {
+            let end = sage::run(&stage, &own, (sage, &turn), &parent).await;
+            TaskEnd::Sage(end.map(Box::new))
+        });
+        self.names.insert(handle.id(), sage.into());
+        let work = Work {
+            lane,
+            handle,
+            is_asked_for,
+        };
+        self.lanes.insert(sage, work);
     }
 
-    /// Ends a sage whose task fell over: its lane still knows what it said.
-    fn fallen(&self, sage: Sage, error: &JoinError) -> Result<SageEnd, Closed> {
-        tracing::error!(%sage, %error, "a sage's task ended unexpectedly");
-        let message = words::fell_over(self.stage.setup.lang);
-        let lane = self.lane(sage);
-        self.stage.milestone(vec![internal_error(&lane, message)])?;
-        let lang = self.stage.setup.lang;
-        Ok(sage::missing(&lane, lang, Cause::Failed, message))
-    }
-
-    /// Counts the votes, calls the judge where there is a reason to, and writes the verdict.
-    async fn judge_and_finish(
+    /// Begins another attempt of a sage who is not at work; the events that come `first` become
+    /// visible with its start.
+    pub(crate) fn begin_again(
         &mut self,
-        phase: Option<Span>,
-        mut bodies: Vec<Body>,
-    ) -> Result<u64, Closed> {
+        sage: Sage,
+        before: Before,
+        turn: Turn,
+        mut first: Vec<Body>,
+    ) -> Result<(), Closed> {
+        let attempt = self.attempt(sage) + 1;
+        self.memory.attempts.insert(sage, attempt);
+        let lane = Lane::after(before, sage.into(), attempt, None);
+        if let Some(role) = self.stage.setup.role(sage.into()) {
+            first.push(lane.start(attempt, &role.model));
+        }
+        self.last_stopped.remove(&sage);
+        self.write(first)?;
+        self.work(sage, lane, turn);
+        Ok(())
+    }
+
+    /// Begins another attempt of a sage who is done.
+    pub(crate) fn retry_done(&mut self, sage: Sage) -> Result<(), Closed> {
+        let before = self.before(sage);
+        self.begin_again(sage, before, Turn::Again, Vec::new())
+    }
+
+    /// Takes in that a sage's task ended.
+    fn sage_ended(&mut self, sage: Sage, ended: Ended) -> Result<(), Closed> {
+        let Some(work) = self.lanes.remove(&sage) else {
+            return Ok(());
+        };
+        let lane = work.lane;
+        self.memory.attempts.insert(sage, lane.attempt());
+        let is_retried = self.is_to_retry(sage);
+        match ended {
+            Ended::With(TaskEnd::Sage(end)) => {
+                self.take_end(sage, &lane, *end?)?;
+                if is_retried {
+                    self.retry_done(sage)?;
+                }
+            }
+            Ended::With(TaskEnd::Judge(_)) => {}
+            Ended::Aborted if is_retried => {
+                let error = self.given_up(&lane, Again::Retried);
+                self.begin_again(sage, lane.end().into(), Turn::Again, vec![error])?;
+            }
+            Ended::Aborted => {
+                self.last_stopped.insert(sage);
+                lane.hear(self.stage.notes().len());
+                let end = sage::missing(&lane, self.stage.setup.lang, Cause::Stopped, "");
+                if self.done.contains_key(&sage) {
+                    self.write(vec![self.stopped(&lane)])?;
+                }
+                self.take_end(sage, &lane, end)?;
+            }
+            Ended::Fell(error) => {
+                tracing::error!(%sage, %error, "a sage's task ended unexpectedly");
+                lane.hear(self.stage.notes().len());
+                let message = words::fell_over(self.stage.setup.lang);
+                self.write(vec![internal_error(&lane, message)])?;
+                let lang = self.stage.setup.lang;
+                let end = sage::missing(&lane, lang, Cause::Failed, message);
+                self.take_end(sage, &lane, end)?;
+            }
+        }
+        self.answer_asked(sage.into())
+    }
+
+    /// Notes how a sage's attempt ended. A later attempt that brought no vote takes nothing away:
+    /// what was said before is put back, as an attempt of its own.
+    pub(crate) fn take_end(&mut self, sage: Sage, lane: &Lane, end: SageEnd) -> Result<(), Closed> {
+        let is_missing = end.complete.cause.is_some_and(|cause| !cause.is_cast());
+        if is_missing && let Some(before) = self.done.get(&sage).filter(|said| said.is_cast()) {
+            let bodies = put_back(sage, before, lane.attempt() + 1, &lane.end());
+            let mut said = before.clone();
+            if let Some(Body::AgentComplete(_, complete)) = bodies.last() {
+                said.end.complete = complete.clone();
+            }
+            // Who could not answer a note is not asked about it again.
+            said.heard = said.heard.max(lane.heard());
+            self.memory.attempts.insert(sage, lane.attempt() + 1);
+            self.done.insert(sage, said);
+            self.write(bodies)?;
+            return Ok(());
+        }
+        let role = self.stage.setup.role(sage.into());
+        let said = Said {
+            prose: lane.prose(),
+            provider: role.map_or_else(String::new, |role| role.model.provider.clone()),
+            model: role.map_or_else(String::new, |role| role.model.model.clone()),
+            heard: lane.heard(),
+            end,
+        };
+        let body = Body::AgentComplete(sage, said.end.complete.clone());
+        self.done.insert(sage, said);
+        self.votes_changed();
+        // The last vote goes into one commit with the tally.
+        if self.lanes.is_empty() {
+            self.pending.push(body);
+        } else {
+            self.write(vec![body])?;
+        }
+        Ok(())
+    }
+
+    /// Appends events that become visible together, after those that waited for them.
+    pub(crate) fn write(&mut self, bodies: Vec<Body>) -> Result<u64, Closed> {
+        let mut all = std::mem::take(&mut self.pending);
+        all.extend(bodies);
+        self.stage.milestone(all)
+    }
+
+    /// Notes that what was counted and judged does not hold any more.
+    fn votes_changed(&mut self) {
+        self.is_tallied = false;
+        if let Some(given_up) = self.forget_judgment(Again::VotesChanged) {
+            self.pending.push(given_up);
+        }
+        self.judge_again(Again::VotesChanged);
+    }
+
+    /// Forgets what the judge came to; returns the event that says so.
+    pub(crate) fn forget_judgment(&mut self, why: Again) -> Option<Body> {
+        self.judged.take()?;
+        let lane = self.judge_lane.as_ref()?;
+        Some(self.given_up(lane, why))
+    }
+
+    /// Ends the judge's attempt under way, so that it begins anew.
+    pub(crate) fn judge_again(&mut self, why: Again) {
+        if let Some(judging) = &mut self.judge {
+            judging.again.get_or_insert(why);
+            judging.handle.abort();
+        }
+    }
+
+    /// Makes the event of an attempt that was given up for another.
+    fn given_up(&self, lane: &Lane, why: Again) -> Body {
+        lane.error(AttemptError {
+            code: why.code().to_owned(),
+            message: words::again(self.stage.setup.lang, why),
+            attempt: lane.attempt(),
+            retryable: true,
+            retry_in: None,
+        })
+    }
+
+    /// Makes the event of an attempt that was stopped.
+    pub(crate) fn stopped(&self, lane: &Lane) -> Body {
+        lane.error(AttemptError {
+            code: words::STOPPED.to_owned(),
+            message: words::halted(self.stage.setup.lang, &Why::Asked),
+            attempt: lane.attempt(),
+            retryable: false,
+            retry_in: None,
+        })
+    }
+
+    /// Goes on where nobody is at work: replies to notes, the tally, the judge, the end. Returns the
+    /// last event's number once it is written.
+    fn settle(&mut self) -> Result<Option<u64>, Closed> {
+        if self.begin_replies()? {
+            return Ok(None);
+        }
         let counted = self.count();
-        if let Some(phase) = phase {
+        let mut bodies = std::mem::take(&mut self.pending);
+        if let Some(phase) = self.phase.take() {
             bodies.push(phase.ended(json!({})));
         }
         if counted.is_empty {
-            return self.fail_without_votes(bodies);
+            return self.fail_without_votes(bodies).map(Some);
         }
-        if !self.memory.is_tallied {
+        if !self.is_tallied {
             bodies.push(self.tally(&counted));
+            self.is_tallied = true;
         }
-        let part = if let Some(judgment) = self.memory.judgment.take() {
-            JudgePart {
-                judged: judged_of(judgment.final_decision),
-                judgment,
-                missing: None,
-                is_event: false,
+        let is_judged = counted.has_quorum && self.stage.setup.council.has_judge();
+        let part = match self.judged.take() {
+            Some(part) => part,
+            None if !is_judged => self.without_judge(&counted),
+            None if self.is_judge_stopped => {
+                let lane = self.judge_lane.as_ref().map(|lane| lane.end());
+                self.dismissed_judge(lane)
             }
-        } else if counted.has_quorum && self.stage.setup.council.has_judge() {
-            if self.control.is_dismissed(Agent::Judge) {
-                return self.finish(&counted, self.dismissed_judge(None), bodies);
+            None => {
+                self.call_judge(&counted, bodies)?;
+                return Ok(None);
             }
-            match self.judge(&counted, std::mem::take(&mut bodies)).await? {
-                Ok(part) => part,
-                Err(halt) => return self.cancel(&halt),
-            }
-        } else {
-            self.without_judge(&counted)
         };
-        self.finish(&counted, part, bodies)
+        self.finish(&counted, part, bodies).map(Some)
+    }
+
+    /// Lets every sage reply who voted before it was told what was told since; each sees its own
+    /// answer and nobody else's. Tells whether anybody does.
+    fn begin_replies(&mut self) -> Result<bool, Closed> {
+        let speaking = self.done.iter().filter(|(sage, said)| {
+            let has_spoken = matches!(said.end.complete.cause, None | Some(Cause::Own));
+            has_spoken && self.stage.has_news((**sage).into(), said.heard)
+        });
+        let replies: Vec<(Sage, Said)> =
+            speaking.map(|(sage, said)| (*sage, said.clone())).collect();
+        for (sage, said) in &replies {
+            let before = self.before(*sage);
+            let turn = Turn::Reply(Box::new(said.clone()));
+            self.begin_again(*sage, before, turn, Vec::new())?;
+        }
+        Ok(!replies.is_empty())
     }
 
     fn count(&self) -> Count {
         let council = &self.stage.setup.council;
-        let ballots = self
-            .done
-            .iter()
-            .map(|(sage, (end, _))| (*sage, Ballot::of(end.complete.decision, end.complete.cause)))
-            .collect();
-        count(council.rule, council.quorum, &ballots)
+        let ballots = self.done.iter().map(|(sage, said)| {
+            let complete = &said.end.complete;
+            (*sage, Ballot::of(complete.decision, complete.cause))
+        });
+        count(council.rule, council.quorum, &ballots.collect())
     }
 
     fn tally(&self, counted: &Count) -> Body {
@@ -326,129 +517,83 @@ impl Deliberation {
     }
 
     /// Calls the judge. Its start is one commit with `bodies`, while its call already begins.
-    async fn judge(
-        &mut self,
-        counted: &Count,
-        mut bodies: Vec<Body>,
-    ) -> Result<Result<JudgePart, Halt>, Closed> {
+    fn call_judge(&mut self, counted: &Count, mut bodies: Vec<Body>) -> Result<(), Closed> {
         let stage = Arc::clone(&self.stage);
         let (seed, order) = self.judge_order();
+        self.order = Some((seed, order.clone()));
         let arguments = self.arguments(&order);
-        let attempt = self.memory.next_attempt(Agent::Judge);
-        let lane = Arc::new(Lane::new(Agent::Judge, attempt, Some((seed, order))));
+        let (before, attempt) = match &self.judge_lane {
+            Some(lane) => (lane.end().into(), lane.attempt() + 1),
+            None => (Before::default(), self.memory.next_attempt(Agent::Judge)),
+        };
+        let lane = Arc::new(Lane::after(
+            before,
+            Agent::Judge,
+            attempt,
+            Some((seed, order)),
+        ));
         if let Some(role) = stage.setup.role(Agent::Judge) {
             bodies.push(lane.start(attempt, &role.model));
         }
         stage.milestone(bodies)?;
         let phase = stage.begin(&stage.root, "phase.judge", None, json!({}))?;
-        let mut tasks = JoinSet::new();
         let direction = counted.direction;
         let (parent, own) = (phase.id.clone(), Arc::clone(&lane));
         let judging = Arc::clone(&stage);
-        tasks
-            .spawn(async move { judge::run(&judging, &own, &arguments, direction, &parent).await });
-        let next = loop {
-            match self.next(&mut tasks).await? {
-                // A sage has nothing to stop any more.
-                Next::Dismissed(agent @ Agent::Sage(_)) => drop(self.dismissed.insert(agent)),
-                next => break next,
-            }
+        let handle = self.tasks.spawn(async move {
+            TaskEnd::Judge(judge::run(&judging, &own, &arguments, direction, &parent).await)
+        });
+        self.names.insert(handle.id(), Agent::Judge);
+        self.judge_lane = Some(Arc::clone(&lane));
+        self.judge = Some(Judging {
+            lane,
+            handle,
+            phase,
+            again: None,
+        });
+        Ok(())
+    }
+
+    /// Takes in that the judge's task ended.
+    fn judge_ended(&mut self, ended: Ended) -> Result<(), Closed> {
+        let Some(judging) = self.judge.take() else {
+            return Ok(());
         };
-        let end = match next {
-            Next::Halted(halt) => {
-                tasks.shutdown().await;
-                return Ok(Err(halt));
+        let stage = Arc::clone(&self.stage);
+        let lane = judging.lane;
+        let end = match (judging.again, ended) {
+            (Some(why), ended) => {
+                if let Ended::With(TaskEnd::Judge(end)) = ended {
+                    end?;
+                }
+                self.write(vec![self.given_up(&lane, why)])?;
+                stage.end(&judging.phase, json!({}))?;
+                return self.answer_asked(Agent::Judge);
             }
-            Next::Dismissed(_) => {
-                tasks.shutdown().await;
-                let message = words::halted(stage.setup.lang, &Why::Asked);
-                stage.milestone(vec![lane.error(AttemptError {
-                    code: Cause::Stopped.word().to_owned(),
-                    message,
-                    attempt: lane.attempt(),
-                    retryable: false,
-                    retry_in: None,
-                })])?;
-                stage.end(&phase, json!({}))?;
-                return Ok(Ok(self.dismissed_judge(Some(lane.end()))));
+            (None, Ended::Aborted) => {
+                self.is_judge_stopped = true;
+                self.write(vec![self.stopped(&lane)])?;
+                stage.end(&judging.phase, json!({}))?;
+                return self.answer_asked(Agent::Judge);
             }
-            Next::Joined(Ok((_, end))) => end?,
-            Next::Joined(Err(error)) => {
+            (None, Ended::With(TaskEnd::Judge(end))) => end?,
+            (None, Ended::With(TaskEnd::Sage(_))) => JudgeEnd::Failed {
+                cause: Cause::Failed,
+                message: String::new(),
+            },
+            (None, Ended::Fell(error)) => {
                 tracing::error!(%error, "the judge's task ended unexpectedly");
                 let message = words::fell_over(stage.setup.lang);
-                stage.milestone(vec![internal_error(&lane, message)])?;
+                self.write(vec![internal_error(&lane, message)])?;
                 JudgeEnd::Failed {
                     cause: Cause::Failed,
                     message: message.to_owned(),
                 }
             }
-            Next::Idle => JudgeEnd::Failed {
-                cause: Cause::Failed,
-                message: String::new(),
-            },
         };
-        stage.end(&phase, json!({}))?;
-        Ok(Ok(self.judge_part(end, lane.end())))
-    }
-
-    fn judge_part(&self, end: JudgeEnd, lane: LaneEnd) -> JudgePart {
-        match end {
-            JudgeEnd::Judged(judgment) => JudgePart {
-                judged: judged_of(judgment.final_decision),
-                judgment: *judgment,
-                missing: None,
-                is_event: true,
-            },
-            JudgeEnd::Failed { cause, message } => JudgePart {
-                judged: Judged::Failed,
-                judgment: judge::none(
-                    words::judge_failed(self.stage.setup.lang, &message),
-                    Some(lane),
-                ),
-                missing: Some(Missing {
-                    agent: Agent::Judge,
-                    cause,
-                    message: (!message.is_empty()).then_some(message),
-                }),
-                is_event: false,
-            },
-        }
-    }
-
-    /// Makes the part of a judge who was told to stop, before its call or in the middle of it.
-    fn dismissed_judge(&self, lane: Option<LaneEnd>) -> JudgePart {
-        let lang = self.stage.setup.lang;
-        JudgePart {
-            judged: Judged::Failed,
-            judgment: judge::none(words::judge_stopped(lang), lane),
-            missing: Some(Missing {
-                agent: Agent::Judge,
-                cause: Cause::Stopped,
-                message: None,
-            }),
-            is_event: false,
-        }
-    }
-
-    fn without_judge(&self, counted: &Count) -> JudgePart {
-        let setup = &self.stage.setup;
-        let reason = if counted.has_quorum {
-            words::no_judge(setup.lang)
-        } else {
-            words::no_quorum(setup.lang, counted.votes, setup.council.quorum)
-        };
-        // Where the votes alone may decide, a council without a judge lacks nothing.
-        let is_missed = counted.has_quorum && setup.council.rule == Rule::Judge;
-        JudgePart {
-            judged: Judged::NotCalled,
-            missing: is_missed.then(|| Missing {
-                agent: Agent::Judge,
-                cause: Cause::Failed,
-                message: Some(reason.clone()),
-            }),
-            judgment: judge::none(reason, None),
-            is_event: false,
-        }
+        stage.end(&judging.phase, json!({}))?;
+        self.judged = Some(self.judge_part(end, lane.end()));
+        self.answer_asked(Agent::Judge)
     }
 
     /// Returns the sages who have an argument, shuffled; again the same after a recovery.
@@ -456,15 +601,21 @@ impl Deliberation {
         let speaking: Vec<Sage> = self
             .done
             .iter()
-            .filter(|(_, (end, _))| matches!(end.complete.cause, None | Some(Cause::Own)))
+            .filter(|(_, said)| matches!(said.end.complete.cause, None | Some(Cause::Own)))
             .map(|(sage, _)| *sage)
             .collect();
-        match &self.memory.judge_order {
-            Some((seed, order)) if order.len() == speaking.len() => (*seed, order.clone()),
+        match &self.order {
+            Some((seed, order))
+                if order.len() == speaking.len()
+                    && speaking.iter().all(|sage| order.contains(sage)) =>
+            {
+                (*seed, order.clone())
+            }
             _ => {
-                let mut seed = [0; 4];
-                self.stage.env.entropy.fill(&mut seed);
-                let seed = u32::from_le_bytes(seed);
+                let mut random = [0; 4];
+                self.stage.env.entropy.fill(&mut random);
+                let chosen = self.stage.setup.order_seed;
+                let seed = chosen.unwrap_or_else(|| u32::from_le_bytes(random));
                 (seed, judge::order(&speaking, seed))
             }
         }
@@ -474,219 +625,70 @@ impl Deliberation {
         order
             .iter()
             .filter_map(|sage| {
-                let (end, prose) = self.done.get(sage)?;
+                let said = self.done.get(sage)?;
+                let complete = &said.end.complete;
                 Some(Argument {
                     sage: *sage,
-                    decision: end.complete.decision,
-                    prose: prose.clone(),
-                    reasoning: end.complete.reasoning.clone(),
-                    conditions: end.complete.conditions.clone(),
-                    would_change: end.complete.would_change.clone(),
+                    decision: complete.decision,
+                    prose: said.prose.clone(),
+                    reasoning: complete.reasoning.clone(),
+                    conditions: complete.conditions.clone(),
+                    would_change: complete.would_change.clone(),
                 })
             })
             .collect()
     }
 
-    /// Returns the sages whose vote is missing, and why.
-    fn missing(&self) -> Vec<Missing> {
-        self.done
-            .iter()
-            .filter_map(|(sage, (end, _))| {
-                let cause = end.complete.cause.filter(|cause| !cause.is_cast())?;
-                Some(Missing {
-                    agent: Agent::Sage(*sage),
-                    cause,
-                    message: end.message.clone(),
-                })
-            })
-            .collect()
-    }
-
-    fn finish(
-        &self,
-        counted: &Count,
-        part: JudgePart,
-        mut bodies: Vec<Body>,
-    ) -> Result<u64, Closed> {
-        let setup = &self.stage.setup;
-        let Outcome::Ended {
-            status,
-            decision,
-            judge_agrees,
-            overruled,
-        } = outcome(setup.council.rule, counted, part.judged)
-        else {
-            return self.fail_without_votes(bodies);
-        };
-        let mut missing = self.missing();
-        missing.extend(part.missing);
-        let sages: Vec<_> = self
-            .done
-            .iter()
-            .map(|(sage, (end, _))| (*sage, end.complete.clone()))
-            .collect();
-        let facts = Facts {
-            lang: setup.lang,
-            rule: setup.council.rule,
-            quorum: setup.council.quorum,
-            decision,
-            votes: counted.votes,
-            missing: &missing,
-            judgment: &part.judgment,
-            judge_agrees,
-            overruled,
-            sages: &sages,
-        };
-        let (summary, recommendation) = (facts.summary(), facts.recommendation());
-        let (usage, cost_usd) = self.spent();
-        if part.is_event {
-            bodies.push(Body::JudgeComplete(part.judgment.clone()));
-        }
-        bodies.push(self.root_end(status));
-        bodies.push(Body::Complete(Complete {
-            trace_id: self.stage.writer.id(),
-            status,
-            missing,
-            final_decision: decision,
-            voting_result: counted.votes,
-            confidence: part.judgment.confidence,
-            judge_agrees,
-            solomon_judgment: part.judgment,
-            overruled,
-            summary,
-            recommendation,
-            usage,
-            cost_usd,
-            execution_time: self.memory.spent_ms + millis(self.stage.began.elapsed()),
-        }));
-        self.stage.milestone(bodies)
-    }
-
-    fn fail_without_votes(&self, mut bodies: Vec<Body>) -> Result<u64, Closed> {
-        let missing = self.missing();
-        let (usage, cost_usd) = self.spent();
-        bodies.push(self.root_end(Status::Failed));
-        bodies.push(Body::Error(Failure {
-            code: "no_votes".to_owned(),
-            message: words::no_votes(self.stage.setup.lang, &missing),
-            missing,
-            usage: Some(usage),
-            cost_usd,
-        }));
-        self.stage.milestone(bodies)
-    }
-
-    /// Ends the deliberation before its verdict; what was said is kept, and every sage has its end.
-    fn cancel(&self, halt: &Halt) -> Result<u64, Closed> {
+    /// Ends before the verdict: the calls end before anything is written or answered.
+    async fn halt(&mut self, halt: &Halt) -> Result<u64, Closed> {
         if halt.why == Why::Suspended {
-            return self.suspend(halt);
-        }
-        let lang = self.stage.setup.lang;
-        let mut bodies: Vec<Body> = self
-            .lanes
-            .iter()
-            .map(|(sage, lane)| {
-                let end = sage::missing(lane, lang, Cause::Stopped, "");
-                Body::AgentComplete(*sage, end.complete)
-            })
-            .collect();
-        let (usage, cost_usd) = self.spent();
-        bodies.push(self.root_end(Status::Cancelled));
-        bodies.push(Body::Cancelled(Cancelled {
-            by: halt.by.clone(),
-            reason: words::halted(lang, &halt.why),
-            usage: Some(usage),
-            cost_usd,
-        }));
-        self.stage.milestone(bodies)
-    }
-
-    /// Leaves the deliberation to be gone on with elsewhere: what is finished stands in the signed
-    /// state, what is not is begun anew there.
-    fn suspend(&self, halt: &Halt) -> Result<u64, Closed> {
-        let stage = &self.stage;
-        let seq = stage.writer.append(self.root_end(Status::Paused))?;
-        let state = stage.state_key.as_ref().and_then(|key| {
-            let place = (stage.writer.id(), stage.writer.generation(), seq);
-            key.seal(&State::new(place, self.left(), stage.env.clock.now()))
-        });
-        stage.writer.append(Body::Paused(Paused {
-            by: halt.by.clone(),
-            reason: DEADLINE.to_owned(),
-            state,
-        }))
-    }
-
-    /// Makes the setup of the deliberation that goes on from this one.
-    fn left(&self) -> Setup {
-        let mut setup = self.stage.setup.clone();
-        setup.reused = self
-            .done
-            .iter()
-            .filter_map(|(sage, (end, prose))| {
-                let before = self.stage.setup.reused.get(sage);
-                let (provider, model) = match (before, setup.role((*sage).into())) {
-                    (Some(before), _) => (before.provider.clone(), before.model.clone()),
-                    (None, Some(role)) => (role.model.provider.clone(), role.model.model.clone()),
-                    (None, None) => return None,
+            // A vote that was cast in this very moment was paid for: it is kept.
+            while let Some(joined) = self.tasks.try_join_next_with_id() {
+                let Ok((id, TaskEnd::Sage(end))) = joined else {
+                    continue;
                 };
-                let mut complete = end.complete.clone();
-                complete.reasoning = head(&complete.reasoning, LONGEST_CARRIED).to_owned();
-                let reused = Reused {
-                    prose: head(prose, LONGEST_CARRIED).to_owned(),
-                    provider,
-                    model,
-                    complete,
-                    message: end.message.clone(),
-                };
-                Some((*sage, reused))
-            })
-            .collect();
-        let (usage, cost_usd) = self.spent();
-        let before = setup.spent.unwrap_or(Spent {
-            usage: Usage::default(),
-            cost_usd: None,
-        });
-        setup.spent = Some(Spent {
-            usage: usage + before.usage,
-            cost_usd: match (cost_usd, before.cost_usd) {
-                (Some(cost), Some(before)) => Some(cost + before),
-                (cost, before) => cost.or(before),
-            },
-        });
-        setup
-    }
-
-    fn root_end(&self, status: Status) -> Body {
-        self.stage
-            .root_span(json!({"status": status}))
-            .ended(json!({}))
-    }
-
-    /// Returns what this generation used, and what the sages kept from earlier ones had used.
-    fn spent(&self) -> (Usage, Option<f64>) {
-        let (mut usage, mut cost) = self.stage.meter.total();
-        let mut is_known = cost.is_some() || usage == Usage::default();
-        for (end, _) in self.memory.done.values() {
-            if let Some(more) = end.complete.usage {
-                usage = usage + more;
-                is_known &= end.complete.cost_usd.is_some();
-                cost = Some(cost.unwrap_or(0.0) + end.complete.cost_usd.unwrap_or(0.0));
+                let agent = self.names.remove(&id).and_then(Agent::sage);
+                let work = agent.and_then(|sage| Some((sage, self.lanes.remove(&sage)?)));
+                if let Some((sage, work)) = work {
+                    self.take_end(sage, &work.lane, *end?)?;
+                }
             }
         }
-        (usage, cost.filter(|_| is_known))
+        self.tasks.shutdown().await;
+        if !self.pending.is_empty() {
+            self.write(Vec::new())?;
+        }
+        self.cancel(halt)
     }
 }
 
-const fn judged_of(decision: FinalDecision) -> Judged {
-    match decision {
-        FinalDecision::Approved => Judged::Approved,
-        FinalDecision::Rejected => Judged::Rejected,
-        FinalDecision::Undecided => Judged::Failed,
+/// Makes the events with which a vote that was cast stands again after an attempt that brought none:
+/// the lane reads as it did, and says what all attempts used.
+pub(crate) fn put_back(sage: Sage, said: &Said, attempt: u32, end: &LaneEnd) -> Vec<Body> {
+    let mut bodies = vec![Body::AgentStart(
+        sage,
+        magi_event::AgentStart {
+            attempt,
+            provider: said.provider.clone(),
+            model: said.model.clone(),
+        },
+    )];
+    if !said.prose.is_empty() {
+        let text = said.prose.clone();
+        bodies.push(Body::AgentChunk(sage, Delta { text }));
     }
+    let mut complete = said.end.complete.clone();
+    complete.attempt = attempt;
+    complete.text_bytes = said.prose.len() as u64;
+    complete.text_sha256 = text_sha256(&said.prose);
+    complete.usage = end.usage;
+    complete.cost_usd = end.cost_usd;
+    complete.execution_time = end.execution_time;
+    bodies.push(Body::AgentComplete(sage, complete));
+    bodies
 }
 
-fn internal_error(lane: &Lane, message: &str) -> Body {
+pub(crate) fn internal_error(lane: &Lane, message: &str) -> Body {
     lane.error(AttemptError {
         code: "internal".to_owned(),
         message: message.to_owned(),

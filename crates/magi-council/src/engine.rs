@@ -5,10 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use magi_event::{Agent, Body, DeliberationId, SagesStart, Status, Usage};
-use magi_log::{Closed, Env, Key, Logs, New, PostedVerb, Takeover, Writer};
+use magi_event::{Agent, Body, DeliberationId, Resumed, SagesStart, Status, Usage};
+use magi_log::{Closed, Env, Key, Logs, New, Takeover, Writer};
 use magi_model::{Lang, ModelName, Prices, Registry};
-use serde::{Deserialize, Serialize};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -17,9 +16,11 @@ use crate::control::{Control, Halt, Watch};
 use crate::deliberation;
 use crate::memory::Memory;
 use crate::meter::Meter;
+use crate::order::{Act, Order, Posted};
 use crate::request::BEDROCK;
 use crate::setup::{REHEARSAL, Setup};
 use crate::stage::{SpanId, Stage};
+use crate::verbs::Told;
 use crate::{Ask, Council, CouncilPatch, Error, Idempotency, Preset, StateKey};
 
 /// What the engine is built from.
@@ -104,18 +105,6 @@ pub struct Stopped {
     pub status: Status,
     /// Whether this call changed anything.
     pub changed: bool,
-}
-
-/// A verb for the owner of a log in another process.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(tag = "verb", rename_all = "snake_case")]
-enum Verb {
-    Stop {
-        by: String,
-        /// One member; nobody for all.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        agent: Option<Agent>,
-    },
 }
 
 /// What one run of a deliberation needs.
@@ -204,7 +193,7 @@ impl Engine {
     }
 
     /// Looks for the deliberation that the same key started.
-    async fn known(&self, key: Option<&Idempotency>) -> Result<Option<Asked>, Error> {
+    pub(crate) async fn known(&self, key: Option<&Idempotency>) -> Result<Option<Asked>, Error> {
         let Some(key) = key else { return Ok(None) };
         let found = self
             .inner
@@ -243,7 +232,7 @@ impl Engine {
         by: &str,
     ) -> Result<Stopped, Error> {
         if let Some(agent) = target {
-            return self.stop_member(id, agent, by).await;
+            return self.stop_member(id, agent, Told::by(by)).await;
         }
         let halt = Halt::asked(by);
         let wait = self.inner.rooms.limits.stop_wait;
@@ -280,7 +269,10 @@ impl Engine {
         halt: Halt,
         wait: Duration,
     ) -> Result<Stopped, Error> {
-        if !self.post(id, halt.by, None).await? {
+        if !self
+            .post(id, &halt.by, "", Act::Stop { agent: None })
+            .await?
+        {
             return self.stopped(id, false).await;
         }
         let over = async {
@@ -298,21 +290,6 @@ impl Engine {
             }
         }
         self.stopped(id, true).await
-    }
-
-    /// Leaves a stop for the owner; false when the deliberation is over.
-    pub(crate) async fn post(
-        &self,
-        id: DeliberationId,
-        by: String,
-        agent: Option<Agent>,
-    ) -> Result<bool, Error> {
-        let verb = serde_json::to_vec(&Verb::Stop { by, agent }).unwrap_or_default();
-        match self.logs().post(id, PostedVerb(Bytes::from(verb))).await {
-            Ok(()) => Ok(true),
-            Err(magi_log::Error::Over(_)) => Ok(false),
-            Err(error) => Err(error.into()),
-        }
     }
 
     pub(crate) async fn stopped(&self, id: DeliberationId, asked: bool) -> Result<Stopped, Error> {
@@ -428,6 +405,9 @@ impl Inner {
             reused: BTreeMap::new(),
             replaced,
             spent: None,
+            notes: Vec::new(),
+            is_judge_stopped: false,
+            order_seed: None,
         };
         self.check_models(&setup, &patch)?;
         Ok(setup)
@@ -573,11 +553,19 @@ impl Inner {
             ),
             state_key: rooms.state_key.clone(),
             began,
+            paused_before: control.pauses.total(),
+            control: Arc::clone(control),
+            notes: Mutex::new(run.memory.notes.clone()),
             whole_end: began + run.setup.council.deadlines.whole,
             root: SpanId::new(&rooms.env),
             setup: run.setup,
         });
-        let run = deliberation::run(stage, Arc::clone(control), run.memory, run.has_begun);
+        if run.memory.is_paused {
+            control.pauses.pause();
+        } else {
+            control.pauses.resume();
+        }
+        let run = deliberation::run(stage, run.memory, run.has_begun);
         let last = Box::pin(run).await?;
         writer.commit(last).await?;
         if control.is_suspended() {
@@ -621,14 +609,15 @@ impl Inner {
                 () = self.halting.cancelled() => return,
             };
             for (id, verb) in posted {
-                match serde_json::from_slice(&verb.0) {
-                    Ok(Verb::Stop { by, agent }) => {
+                match serde_json::from_slice::<Posted>(&verb.0) {
+                    Ok(posted) => {
                         let Some(control) = self.control(id) else {
                             continue;
                         };
-                        match agent {
-                            None => control.halt(Halt::asked(&by)),
-                            Some(agent) => drop(control.dismiss(agent)),
+                        if posted.act == (Act::Stop { agent: None }) {
+                            control.halt(Halt::asked(&posted.by));
+                        } else if !control.order(Order::from(posted)) {
+                            tracing::warn!(%id, "too many verbs wait: one is dropped");
                         }
                     }
                     Err(error) => tracing::warn!(%id, %error, "a posted verb does not read"),
@@ -639,6 +628,21 @@ impl Inner {
 }
 
 impl Run {
+    /// Lets a paused one go on; tells whether it was paused.
+    pub(crate) fn resume(&mut self, by: &str) -> Result<bool, Error> {
+        if !std::mem::take(&mut self.memory.is_paused) {
+            return Ok(false);
+        }
+        let resumed = Resumed {
+            by: by.to_owned(),
+            reason: "asked".to_owned(),
+        };
+        match self.writer.append(Body::Resumed(resumed)) {
+            Ok(_) => Ok(true),
+            Err(closed) => Err(Error::Unavailable(closed.to_string())),
+        }
+    }
+
     /// Makes the run that goes on where a log was taken over.
     pub(crate) fn again(taken: Takeover) -> Option<Self> {
         let setup = match serde_json::from_slice(&taken.setup) {
@@ -691,15 +695,14 @@ impl Setup {
             Body::SagesStart(SagesStart { sage_count }),
         ];
         first.extend(self.replacements(env));
+        first.extend(self.inherited(env));
         for sage in sages {
-            match self.reused.get(&sage) {
-                Some(reused) => first.extend(reused.lane(sage, self.fork_of, env)),
-                None => {
-                    if let Some(role) = self.role(sage.into()) {
-                        let lane = crate::lane::Lane::new(sage.into(), 1, None);
-                        first.push(lane.start(1, &role.model));
-                    }
-                }
+            if self.reused.contains_key(&sage) {
+                continue;
+            }
+            if let Some(role) = self.role(sage.into()) {
+                let lane = crate::lane::Lane::new(sage.into(), 1, None);
+                first.push(lane.start(1, &role.model));
             }
         }
         first

@@ -75,8 +75,12 @@ pub(crate) async fn run(
             message: "no role".to_owned(),
         });
     };
-    let matter = stage.setup.matter();
-    let call = || prompt::judge(role, &matter, arguments, stage.env.entropy.as_ref());
+    let call = || {
+        let notes = stage.notes_for(Agent::Judge);
+        lane.hear(stage.notes().len());
+        let matter = stage.setup.matter(&notes);
+        prompt::judge(role, &matter, arguments, stage.env.entropy.as_ref())
+    };
     let mut models = vec![role.model.clone()];
     models.extend(council.second_judge().cloned());
     let total = council.deadlines.judge_total;
@@ -89,6 +93,7 @@ pub(crate) async fn run(
             total,
             tokio::time::Instant::now() + total,
             &council.deadlines,
+            &stage.control.pauses,
         ),
         read: read_verdict,
         models,

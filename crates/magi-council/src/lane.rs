@@ -33,6 +33,44 @@ struct State {
     usage: Option<Usage>,
     cost: Option<f64>,
     is_cost_known: bool,
+    /// Milliseconds that earlier attempts took.
+    before_ms: u64,
+    /// How many notes the present attempt was told.
+    heard: usize,
+}
+
+/// What the earlier attempts of a member used.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Before {
+    pub(crate) usage: Option<Usage>,
+    pub(crate) cost_usd: Option<f64>,
+    pub(crate) execution_time: u64,
+}
+
+impl LaneEnd {
+    /// Makes the end of a lane of which only its text is known.
+    pub(crate) fn unknown(attempt: u32, prose: &str) -> Self {
+        LaneEnd {
+            attempt,
+            prose: prose.to_owned(),
+            text_bytes: prose.len() as u64,
+            text_sha256: magi_event::text_sha256(prose),
+            usage: None,
+            cost_usd: None,
+            first_token_ms: None,
+            execution_time: 0,
+        }
+    }
+}
+
+impl From<LaneEnd> for Before {
+    fn from(end: LaneEnd) -> Self {
+        Before {
+            usage: end.usage,
+            cost_usd: end.cost_usd,
+            execution_time: end.execution_time,
+        }
+    }
 }
 
 /// How a lane stands at its end.
@@ -51,6 +89,16 @@ pub(crate) struct LaneEnd {
 impl Lane {
     /// Makes the lane of a member whose attempt of this number has just begun.
     pub(crate) fn new(agent: Agent, attempt: u32, order: Option<(u32, Vec<Sage>)>) -> Self {
+        Lane::after(Before::default(), agent, attempt, order)
+    }
+
+    /// Makes the lane of a member whose attempt of this number has just begun, after others.
+    pub(crate) fn after(
+        before: Before,
+        agent: Agent,
+        attempt: u32,
+        order: Option<(u32, Vec<Sage>)>,
+    ) -> Self {
         let now = Instant::now();
         Lane {
             agent,
@@ -62,9 +110,11 @@ impl Lane {
                 digest: TextDigest::new(),
                 prose: String::new(),
                 first_token: None,
-                usage: None,
-                cost: None,
-                is_cost_known: true,
+                usage: before.usage,
+                cost: before.cost_usd,
+                is_cost_known: before.usage.is_none() || before.cost_usd.is_some(),
+                before_ms: before.execution_time,
+                heard: 0,
             }),
         }
     }
@@ -165,6 +215,21 @@ impl Lane {
         }
     }
 
+    /// Tells whether the present attempt has brought a token.
+    pub(crate) fn has_spoken(&self) -> bool {
+        self.state().first_token.is_some()
+    }
+
+    /// Notes that the call about to be made tells so many notes.
+    pub(crate) fn hear(&self, notes: usize) {
+        self.state().heard = notes;
+    }
+
+    /// Returns how many notes the present attempt was told.
+    pub(crate) fn heard(&self) -> usize {
+        self.state().heard
+    }
+
     /// Makes the event of a failed attempt.
     pub(crate) fn error(&self, error: AttemptError) -> Body {
         match self.agent {
@@ -203,7 +268,7 @@ impl Lane {
             usage: state.usage,
             cost_usd: state.cost.filter(|_| state.is_cost_known),
             first_token_ms: state.first_token.map(millis),
-            execution_time: millis(state.began.elapsed()),
+            execution_time: state.before_ms + millis(state.began.elapsed()),
         }
     }
 }

@@ -39,7 +39,7 @@ pub(crate) struct Member<'a, T> {
     pub(crate) stage: &'a Stage,
     pub(crate) lane: &'a Lane,
     pub(crate) span: &'a Span,
-    pub(crate) allowance: Allowance,
+    pub(crate) allowance: Allowance<'a>,
     pub(crate) read: Read<T>,
     /// The models to try, the first one first; one that failed for good gives way to the next.
     pub(crate) models: Vec<ModelName>,
@@ -104,6 +104,8 @@ impl<T> Member<'_, T> {
     }
 
     async fn attempt(&mut self, model: &ModelName) -> Result<Tried<T>, Closed> {
+        // Whatever is told in a pause is told to the call after it.
+        self.stage.control.pauses.over().await;
         let mut call = (self.call)();
         call.model.clone_from(&model.model);
         let (heard, failure) = self.converse(&call, model, "model.call").await?;
@@ -127,6 +129,7 @@ impl<T> Member<'_, T> {
         model: &ModelName,
         name: &'static str,
     ) -> Result<(Heard, Option<Failure>), Closed> {
+        self.stage.control.pauses.over().await;
         let attributes = json!({
             "attempt": self.lane.attempt(),
             "provider": model.provider,

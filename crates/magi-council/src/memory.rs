@@ -1,22 +1,66 @@
-//! What an earlier generation, or an earlier deliberation, left behind: votes, attempts, time.
+//! What an earlier generation, or an earlier deliberation, left behind: votes, attempts, notes, time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use magi_event::{Agent, Body, Event, JudgeComplete, LaneState, Sage, SageLane, Snapshot};
+use magi_event::{Agent, Body, Event, JudgeComplete, Note, Sage, Timestamp};
 use magi_model::Lang;
+use serde_json::Value;
 
+use crate::order::RECORD;
 use crate::sage::SageEnd;
 use crate::setup::Reused;
 use crate::words;
 
+/// What a sage said in the attempt that counts.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Said {
+    pub(crate) end: SageEnd,
+    /// The prose before the vote.
+    pub(crate) prose: String,
+    pub(crate) provider: String,
+    pub(crate) model: String,
+    /// How many notes it was told.
+    pub(crate) heard: usize,
+}
+
+impl Said {
+    /// Tells whether the vote was cast, and not missing.
+    pub(crate) fn is_cast(&self) -> bool {
+        self.end.complete.cause.is_none_or(|cause| cause.is_cast())
+    }
+
+    /// Tells whether the same was said in another attempt.
+    fn is_repeated_by(&self, other: &Said) -> bool {
+        let (before, after) = (&self.end.complete, &other.end.complete);
+        self.prose == other.prose
+            && before.decision == after.decision
+            && before.cause == after.cause
+            && before.reasoning == after.reasoning
+    }
+
+    /// Returns it as another deliberation reuses it.
+    pub(crate) fn reused(&self) -> Reused {
+        Reused {
+            prose: self.prose.clone(),
+            provider: self.provider.clone(),
+            model: self.model.clone(),
+            complete: self.end.complete.clone(),
+            message: self.end.message.clone(),
+            heard: self.heard,
+        }
+    }
+}
+
 /// What is already done of a deliberation.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Memory {
-    /// Sages who are done, with the prose before their vote.
-    pub(crate) done: BTreeMap<Sage, (SageEnd, String)>,
+    /// What the sages who are done said; it stays while a later attempt is at work.
+    pub(crate) done: BTreeMap<Sage, Said>,
+    /// The sages whose newest attempt has no end.
+    pub(crate) open: BTreeSet<Sage>,
     /// The newest attempt of every sage who has begun.
     pub(crate) attempts: BTreeMap<Sage, u32>,
-    /// Whether the votes were counted.
+    /// Whether the votes as they stand were counted.
     pub(crate) is_tallied: bool,
     /// The judge's newest attempt; 0 before the first.
     pub(crate) judge_attempt: u32,
@@ -24,42 +68,113 @@ pub(crate) struct Memory {
     pub(crate) judge_order: Option<(u32, Vec<Sage>)>,
     /// The judgment, when it was stored without the verdict.
     pub(crate) judgment: Option<JudgeComplete>,
-    /// Milliseconds that earlier generations took.
+    /// Whether the judge was stopped.
+    pub(crate) is_judge_stopped: bool,
+    /// What the council was told.
+    pub(crate) notes: Vec<Note>,
+    /// Whether it is paused.
+    pub(crate) is_paused: bool,
+    /// The keys of the verbs that were obeyed.
+    pub(crate) keys: BTreeSet<String>,
+    /// Milliseconds that earlier generations took, those paused left out.
     pub(crate) spent_ms: u64,
+}
+
+/// A lane as its events go by.
+#[derive(Default)]
+struct Going {
+    prose: String,
+    provider: String,
+    model: String,
+    heard: usize,
+    trouble: Option<String>,
 }
 
 impl Memory {
     /// Reads what the stored events of one deliberation say.
     pub(crate) fn of(events: &[Event]) -> Self {
-        let Some(first) = events.first() else {
-            return Memory::default();
-        };
-        let snapshot = Snapshot::fold(first.trace_id, events);
-        let judge = &snapshot.judge;
-        let seed = events.iter().rev().find_map(|event| match &event.body {
-            Body::JudgeStart(start) => Some((start.order_seed, start.order.clone())),
-            _ => None,
-        });
-        Memory {
-            done: snapshot
-                .sages
-                .iter()
-                .filter_map(|(sage, lane)| Some((*sage, done(lane, &snapshot.lang)?)))
-                .collect(),
-            attempts: snapshot
-                .sages
-                .iter()
-                .filter(|(_, lane)| lane.attempt > 0)
-                .map(|(sage, lane)| (*sage, lane.attempt))
-                .collect(),
-            is_tallied: snapshot.tally.is_some(),
-            judge_attempt: judge.attempt,
-            judge_order: seed,
-            judgment: judge
-                .complete
-                .clone()
-                .filter(|_| judge.state == LaneState::Done),
+        let mut memory = Memory {
             spent_ms: spent(events),
+            ..Memory::default()
+        };
+        let mut lang = Lang::En;
+        let mut lanes: BTreeMap<Sage, Going> = BTreeMap::new();
+        for event in events {
+            match &event.body {
+                Body::Start(start) if start.lang == Lang::Ja.code() => lang = Lang::Ja,
+                Body::AgentStart(sage, start) => {
+                    memory.open.insert(*sage);
+                    memory.attempts.insert(*sage, start.attempt);
+                    let going = Going {
+                        provider: start.provider.clone(),
+                        model: start.model.clone(),
+                        heard: memory.notes.len(),
+                        ..Going::default()
+                    };
+                    lanes.insert(*sage, going);
+                }
+                Body::AgentChunk(sage, delta) => {
+                    lanes.entry(*sage).or_default().prose.push_str(&delta.text);
+                }
+                Body::AgentError(sage, error) => {
+                    lanes.entry(*sage).or_default().trouble = Some(error.message.clone());
+                }
+                Body::AgentTimeout(sage, late) => {
+                    let message = words::late(lang, late.kind, late.timeout);
+                    lanes.entry(*sage).or_default().trouble = Some(message);
+                }
+                Body::AgentComplete(sage, complete) => {
+                    let going = lanes.entry(*sage).or_default();
+                    let is_missing = complete.cause.is_some_and(|cause| !cause.is_cast());
+                    let said = Said {
+                        end: SageEnd {
+                            complete: complete.clone(),
+                            message: going.trouble.take().filter(|_| is_missing),
+                        },
+                        prose: going.prose.clone(),
+                        provider: going.provider.clone(),
+                        model: going.model.clone(),
+                        heard: going.heard,
+                    };
+                    memory.end(*sage, said);
+                }
+                other => memory.take(other),
+            }
+        }
+        memory
+    }
+
+    fn end(&mut self, sage: Sage, said: Said) {
+        self.open.remove(&sage);
+        let before = self.done.get(&sage);
+        if !before.is_some_and(|before| before.is_repeated_by(&said)) {
+            self.is_tallied = false;
+            self.judgment = None;
+        }
+        self.done.insert(sage, said);
+    }
+
+    /// Takes in what is not one sage's own.
+    fn take(&mut self, body: &Body) {
+        match body {
+            Body::Tally(_) => self.is_tallied = true,
+            Body::JudgeStart(start) => {
+                self.judge_attempt = start.attempt;
+                self.judge_order = Some((start.order_seed, start.order.clone()));
+                self.judgment = None;
+            }
+            Body::JudgeError(error) => {
+                self.is_judge_stopped = !error.retryable && error.code == words::STOPPED;
+            }
+            Body::JudgeComplete(complete) => self.judgment = Some(complete.clone()),
+            Body::Note(note) => self.notes.push(note.clone()),
+            Body::Paused(_) => self.is_paused = true,
+            Body::Resumed(_) => self.is_paused = false,
+            Body::Trace(_, trace) if trace.name == RECORD => {
+                let key = trace.attributes.get("key").and_then(Value::as_str);
+                self.keys.extend(key.map(str::to_owned));
+            }
+            _ => {}
         }
     }
 
@@ -72,70 +187,31 @@ impl Memory {
     }
 }
 
-fn done(lane: &SageLane, lang: &str) -> Option<(SageEnd, String)> {
-    let complete = lane
-        .complete
-        .clone()
-        .filter(|_| lane.state == LaneState::Done)?;
-    let lang = if lang == Lang::Ja.code() {
-        Lang::Ja
-    } else {
-        Lang::En
-    };
-    let is_missing = complete.cause.is_some_and(|cause| !cause.is_cast());
-    let last = lane.faults.last().filter(|_| is_missing);
-    let message = last.map(|fault| match (&fault.error, &fault.timeout) {
-        (Some(error), _) => error.message.clone(),
-        (None, Some(timeout)) => words::late(lang, timeout.kind, timeout.timeout),
-        (None, None) => String::new(),
-    });
-    Some((SageEnd { complete, message }, lane.text.clone()))
-}
-
-/// Adds up the time of every generation, so that the time in between is not counted.
+/// Adds up the time of every generation, so that neither the time in between nor a pause is counted.
 fn spent(events: &[Event]) -> u64 {
     let mut sum = 0;
-    let mut began = None;
-    let mut last = None;
+    let mut began: Option<Timestamp> = None;
+    let mut last: Option<Timestamp> = None;
+    let mut is_paused = false;
     for event in events {
-        if matches!(event.body, Body::Rewind(_)) {
-            if let (Some(began), Some(last)) = (began, last) {
-                let last: magi_event::Timestamp = last;
-                sum += last.millis_since(began);
+        let at = event.timestamp;
+        match &event.body {
+            Body::Paused(_) => {
+                sum += began.take().map_or(0, |began| at.millis_since(began));
+                is_paused = true;
             }
-            began = Some(event.timestamp);
+            Body::Resumed(_) => is_paused = false,
+            Body::Rewind(_) => {
+                let until = last.unwrap_or(at);
+                sum += began.take().map_or(0, |began| until.millis_since(began));
+            }
+            _ => {}
         }
-        began = began.or(Some(event.timestamp));
-        last = Some(event.timestamp);
+        if !is_paused {
+            began = began.or(Some(at));
+        }
+        last = Some(at);
     }
-    if let (Some(began), Some(last)) = (began, last) {
-        sum += last.millis_since(began);
-    }
-    sum
-}
-
-/// Returns the votes of an ended deliberation that another one can reuse: those that were cast.
-pub(crate) fn reusable(events: &[Event]) -> BTreeMap<Sage, Reused> {
-    let Some(first) = events.first() else {
-        return BTreeMap::new();
-    };
-    let snapshot = Snapshot::fold(first.trace_id, events);
-    snapshot
-        .sages
-        .iter()
-        .filter_map(|(sage, lane)| {
-            let (end, prose) = done(lane, &snapshot.lang)?;
-            let is_cast = end.complete.cause.is_none_or(|cause| cause.is_cast());
-            is_cast.then(|| {
-                let reused = Reused {
-                    prose,
-                    provider: lane.provider.clone().unwrap_or_default(),
-                    model: lane.model.clone().unwrap_or_default(),
-                    complete: end.complete,
-                    message: end.message,
-                };
-                (*sage, reused)
-            })
-        })
-        .collect()
+    let rest = began.zip(last);
+    sum + rest.map_or(0, |(began, last)| last.millis_since(began))
 }

@@ -21,7 +21,7 @@ const LONGEST_PROMPT: usize = 64 * 1024;
 ///
 /// As JSON: `{rule, quorum, roles: {<agent>: {prompt, model, temperature, top_p, max_tokens,
 /// enabled}}, judge_fallback, deadlines: {connect, first_token, idle, sage_total, judge_total, whole,
-/// throttle_cap, unwatched}, budget: {usd, tokens}}`, every part optional, deadlines in seconds.
+/// throttle_cap, unwatched, paused}, budget: {usd, tokens}}`, every part optional, deadlines in seconds.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CouncilPatch {
     /// How votes become an outcome.
@@ -75,6 +75,8 @@ pub struct DeadlinesPatch {
     pub throttle_cap: Option<Duration>,
     /// See [`Deadlines::unwatched`].
     pub unwatched: Option<Duration>,
+    /// See [`Deadlines::paused`].
+    pub paused: Option<Duration>,
 }
 
 impl CouncilPatch {
@@ -175,6 +177,7 @@ impl DeadlinesPatch {
             whole: time("whole")?,
             throttle_cap: time("throttle_cap")?,
             unwatched: time("unwatched")?,
+            paused: time("paused")?,
         })
     }
 
@@ -187,6 +190,7 @@ impl DeadlinesPatch {
         set(&mut deadlines.whole, self.whole);
         set(&mut deadlines.throttle_cap, self.throttle_cap);
         set(&mut deadlines.unwatched, self.unwatched);
+        set(&mut deadlines.paused, self.paused);
     }
 }
 

@@ -13,6 +13,7 @@ use magi_log::Entropy;
 use magi_model::{About, Call, Lang, Message, Purpose, Speaker};
 
 use crate::Role;
+use crate::memory::Said;
 use texts::Template;
 
 pub(crate) use clean::head;
@@ -33,6 +34,8 @@ pub(crate) struct Matter<'a> {
     pub(crate) context: Option<&'a str>,
     /// Earlier verdicts of the conversation, as text.
     pub(crate) earlier: Option<&'a str>,
+    /// What the council was told on the way.
+    pub(crate) notes: &'a [String],
     pub(crate) lang: Lang,
 }
 
@@ -83,7 +86,7 @@ pub(crate) fn sage(sage: Sage, role: &Role, matter: &Matter<'_>, entropy: &dyn E
     Call {
         model: role.model.model.clone(),
         system: format!("{}\n\n{format}", role.prompt.trim()),
-        messages: vec![said(Speaker::User, text)],
+        messages: vec![said_by(Speaker::User, text)],
         tool: Some(schema::cast_vote(lang)),
         schema: None,
         sampling: role.sampling.into(),
@@ -96,6 +99,54 @@ pub(crate) fn sage(sage: Sage, role: &Role, matter: &Matter<'_>, entropy: &dyn E
             order: Vec::new(),
         },
     }
+}
+
+/// Makes the call in which a sage that has voted says what it makes of the notes since then, and
+/// votes again. It sees its own answer, and nobody else's.
+pub(crate) fn reply(
+    sage: Sage,
+    role: &Role,
+    matter: &Matter<'_>,
+    said: &Said,
+    entropy: &dyn Entropy,
+) -> Call {
+    let lang = matter.lang;
+    let earlier = Matter {
+        notes: &[],
+        ..*matter
+    };
+    let mut call = self::sage(sage, role, &earlier, entropy);
+    let mut answer = said.prose.trim().to_owned();
+    let complete = &said.end.complete;
+    let reasoning = complete.reasoning.trim();
+    for more in [reasoning, complete.decision.word()] {
+        if !more.is_empty() && !answer.contains(more) {
+            answer.push_str(if answer.is_empty() { "" } else { "\n\n" });
+            answer.push_str(more);
+        }
+    }
+    let notes = notes_text(matter, entropy);
+    let go = Template::SageReply.fill(lang, &[("tag", &call.about.tag)]);
+    let own = clean::head(&answer, LONGEST_ARGUMENT).to_owned();
+    call.messages.push(said_by(Speaker::Assistant, own));
+    call.messages
+        .push(said_by(Speaker::User, format!("{notes}\n\n{go}")));
+    call
+}
+
+/// Returns the notes as one fenced text; empty without any.
+fn notes_text(matter: &Matter<'_>, entropy: &dyn Entropy) -> String {
+    if matter.notes.is_empty() {
+        return String::new();
+    }
+    let notes: Vec<String> = matter
+        .notes
+        .iter()
+        .map(|note| format!("- {}", clean::neutral(note)))
+        .collect();
+    let notes = notes.join("\n");
+    let fence = fence(&[&notes], entropy);
+    Template::Notes.fill(matter.lang, &[("fence", &fence), ("notes", &notes)])
 }
 
 /// Makes the judge's call about these arguments, in the order in which the judge is to see them.
@@ -139,7 +190,7 @@ pub(crate) fn judge(
     Call {
         model: role.model.model.clone(),
         system: format!("{}\n\n{format}", own.trim()),
-        messages: vec![said(Speaker::User, text)],
+        messages: vec![said_by(Speaker::User, text)],
         tool: Some(schema::give_verdict(lang, &letters)),
         schema: None,
         sampling: role.sampling.into(),
@@ -175,8 +226,8 @@ pub(crate) fn repair(call: &Call, answer: &str) -> Call {
     } else {
         repair
             .messages
-            .push(said(Speaker::Assistant, answer.to_owned()));
-        repair.messages.push(said(Speaker::User, request));
+            .push(said_by(Speaker::Assistant, answer.to_owned()));
+        repair.messages.push(said_by(Speaker::User, request));
     }
     repair
 }
@@ -189,7 +240,7 @@ pub(crate) fn label(letter: char, lang: Lang) -> String {
     }
 }
 
-fn said(speaker: Speaker, text: String) -> Message {
+fn said_by(speaker: Speaker, text: String) -> Message {
     Message { speaker, text }
 }
 
@@ -208,7 +259,7 @@ fn matter_text(matter: &Matter<'_>, entropy: &dyn Entropy) -> String {
             matter.earlier.map(clean::neutral),
         ),
     ];
-    let texts: Vec<String> = parts
+    let mut texts: Vec<String> = parts
         .into_iter()
         .filter_map(|(template, name, text)| {
             let text = text?;
@@ -216,6 +267,7 @@ fn matter_text(matter: &Matter<'_>, entropy: &dyn Entropy) -> String {
             Some(template.fill(matter.lang, &[("fence", &fence), (name, &text)]))
         })
         .collect();
+    texts.extend(Some(notes_text(matter, entropy)).filter(|notes| !notes.is_empty()));
     texts.join("\n\n")
 }
 

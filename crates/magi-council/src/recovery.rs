@@ -1,22 +1,22 @@
-//! What happens to deliberations whose owner died, and how an ended one is gone on from.
+//! What happens to deliberations whose owner died.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use magi_event::{
-    AgentComplete, AgentStart, Body, Cancelled, Cause, Decision, DeliberationId, Delta, Failure,
-    LaneState, Missing, Sage, Snapshot, Timestamp, Trace, text_sha256,
+    AgentComplete, Body, Cancelled, Cause, Decision, DeliberationId, Event, Failure, LaneState,
+    Missing, Sage, SageLane, Snapshot, Timestamp, text_sha256,
 };
-use magi_log::{Closed, Env, Query, Takeover};
-use serde_json::{Map, Value};
+use magi_log::{Closed, Query, Takeover};
 use tokio::time::sleep;
 
 use crate::control::Halt;
-use crate::engine::{Asked, Engine, Inner, Run};
-use crate::memory::{Memory, reusable};
+use crate::deliberation::put_back;
+use crate::engine::{Engine, Inner, Run};
+use crate::lane::LaneEnd;
+use crate::memory::Memory;
 use crate::prompt::head;
-use crate::setup::{Reused, Setup};
-use crate::{CouncilPatch, Error, words};
+use crate::setup::Setup;
+use crate::{Error, words};
 
 /// A deliberation whose last stored event is younger goes on by itself.
 const YOUNG: Duration = Duration::from_secs(15 * 60);
@@ -110,55 +110,6 @@ impl Engine {
             }
         }
     }
-
-    /// Goes on with a deliberation. An interrupted one goes on under its own id, however old; one
-    /// that is over, or was stopped, is gone on from by a new, linked one that reuses the votes that
-    /// were cast.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Unknown`], [`Error::Unavailable`], [`Error::Busy`]; [`Error::Invalid`] when a model
-    /// of the council is not configured here any more.
-    pub async fn resume(&self, id: DeliberationId, by: &str) -> Result<Asked, Error> {
-        let same = Asked { id, fresh: false };
-        if self.is_running(id) {
-            return Ok(same);
-        }
-        if self.logs().head(id).await?.is_over() {
-            return self.link(id).await;
-        }
-        match self.logs().take_over(id).await {
-            Ok(taken) => {
-                let Some(run) = Run::again(taken) else {
-                    return Err(Error::Conflict("its setup does not read".to_owned()));
-                };
-                tracing::info!(%id, by, "an interrupted deliberation goes on");
-                self.inner.spawn(run);
-                Ok(same)
-            }
-            // Somebody goes on with it already.
-            Err(magi_log::Error::Owned(_)) => Ok(same),
-            Err(magi_log::Error::Over(_)) => self.link(id).await,
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Starts a deliberation that goes on from one that is over, with the votes that were cast.
-    async fn link(&self, id: DeliberationId) -> Result<Asked, Error> {
-        let logs = self.logs();
-        let setup = logs.setup(id).await?;
-        let mut setup: Setup = serde_json::from_slice(&setup)
-            .map_err(|error| Error::Conflict(format!("its setup does not read: {error}")))?;
-        let events = logs.events(id).await?;
-        let members = setup.council.sages();
-        setup.reused = reusable(&events)
-            .into_iter()
-            .filter(|(sage, _)| members.contains(sage))
-            .collect();
-        setup.fork_of = Some(id);
-        self.inner.check_models(&setup, &CouncilPatch::default())?;
-        self.open(setup, None).await
-    }
 }
 
 impl Inner {
@@ -224,39 +175,47 @@ impl Inner {
     }
 }
 
-/// Ends every sage who had begun and was not done, by what the log holds of it.
-fn end_sages(snapshot: &Snapshot, cause: Cause) -> Vec<(Sage, AgentComplete)> {
-    snapshot
-        .sages
-        .iter()
-        .filter(|(_, lane)| lane.attempt > 0 && lane.state != LaneState::Done)
-        .map(|(sage, lane)| {
-            let complete = AgentComplete {
-                decision: Decision::Abstained,
-                reasoning: lane.text.trim().to_owned(),
-                conditions: Vec::new(),
-                would_change: Vec::new(),
-                confidence: None,
-                cause: Some(cause),
-                attempt: lane.attempt,
-                text_bytes: lane.text.len() as u64,
-                text_sha256: text_sha256(&lane.text),
-                usage: None,
-                cost_usd: None,
-                first_token_ms: None,
-                execution_time: 0,
-            };
-            (*sage, complete)
-        })
-        .collect()
+/// Ends every sage who had begun and was not done, by what the log holds of it. A vote from before
+/// an attempt that was under way stands again.
+fn end_sages(events: &[Event], snapshot: &Snapshot, cause: Cause) -> Vec<(Sage, Vec<Body>)> {
+    let memory = Memory::of(events);
+    let is_open = |lane: &SageLane| lane.attempt > 0 && lane.state != LaneState::Done;
+    let open = snapshot.sages.iter().filter(|(_, lane)| is_open(lane));
+    open.map(|(sage, lane)| {
+        let end = LaneEnd::unknown(lane.attempt, &lane.text);
+        let bodies = match memory.done.get(sage) {
+            Some(said) if said.is_cast() => put_back(*sage, said, lane.attempt + 1, &end),
+            _ => vec![Body::AgentComplete(*sage, missing(lane, cause))],
+        };
+        (*sage, bodies)
+    })
+    .collect()
+}
+
+fn missing(lane: &SageLane, cause: Cause) -> AgentComplete {
+    AgentComplete {
+        decision: Decision::Abstained,
+        reasoning: lane.text.trim().to_owned(),
+        conditions: Vec::new(),
+        would_change: Vec::new(),
+        confidence: None,
+        cause: Some(cause),
+        attempt: lane.attempt,
+        text_bytes: lane.text.len() as u64,
+        text_sha256: text_sha256(&lane.text),
+        usage: None,
+        cost_usd: None,
+        first_token_ms: None,
+        execution_time: 0,
+    }
 }
 
 /// Stops a deliberation that nobody ran any more.
 pub(crate) async fn cancel(taken: &Takeover, setup: &Setup, halt: &Halt) -> Result<(), Closed> {
     let snapshot = Snapshot::fold(taken.writer.id(), &taken.events);
-    let mut bodies: Vec<Body> = end_sages(&snapshot, Cause::Stopped)
+    let mut bodies: Vec<Body> = end_sages(&taken.events, &snapshot, Cause::Stopped)
         .into_iter()
-        .map(|(sage, complete)| Body::AgentComplete(sage, complete))
+        .flat_map(|(_, bodies)| bodies)
         .collect();
     bodies.push(Body::Cancelled(Cancelled {
         by: halt.by.clone(),
@@ -271,19 +230,17 @@ pub(crate) async fn cancel(taken: &Takeover, setup: &Setup, halt: &Halt) -> Resu
 /// Ends a deliberation that does not go on.
 async fn fail(taken: &Takeover, code: &str, message: &str) -> Result<(), Closed> {
     let snapshot = Snapshot::fold(taken.writer.id(), &taken.events);
-    let ends = end_sages(&snapshot, Cause::Failed);
+    let ends = end_sages(&taken.events, &snapshot, Cause::Failed);
     let missing = ends
         .iter()
+        .filter(|(_, bodies)| bodies.len() == 1)
         .map(|(sage, _)| Missing {
             agent: (*sage).into(),
             cause: Cause::Failed,
             message: Some(code.to_owned()),
         })
         .collect();
-    let mut bodies: Vec<Body> = ends
-        .into_iter()
-        .map(|(sage, complete)| Body::AgentComplete(sage, complete))
-        .collect();
+    let mut bodies: Vec<Body> = ends.into_iter().flat_map(|(_, bodies)| bodies).collect();
     bodies.push(Body::Error(Failure {
         code: code.to_owned(),
         message: message.to_owned(),
@@ -293,76 +250,6 @@ async fn fail(taken: &Takeover, code: &str, message: &str) -> Result<(), Closed>
     }));
     let last = taken.writer.append_all(bodies)?;
     taken.writer.commit(last).await
-}
-
-impl Setup {
-    /// Returns what is done before the first token: the reused votes.
-    pub(crate) fn memory(&self) -> Memory {
-        let done: BTreeMap<_, _> = self
-            .reused
-            .iter()
-            .map(|(sage, reused)| (*sage, reused.end()))
-            .collect();
-        Memory {
-            attempts: BTreeMap::new(),
-            done,
-            ..Memory::default()
-        }
-    }
-}
-
-impl Reused {
-    fn end(&self) -> (crate::sage::SageEnd, String) {
-        let end = crate::sage::SageEnd {
-            complete: self.complete(),
-            message: self.message.clone(),
-        };
-        (end, self.prose.clone())
-    }
-
-    /// The vote as this deliberation has it: it cost nothing here.
-    fn complete(&self) -> AgentComplete {
-        AgentComplete {
-            attempt: 1,
-            text_bytes: self.prose.len() as u64,
-            text_sha256: text_sha256(&self.prose),
-            usage: None,
-            cost_usd: None,
-            first_token_ms: None,
-            execution_time: 0,
-            ..self.complete.clone()
-        }
-    }
-
-    /// Makes the sage's whole lane, so that the new log stands by itself.
-    pub(crate) fn lane(&self, sage: Sage, from: Option<DeliberationId>, env: &Env) -> Vec<Body> {
-        let mut attributes = Map::new();
-        attributes.insert("reused".to_owned(), Value::Bool(true));
-        if let Some(from) = from {
-            attributes.insert("from".to_owned(), Value::String(from.to_string()));
-        }
-        let trace = Trace {
-            span_id: format!("{:016x}", env.entropy.u64()),
-            parent_id: None,
-            name: "sage".to_owned(),
-            started_at: env.clock.now(),
-            duration_ms: Some(0),
-            attributes,
-        };
-        let start = AgentStart {
-            attempt: 1,
-            provider: self.provider.clone(),
-            model: self.model.clone(),
-        };
-        let mut lane = vec![Body::AgentStart(sage, start)];
-        if !self.prose.is_empty() {
-            let text = self.prose.clone();
-            lane.push(Body::AgentChunk(sage, Delta { text }));
-        }
-        lane.push(Body::Trace(Some(sage), trace));
-        lane.push(Body::AgentComplete(sage, self.complete()));
-        lane
-    }
 }
 
 #[cfg(test)]

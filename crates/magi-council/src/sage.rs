@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::deadline::Allowance;
 use crate::lane::{Lane, LaneEnd};
 use crate::member::{Came, Member};
+use crate::memory::Said;
 use crate::prompt;
 use crate::setup::REHEARSAL;
 use crate::stage::{SpanId, Stage};
@@ -27,6 +28,17 @@ fn read_vote(answer: &Answer<'_>) -> Result<Ballot, Why> {
     }
 }
 
+/// What a sage is asked for.
+#[derive(Clone, Debug)]
+pub(crate) enum Turn {
+    /// Its part, from the beginning.
+    Whole,
+    /// Another attempt that somebody asked for.
+    Again,
+    /// What it says to the notes that came after its vote.
+    Reply(Box<Said>),
+}
+
 /// Runs a sage whose present attempt's `agent_start` is already in the log.
 ///
 /// # Cancel safety
@@ -35,7 +47,7 @@ fn read_vote(answer: &Answer<'_>) -> Result<Ballot, Why> {
 pub(crate) async fn run(
     stage: &Stage,
     lane: &Lane,
-    sage: Sage,
+    (sage, turn): (Sage, &Turn),
     parent: &SpanId,
 ) -> Result<SageEnd, Closed> {
     let span = stage.begin(parent, "sage", Some(sage), json!({}))?;
@@ -43,20 +55,28 @@ pub(crate) async fn run(
     let Some(role) = stage.setup.role(Agent::Sage(sage)) else {
         return Ok(missing(lane, stage.setup.lang, Cause::Failed, "no role"));
     };
-    // The judge's time is kept aside from the whole.
-    let kept = if stage.setup.council.has_judge() {
-        deadlines.judge_total
-    } else {
-        std::time::Duration::ZERO
+    let agent = Agent::Sage(sage);
+    let hard_end = stage.sages_end(!matches!(turn, Turn::Whole));
+    let call = || {
+        let notes = stage.notes_for(agent);
+        lane.hear(stage.notes().len());
+        let matter = stage.setup.matter(&notes);
+        let entropy = stage.env.entropy.as_ref();
+        match turn {
+            Turn::Whole | Turn::Again => prompt::sage(sage, role, &matter, entropy),
+            Turn::Reply(said) => prompt::reply(sage, role, &matter, said, entropy),
+        }
     };
-    let hard_end = stage.whole_end.checked_sub(kept).unwrap_or(stage.whole_end);
-    let matter = stage.setup.matter();
-    let call = || prompt::sage(sage, role, &matter, stage.env.entropy.as_ref());
     let member = Member {
         stage,
         lane,
         span: &span,
-        allowance: Allowance::new(deadlines.sage_total, hard_end, deadlines),
+        allowance: Allowance::new(
+            deadlines.sage_total,
+            hard_end,
+            deadlines,
+            &stage.control.pauses,
+        ),
         read: read_vote,
         models: vec![role.model.clone()],
         call: &call,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use magi_event::{Agent, Body, DeliberationId, Mode, PROTOCOL, Sage, Start, Trace, Usage};
+use magi_event::{Agent, Body, DeliberationId, Mode, Note, PROTOCOL, Sage, Start, Trace, Usage};
 use magi_log::Env;
 use magi_model::Lang;
 use serde::{Deserialize, Serialize};
@@ -42,6 +42,15 @@ pub(crate) struct Setup {
     /// What the suspended deliberations before this one spent, for the budget.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) spent: Option<Spent>,
+    /// What the deliberation this one goes on from was told, and what this one is told at its start.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) notes: Vec<Note>,
+    /// Whether the judge was stopped in the deliberation this one goes on from.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) is_judge_stopped: bool,
+    /// The seed of the order in which the judge sees the sages, where somebody chose it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) order_seed: Option<u32>,
 }
 
 /// What was spent.
@@ -63,6 +72,14 @@ pub(crate) struct Reused {
     /// What went wrong, if something did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) message: Option<String>,
+    /// How many of the setup's notes the sage was told before it voted.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub(crate) heard: usize,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+const fn is_none(heard: &usize) -> bool {
+    *heard == 0
 }
 
 impl Setup {
@@ -121,9 +138,10 @@ impl Setup {
             .collect()
     }
 
-    /// Returns what the members are asked.
-    pub(crate) fn matter(&self) -> crate::prompt::Matter<'_> {
+    /// Returns what the members are asked, with the notes that came on the way.
+    pub(crate) fn matter<'a>(&'a self, notes: &'a [String]) -> crate::prompt::Matter<'a> {
         crate::prompt::Matter {
+            notes,
             question: &self.question,
             context: self.context.as_deref(),
             earlier: self.earlier.as_deref(),

@@ -1,12 +1,16 @@
 //! What all tasks of one deliberation share, and the spans of their work.
 
-use magi_event::{Body, Sage, Timestamp, Trace};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use magi_event::{Agent, Body, Note, Sage, Timestamp, Trace};
 use magi_log::{Closed, Env, Writer};
 use magi_model::Registry;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use crate::StateKey;
+use crate::control::Control;
 use crate::lane::millis;
 use crate::meter::Meter;
 use crate::setup::Setup;
@@ -24,9 +28,22 @@ pub(crate) struct Stage {
     pub(crate) began: Instant,
     /// When the whole must have ended.
     pub(crate) whole_end: Instant,
+    /// How long all pauses had taken when this generation began.
+    pub(crate) paused_before: Duration,
+    /// Who pauses, stops and orders.
+    pub(crate) control: Arc<Control>,
+    /// What the council was told on the way. A plain mutex: held to add or copy a few texts.
+    pub(crate) notes: Mutex<Vec<Note>>,
     /// The span of the whole.
     pub(crate) root: SpanId,
 }
+
+fn is_told(note: &Note, agent: Agent) -> bool {
+    agent == Agent::Judge || note.to == ALL || note.to == agent.name()
+}
+
+/// The `to` of a note that everybody is told.
+pub(crate) const ALL: &str = "all";
 
 /// The id of a span: 16 lower-case hex digits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +69,63 @@ impl SpanId {
 }
 
 impl Stage {
+    fn told(&self) -> MutexGuard<'_, Vec<Note>> {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a note.
+    pub(crate) fn tell(&self, note: Note) {
+        self.told().push(note);
+    }
+
+    /// Returns every note so far.
+    pub(crate) fn notes(&self) -> Vec<Note> {
+        self.told().clone()
+    }
+
+    /// Returns the texts of the notes that a member is told: the judge is told all, a sage those to
+    /// all and to itself.
+    pub(crate) fn notes_for(&self, agent: Agent) -> Vec<String> {
+        let notes = self.told();
+        let own = notes.iter().filter(|note| is_told(note, agent));
+        own.map(|note| note.text.clone()).collect()
+    }
+
+    /// Tells whether there is a note to a member among those after the first `heard`.
+    pub(crate) fn has_news(&self, agent: Agent, heard: usize) -> bool {
+        let notes = self.told();
+        notes.iter().skip(heard).any(|note| is_told(note, agent))
+    }
+
+    /// Returns when a sage that begins now must have ended: the judge's time is kept aside from the
+    /// whole, and what somebody asks for later has a sage's time of its own.
+    pub(crate) fn sages_end(&self, is_asked_for: bool) -> Instant {
+        let deadlines = &self.setup.council.deadlines;
+        let kept = if self.setup.council.has_judge() {
+            deadlines.judge_total
+        } else {
+            Duration::ZERO
+        };
+        let end = self.whole_end.checked_sub(kept).unwrap_or(self.whole_end);
+        let end = end + self.paused();
+        if is_asked_for {
+            end.max(Instant::now() + deadlines.sage_total)
+        } else {
+            end
+        }
+    }
+
+    /// Returns the milliseconds that this generation took, those paused left out.
+    pub(crate) fn took_ms(&self) -> u64 {
+        millis(self.began.elapsed().saturating_sub(self.paused()))
+    }
+
+    /// Returns how long this generation was paused.
+    fn paused(&self) -> Duration {
+        let all = self.control.pauses.total();
+        all.saturating_sub(self.paused_before)
+    }
+
     /// Makes a span that begins now, without telling anybody.
     pub(crate) fn span(
         &self,
@@ -127,6 +201,19 @@ impl Stage {
             attributes: Map::new(),
         };
         Some(Body::Trace(None, trace))
+    }
+
+    /// Makes the event that records something that happened at once.
+    pub(crate) fn record(&self, name: &str, attributes: Value) -> Body {
+        let trace = Trace {
+            span_id: SpanId::new(&self.env).0,
+            parent_id: Some(self.root.0.clone()),
+            name: name.to_owned(),
+            started_at: self.env.clock.now(),
+            duration_ms: Some(0),
+            attributes: map(attributes),
+        };
+        Body::Trace(None, trace)
     }
 }
 

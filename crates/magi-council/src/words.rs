@@ -7,6 +7,7 @@ use magi_event::{
 use magi_model::Lang;
 
 use crate::control::Why;
+use crate::deliberation::Again;
 use crate::retry::{Failure, Limit};
 
 /// What the last words are made of.
@@ -377,6 +378,22 @@ pub(crate) fn halted(lang: Lang, why: &Why) -> String {
             format!("Stopped because the budget is spent ({account}).")
         }
     }
+}
+
+/// The code of an attempt that was stopped.
+pub(crate) const STOPPED: &str = "stopped";
+
+/// Says why an attempt is given up for another one.
+pub(crate) fn again(lang: Lang, why: Again) -> String {
+    match (lang, why) {
+        (Lang::Ja, Again::Retried) => "利用者の指示でやり直します。",
+        (Lang::Ja, Again::VotesChanged) => "票が変わったため、判断をやり直します。",
+        (Lang::Ja, Again::Noted) => "審議中に発言があったため、判断をやり直します。",
+        (Lang::En, Again::Retried) => "Begun anew on request.",
+        (Lang::En, Again::VotesChanged) => "Begun anew because the votes have changed.",
+        (Lang::En, Again::Noted) => "Begun anew because the council was told something.",
+    }
+    .to_owned()
 }
 
 /// Says what kept an attempt from bringing an answer. A vendor's own words stay as they are.

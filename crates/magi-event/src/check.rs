@@ -301,7 +301,7 @@ impl Checker {
             Body::Tally(tally) => self.tally(tally),
             Body::JudgeStart(start) => self.judge_begins(start),
             Body::JudgeThinking(_) | Body::JudgeChunk(_) => parts::speaks(&self.fold.judge),
-            Body::JudgeError(error) => parts::fails(&self.fold.judge, error.attempt),
+            Body::JudgeError(error) => parts::judge_fails(&self.fold.judge, error),
             Body::JudgeTimeout(timeout) => parts::fails(&self.fold.judge, timeout.attempt),
             Body::JudgeComplete(complete) => self.judge_completes(complete),
             Body::Trace(_, trace) => parts::span(trace),

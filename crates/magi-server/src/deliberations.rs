@@ -3,7 +3,7 @@
 use axum::extract::{Extension, Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
-use magi_council::{Ask, Asked, Door};
+use magi_council::{Ask, Asked, Door, Told};
 use magi_event::{Agent, Cursor, DeliberationId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -277,13 +277,13 @@ pub(crate) async fn resume(
 }
 
 pub(crate) async fn resume_it(app: &App, id: DeliberationId) -> Result<Done, Problem> {
-    let asked = app.engine.resume(id, "user").await?;
-    if asked.fresh {
-        observe(app, asked.id);
+    let done = app.engine.resume(id, Told::by("user")).await?;
+    if done.fresh {
+        observe(app, done.id);
     }
     Ok(Done {
-        id: asked.id,
-        changed: asked.fresh,
+        id: done.id,
+        changed: done.changed,
     })
 }
 

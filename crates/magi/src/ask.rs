@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use futures_util::{StreamExt, TryStreamExt};
-use magi_council::{Ask, Door, Engine};
+use magi_council::{Ask, Door, Engine, Told};
 use magi_event::DeliberationId;
 use magi_log::{After, Logs};
 use serde_json::{Map, Value, json};
@@ -207,7 +207,7 @@ async fn feed(logs: &Logs, id: DeliberationId) -> Result<Feed> {
 pub(crate) async fn resume(settings: &Settings, id: &str, view: View) -> Result<Exit> {
     let house = house::open(settings)?;
     let id = house::find(&house.logs, id).await?;
-    let asked = house.engine.resume(id, "user").await?;
+    let asked = house.engine.resume(id, Told::by("user")).await?;
     if asked.id != id && !view.is_quiet {
         writeln!(
             io::stderr().lock(),

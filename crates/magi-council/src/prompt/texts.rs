@@ -16,10 +16,14 @@ pub(crate) enum Template {
     Context,
     /// The conversation's earlier verdicts, fenced.
     Earlier,
+    /// What the council was told on the way, fenced.
+    Notes,
     /// One sage's arguments for the judge, fenced.
     Arguments,
     /// What a sage is to do now.
     SageGo,
+    /// What a sage that has voted is to do with the notes.
+    SageReply,
     /// What the judge is to do now.
     JudgeGo,
     /// Asks for a vote that can be read.
@@ -57,6 +61,8 @@ impl Template {
             Template::Context => both!(lang, "context.txt"),
             Template::Earlier => both!(lang, "earlier.txt"),
             Template::Arguments => both!(lang, "sage_arguments.txt"),
+            Template::Notes => both!(lang, "notes.txt"),
+            Template::SageReply => both!(lang, "sage_reply.txt"),
             Template::SageGo => both!(lang, "sage_go.txt"),
             Template::JudgeGo => both!(lang, "judge_go.txt"),
             Template::RepairVote => both!(lang, "repair_vote.txt"),

@@ -4,6 +4,7 @@
 mod deliberations;
 mod faulty;
 mod outcomes;
+mod phases;
 mod recovery;
 mod rehearsal;
 mod script;

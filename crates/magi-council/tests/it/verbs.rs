@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use magi_council::{Ask, Asked, Door, Error};
+use magi_council::{Ask, Asked, Door, Error, Told};
 use magi_event::check::Mode as CheckMode;
 use magi_event::{Body, Cause, Decision, Mode, Sage, Status};
 use magi_log::MemoryStore;
@@ -275,7 +275,7 @@ async fn a_stopped_one_is_resumed_as_another_with_its_votes() {
     house.engine.stop(id, None, "user").await.unwrap();
     let stopped = house.read(id).await.unwrap();
     let again = house.peer(5, FINE);
-    let linked = again.engine.resume(id, "user").await.unwrap();
+    let linked = again.engine.resume(id, Told::by("user")).await.unwrap();
     assert!(linked.fresh && linked.id != id);
     let log = again.read(linked.id).await.unwrap();
     check_log(&log, CheckMode::Reader, true);
@@ -347,7 +347,7 @@ async fn old_ones_end_interrupted_and_repeat_offenders_quarantined() {
     check_log(&log, CheckMode::Log, true);
     assert!(matches!(last(&log), Body::Error(error) if error.code == "interrupted"));
     // Its vote is kept, and resume uses it.
-    let linked = next.engine.resume(id, "user").await.unwrap();
+    let linked = next.engine.resume(id, Told::by("user")).await.unwrap();
     let log = next.read(linked.id).await.unwrap();
     assert!(matches!(last(&log), Body::Complete(complete) if complete.voting_result.approved == 2));
 
@@ -379,7 +379,7 @@ async fn a_live_owner_is_left_alone() {
         other.engine.recover().await.unwrap(),
         magi_council::Recovered::default()
     );
-    let same = other.engine.resume(id, "cli").await.unwrap();
+    let same = other.engine.resume(id, Told::by("cli")).await.unwrap();
     assert_eq!((same.id, same.fresh), (id, false));
     assert_eq!(other.model.calls().len(), 0);
     owner.engine.stop(id, None, "user").await.unwrap();

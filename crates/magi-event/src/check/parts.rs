@@ -2,9 +2,9 @@
 
 use super::{Checker, Found, Invariant, hold};
 use crate::{
-    Agent, AgentComplete, Complete, CouncilInfo, Decision, FinalDecision, JudgeComplete,
-    JudgeStart, Lane, LaneState, Note, Rule, Sage, SageLane, Status, Tally, Trace, Votes,
-    text_sha256,
+    Agent, AgentComplete, AttemptError, Cause, Complete, CouncilInfo, Decision, FinalDecision,
+    JudgeComplete, JudgeLane, JudgeStart, Lane, LaneState, Note, Rule, Sage, SageLane, Status,
+    Tally, Trace, Votes, text_sha256,
 };
 
 /// Tells whether each sage stands in the list at most once, and only sages of the council do.
@@ -69,6 +69,15 @@ pub(super) fn fails<D>(lane: &Lane<D>, attempt: u32) -> Found {
     hold(is_running && attempt > 0, Invariant::Attempt, || {
         format!("attempt {attempt} fails, the newest is {}", lane.attempt)
     })
+}
+
+/// The judge may be stopped before it is called: attempt 0 fails then, for good.
+pub(super) fn judge_fails(lane: &JudgeLane, error: &AttemptError) -> Found {
+    let is_before = lane.attempt == 0 && error.attempt == 0;
+    if is_before && !error.retryable && error.code == Cause::Stopped.word() {
+        return Ok(());
+    }
+    fails(lane, error.attempt)
 }
 
 fn completes<D>(lane: &Lane<D>, attempt: u32, (bytes, sha256): (u64, &str)) -> Found {
