@@ -356,11 +356,16 @@ fn read_model(fields: &Fields<'_>, name: &str, role: &mut RolePatch) -> Result<(
     else {
         return Ok(());
     };
-    let named = text.parse::<ModelName>();
-    role.is_bare_id = named.is_err();
-    let model = named
-        .or_else(|_| format!("{BEDROCK}:{text}").parse())
-        .map_err(|error| fields.invalid(name, format!("is wrong: {error}")))?;
+    // An ARN looks like `provider:model` and is an id of Bedrock's all the same.
+    let is_arn = text.starts_with("arn:");
+    let named = text.parse::<ModelName>().ok().filter(|_| !is_arn);
+    role.is_bare_id = named.is_none();
+    let model = match named {
+        Some(model) => model,
+        None => format!("{BEDROCK}:{text}")
+            .parse()
+            .map_err(|error| fields.invalid(name, format!("is wrong: {error}")))?,
+    };
     role.model = Some(model);
     role.model_field = Some(fields.path(name));
     Ok(())

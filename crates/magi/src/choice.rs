@@ -12,6 +12,17 @@ use crate::show::words::Lang;
 /// The model of each vendor that answers when its key is all that is set.
 const ANTHROPIC: &str = "anthropic:claude-sonnet-4-6";
 const OPENAI: &str = "openai:gpt-5";
+const BEDROCK: &str = "bedrock:global.anthropic.claude-sonnet-4-6";
+
+/// The settings that name a model.
+pub(crate) const MODELS: [&str; 6] = [
+    "model",
+    "models.caspar",
+    "models.balthasar",
+    "models.melchior",
+    "models.solomon",
+    "models.solomon_fallback",
+];
 
 /// Who answers, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,9 +57,9 @@ impl Choice {
         }
         lang.pick(
             "no model is configured: set ANTHROPIC_API_KEY or OPENAI_API_KEY, or \
-             MAGI_MODEL=ollama:NAME",
+             MAGI_MODEL=ollama:NAME or MAGI_MODEL=bedrock:ID",
             "モデルが未設定です。ANTHROPIC_API_KEY か OPENAI_API_KEY、または \
-             MAGI_MODEL=ollama:NAME を設定してください",
+             MAGI_MODEL=ollama:NAME か MAGI_MODEL=bedrock:ID を設定してください",
         )
     }
 }
@@ -56,7 +67,8 @@ impl Choice {
 /// Chooses the model of every role.
 ///
 /// What is said for one role wins over what is said for all; where nothing is said, a vendor's key
-/// chooses that vendor; with nothing at all, rehearsal answers.
+/// chooses that vendor; with nothing at all, rehearsal answers. A key for Bedrock is such a key;
+/// AWS credentials are not, for most of those who have them have them for something else.
 ///
 /// # Errors
 ///
@@ -103,7 +115,11 @@ fn base(settings: &Settings) -> Result<(ModelName, String)> {
             .map_or(Source::Default, |value| value.source.clone());
         return Ok((model, source.to_string()));
     }
-    for (vendor, model) in [("anthropic", ANTHROPIC), ("openai", OPENAI)] {
+    for (vendor, model) in [
+        ("anthropic", ANTHROPIC),
+        ("openai", OPENAI),
+        ("bedrock", BEDROCK),
+    ] {
         let Some(key) = settings.get(&format!("{vendor}.api_key")) else {
             continue;
         };
@@ -160,6 +176,19 @@ mod tests {
         assert_eq!(choice.models[&Agent::Judge].to_string(), "ollama:qwen3:8b");
         assert!(choice.why.contains("ANTHROPIC_API_KEY"), "{}", choice.why);
         assert!(!choice.line(Lang::En).contains("\"k\""));
+    }
+
+    #[test]
+    fn a_bedrock_key_chooses_bedrock_and_aws_credentials_choose_nothing() {
+        let choice = choose_with(&[("AWS_BEARER_TOKEN_BEDROCK", "k")]).unwrap();
+        assert_eq!(choice.models[&Agent::Judge].to_string(), BEDROCK);
+        assert!(choice.why.contains("AWS_BEARER_TOKEN_BEDROCK"));
+        let credentials = [
+            ("AWS_ACCESS_KEY_ID", "AKID"),
+            ("AWS_SECRET_ACCESS_KEY", "s"),
+            ("AWS_REGION", "us-east-1"),
+        ];
+        assert!(choose_with(&credentials).unwrap().is_rehearsal());
     }
 
     #[test]

@@ -145,7 +145,8 @@ async fn models(settings: &Settings, choice: &Choice, checks: &mut Vec<Check>) {
             "models",
             Outcome::Warn,
             "rehearsal answers: no model is configured",
-            "set ANTHROPIC_API_KEY or OPENAI_API_KEY, or MAGI_MODEL=ollama:NAME for a local model",
+            "set ANTHROPIC_API_KEY or OPENAI_API_KEY, or MAGI_MODEL=ollama:NAME for a local model, or \
+             MAGI_MODEL=bedrock:ID",
         ));
         return;
     }
@@ -158,8 +159,34 @@ async fn models(settings: &Settings, choice: &Choice, checks: &mut Vec<Check>) {
     vendors.sort();
     vendors.dedup();
     for vendor in vendors.iter().filter(|vendor| *vendor != "rehearsal") {
-        checks.push(reach(settings, choice, vendor).await);
+        if vendor == "bedrock" {
+            checks.extend(reach_bedrock(settings, choice).await);
+        } else {
+            checks.push(reach(settings, choice, vendor).await);
+        }
     }
+}
+
+/// Has Bedrock count the tokens of a word for each model chosen: that costs nothing, and needs
+/// region, credentials and id.
+async fn reach_bedrock(settings: &Settings, choice: &Choice) -> Vec<Check> {
+    let chosen = choice.models.values().chain(&choice.fallback);
+    let models: BTreeSet<_> = chosen
+        .filter(|model| model.provider == "bedrock")
+        .map(|model| model.model.as_str())
+        .collect();
+    let mut checks = Vec::new();
+    for model in models {
+        checks.push(match providers::check_bedrock(settings, model).await {
+            Ok(found) => ok("provider", found),
+            Err(error) => {
+                let fix = providers::fix("bedrock", &error);
+                let found = format!("bedrock, {model}: {error}");
+                not_ok("provider", Outcome::Fail, found, fix)
+            }
+        });
+    }
+    checks
 }
 
 /// Asks a vendor for its list of models: the one call that costs nothing and needs the key.

@@ -8,7 +8,7 @@ use magi_model::{
     Anthropic, AnthropicConfig, Error, Key, Kind, OpenAi, OpenAiConfig, Prices, Registry,
 };
 
-use crate::choice::Choice;
+use crate::choice::{self, Choice};
 use crate::settings::Settings;
 
 /// Makes every provider that the settings could name; nothing is sent before the first call.
@@ -35,7 +35,7 @@ pub(crate) fn registry(settings: &Settings) -> Result<Registry> {
             anyhow::bail!("setting `rehearsal.pace` is `{other}`: expected `model` or `instant`")
         }
     };
-    Ok(Registry::default()
+    let registry = Registry::default()
         .with(Arc::new(
             OpenAi::new(openai).context("setting `openai.base_url`")?,
         ))
@@ -45,7 +45,76 @@ pub(crate) fn registry(settings: &Settings) -> Result<Registry> {
         .with(Arc::new(
             Anthropic::new(anthropic).context("setting `anthropic.base_url`")?,
         ))
-        .with(Arc::new(Rehearsal::new(pace))))
+        .with(Arc::new(Rehearsal::new(pace)));
+    with_bedrock(registry, settings)
+}
+
+/// Tells whether somebody said that Bedrock is to be used: with a Bedrock key, with an address of its
+/// own, or with a model there for a role. AWS credentials alone do not say so: many machines have
+/// them for something else, and a question must not be paid for because they lie around.
+pub(crate) fn wants_bedrock(settings: &Settings) -> bool {
+    let is_set = |key: &&str| settings.get(key).is_some();
+    let is_named = |key: &&str| settings.text(key).trim_start().starts_with("bedrock:");
+    ["bedrock.api_key", "bedrock.endpoint_url"]
+        .iter()
+        .any(is_set)
+        || choice::MODELS.iter().any(is_named)
+}
+
+#[cfg(feature = "bedrock")]
+fn with_bedrock(registry: Registry, settings: &Settings) -> Result<Registry> {
+    if wants_bedrock(settings) {
+        Ok(registry.with(Arc::new(bedrock(settings)?)))
+    } else {
+        Ok(registry)
+    }
+}
+
+#[cfg(feature = "bedrock")]
+fn bedrock(settings: &Settings) -> Result<magi_aws::Bedrock> {
+    let text = |key| settings.get(key).map(|value| value.text.trim().to_owned());
+    let config = magi_aws::BedrockConfig {
+        region: text("aws.region"),
+        endpoint_url: text("bedrock.endpoint_url"),
+        api_key: key(settings, "bedrock.api_key")?,
+    };
+    magi_aws::Bedrock::new(config).context("setting `bedrock.endpoint_url`")
+}
+
+/// What a question to Bedrock is answered with where Bedrock was left out.
+#[cfg(not(feature = "bedrock"))]
+pub(crate) const NO_BEDROCK: &str = "Bedrock is not in this build of magi: it was made without the \
+     feature `bedrock`; use one made with it, or name another provider's model";
+
+#[cfg(not(feature = "bedrock"))]
+fn with_bedrock(registry: Registry, settings: &Settings) -> Result<Registry> {
+    anyhow::ensure!(!wants_bedrock(settings), NO_BEDROCK);
+    Ok(registry)
+}
+
+/// Looks, without a paid call, whether Bedrock takes the credentials and knows a model; says what it
+/// found.
+///
+/// # Errors
+///
+/// As a call's.
+pub(crate) async fn check_bedrock(settings: &Settings, model: &str) -> Result<String, Error> {
+    #[cfg(feature = "bedrock")]
+    {
+        let provider = bedrock(settings)
+            .map_err(|error| Error::new(Kind::BadRequest, format!("{error:#}")))?;
+        Ok(match provider.check(model).await? {
+            magi_aws::Reach::Known => format!("bedrock takes the credentials and knows {model}"),
+            magi_aws::Reach::Unsure(why) => format!(
+                "bedrock answers; whether this account may use {model} only a question tells ({why})"
+            ),
+        })
+    }
+    #[cfg(not(feature = "bedrock"))]
+    {
+        let _ = (settings, model);
+        Err(Error::new(Kind::NotFound, NO_BEDROCK))
+    }
 }
 
 /// `OLLAMA_HOST` may lack the scheme, as Ollama itself allows.
@@ -87,7 +156,7 @@ pub(crate) fn configured(settings: &Settings, choice: &Choice) -> Vec<String> {
         .values()
         .map(|model| model.provider.clone())
         .collect();
-    for vendor in ["anthropic", "openai"] {
+    for vendor in ["anthropic", "openai", "bedrock"] {
         if settings.get(&format!("{vendor}.api_key")).is_some() {
             vendors.push(vendor.to_owned());
         }
@@ -117,6 +186,9 @@ pub(crate) async fn list(settings: &Settings, vendor: &str) -> Result<Vec<String
 
 /// Names the one fix of a vendor's failure.
 pub(crate) fn fix(vendor: &str, error: &Error) -> String {
+    if vendor == "bedrock" {
+        return fix_bedrock(error.kind).to_owned();
+    }
     let name = vendor.to_ascii_uppercase();
     match error.kind {
         Kind::Unauthorised => format!("set {name}_API_KEY to a key that this server accepts"),
@@ -128,5 +200,65 @@ pub(crate) fn fix(vendor: &str, error: &Error) -> String {
         _ => format!(
             "set {name}_BASE_URL to the address of the API (for OpenAI-compatible servers with /v1)"
         ),
+    }
+}
+
+/// Names the one fix of Bedrock's failure.
+const fn fix_bedrock(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Unauthorised => {
+            "set AWS_BEARER_TOKEN_BEDROCK, or sign in (`aws sso login`, AWS_PROFILE), and allow the \
+             identity bedrock:InvokeModelWithResponseStream on the model and its inference profile"
+        }
+        Kind::NotFound => {
+            "set MAGI_MODEL=bedrock:ID to an id of this region: `aws bedrock \
+             list-inference-profiles` shows them"
+        }
+        Kind::BadRequest => "correct what the message names: AWS_REGION, or the model's id",
+        Kind::Throttled => "wait, or ask AWS for a higher quota of this model",
+        Kind::Overloaded | Kind::Timeout => "wait: the trouble is on AWS's side",
+        _ => "check AWS_REGION, the network, and AWS_ENDPOINT_URL_BEDROCK_RUNTIME if it is set",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Origins;
+
+    fn wants(env: &[(&str, &str)]) -> bool {
+        let lookup = |name: &str| {
+            env.iter()
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| (*value).to_owned())
+        };
+        let origins = Origins {
+            flags: std::collections::BTreeMap::new(),
+            env: &lookup,
+            file: None,
+        };
+        wants_bedrock(&Settings::load(&origins).unwrap())
+    }
+
+    #[test]
+    fn aws_credentials_alone_open_no_way_to_bedrock() {
+        assert!(!wants(&[
+            ("AWS_ACCESS_KEY_ID", "AKID"),
+            ("AWS_SECRET_ACCESS_KEY", "s"),
+            ("AWS_PROFILE", "work"),
+            ("AWS_REGION", "us-east-1"),
+        ]));
+        for said in [
+            ("AWS_BEARER_TOKEN_BEDROCK", "k"),
+            ("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "http://127.0.0.1:1"),
+            ("MAGI_MODEL", "bedrock:global.anthropic.claude-sonnet-4-6"),
+            ("MAGI_CASPAR_MODEL", "bedrock:amazon.nova-lite-v1:0"),
+            (
+                "MAGI_SOLOMON_FALLBACK_MODEL",
+                "bedrock:amazon.nova-lite-v1:0",
+            ),
+        ] {
+            assert!(wants(&[said]), "{said:?}");
+        }
     }
 }

@@ -99,6 +99,13 @@ pub(crate) const KNOWN: &[Known] = &[
         &["OLLAMA_HOST"],
         Some("http://127.0.0.1:11434"),
     ),
+    known("aws.region", &["AWS_REGION", "AWS_DEFAULT_REGION"], None),
+    secret("bedrock.api_key", &["AWS_BEARER_TOKEN_BEDROCK"]),
+    known(
+        "bedrock.endpoint_url",
+        &["AWS_ENDPOINT_URL_BEDROCK_RUNTIME"],
+        None,
+    ),
     known("rehearsal.pace", &["MAGI_REHEARSAL_PACE"], Some("model")),
     known("host", &["MAGI_HOST"], Some("127.0.0.1")),
     known("port", &["MAGI_PORT", "PORT"], Some("8717")),

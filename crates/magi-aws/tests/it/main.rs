@@ -3,9 +3,12 @@
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::panic,
     reason = "a test's helper fails the test by panicking"
 )]
 
+mod councils;
+mod docs;
 mod providers;
 
 use magi_aws::{Bedrock, BedrockConfig};

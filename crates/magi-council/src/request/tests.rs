@@ -73,6 +73,7 @@ fn the_originals_first_form_is_read() {
         "question": "q", "sessionId": "s-1",
         "custom_prompts": {"caspar": "You are careful.", "balthasar": "  "},
         "model_configs": {"melchior": "anthropic.claude-sonnet-4-5-20250929-v1:0",
+                          "caspar": "arn:aws:bedrock:us-east-1:123456789012:inference-profile/x",
                           "solomon": "openai:gpt-5"},
         "runtime_configs": {"caspar": {"temperature": 0.3, "max_tokens": 2000, "top_p": 0.9}}
     });
@@ -84,6 +85,9 @@ fn the_originals_first_form_is_read() {
     let model = role("melchior").model.unwrap();
     assert_eq!(model.provider, "bedrock");
     assert_eq!(model.model, "anthropic.claude-sonnet-4-5-20250929-v1:0");
+    let profile = role("caspar");
+    assert!(profile.is_bare_id, "an ARN names no provider");
+    assert_eq!(profile.model.unwrap().provider, "bedrock");
     assert_eq!(role("solomon").model.unwrap().provider, "openai");
     assert_eq!(ask.conversation_id.as_deref(), Some("s-1"));
 }

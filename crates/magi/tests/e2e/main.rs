@@ -2,6 +2,8 @@
 
 #![cfg(test)]
 
+#[cfg(feature = "bedrock")]
+mod bedrock;
 mod cli;
 #[cfg(feature = "bedrock")]
 mod cloud;

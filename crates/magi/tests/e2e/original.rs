@@ -35,7 +35,7 @@ fn browser_form() -> serde_json::Value {
     })
 }
 
-async fn curl(address: &str, body: &serde_json::Value) -> Seen {
+pub(crate) async fn curl(address: &str, body: &serde_json::Value) -> Seen {
     let output = Command::new("curl")
         .args(["-sS", "-N", "--noproxy", "*", "--max-time", "60"])
         .args([

@@ -1,0 +1,70 @@
+//! The page about Bedrock says what is so: its table is read by the tests, and names tests that are.
+
+/// The page, whose table is also what the councils are held to.
+pub(crate) const ENGLISH: &str = include_str!("../../../../docs/bedrock.md");
+
+const JAPANESE: &str = include_str!("../../../../docs/bedrock.ja.md");
+
+/// Where the tests are that the table may name.
+const TESTS: [&str; 2] = [include_str!("providers.rs"), include_str!("councils.rs")];
+
+/// One row of the table of failures.
+#[derive(Debug)]
+pub(crate) struct Row {
+    /// What Bedrock, or the network, does.
+    pub(crate) what: String,
+    /// The event and its code or kind.
+    pub(crate) event: Vec<String>,
+    /// What happens next.
+    pub(crate) then: String,
+    /// The fake's word for it.
+    pub(crate) word: String,
+    /// The tests of it.
+    pub(crate) tests: Vec<String>,
+}
+
+/// Reads the rows of the tables whose last column names tests.
+pub(crate) fn rows(page: &str) -> Vec<Row> {
+    let lines = page.lines().filter(|line| line.starts_with("| "));
+    let cells = lines.map(|line| line.trim_matches('|').split(" | ").collect::<Vec<_>>());
+    cells
+        .filter(|cells| cells.len() == 5 && cells[3].contains('`'))
+        .map(|cells| Row {
+            what: cells[0].trim().to_owned(),
+            event: code(cells[1]),
+            then: cells[2].trim().to_owned(),
+            word: code(cells[3]).remove(0),
+            tests: code(cells[4]),
+        })
+        .collect()
+}
+
+/// The words of a cell that stand in backticks.
+fn code(cell: &str) -> Vec<String> {
+    let words = cell.split('`').skip(1).step_by(2);
+    words.map(str::to_owned).collect()
+}
+
+#[test]
+fn every_test_that_the_table_names_is_there() {
+    for page in [ENGLISH, JAPANESE] {
+        for row in rows(page) {
+            assert!(!row.tests.is_empty(), "{}: no test", row.what);
+            for test in row.tests {
+                let is_there = TESTS
+                    .iter()
+                    .any(|file| file.contains(&format!("async fn {test}()")));
+                assert!(is_there, "{}: there is no test `{test}`", row.what);
+            }
+        }
+    }
+}
+
+#[test]
+fn both_languages_have_the_same_table() {
+    let machine = |page| -> Vec<_> {
+        let rows = rows(page).into_iter();
+        rows.map(|row| (row.event, row.word, row.tests)).collect()
+    };
+    assert_eq!(machine(ENGLISH), machine(JAPANESE));
+}
