@@ -82,4 +82,12 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A setting that AWS would not take.
+    #[error("`{field}`: {why}")]
+    Setting {
+        /// The setting.
+        field: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
 }

@@ -7,10 +7,14 @@
     reason = "a test's helper fails the test by panicking"
 )]
 
+mod agentcore;
+mod agentcore_container;
+mod agentcore_sdk;
 mod cloud_function;
 mod councils;
 mod faults;
 mod function;
+mod identity;
 mod lockstep;
 mod providers;
 mod proxy;

@@ -133,11 +133,11 @@ fn the_published_examples_verify_and_one_changed_digit_does_not() {
 }
 
 /// A request as a client would send it, and the keys to sign it with.
-struct Sample {
-    method: &'static str,
-    uri: String,
-    headers: Vec<(String, String)>,
-    body: Vec<u8>,
+pub(crate) struct Sample {
+    pub(crate) method: &'static str,
+    pub(crate) uri: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
 }
 
 const SERVICE: &str = "bedrock-agentcore";
@@ -200,15 +200,15 @@ fn sample(rng: &mut fastrand::Rng) -> Sample {
 
 /// How the real signer is asked to sign.
 #[derive(Clone)]
-struct How<'a> {
-    keys: &'a magi_emulator::cloud::Credentials,
-    presigned: Option<Duration>,
-    region: &'a str,
-    at: Timestamp,
+pub(crate) struct How<'a> {
+    pub(crate) keys: &'a magi_emulator::cloud::Credentials,
+    pub(crate) presigned: Option<Duration>,
+    pub(crate) region: &'a str,
+    pub(crate) at: Timestamp,
 }
 
 /// Signs with AWS's own crate and gives what would arrive.
-fn signed(sample: &Sample, how: &How<'_>) -> (Parts, Vec<u8>) {
+pub(crate) fn signed(sample: &Sample, how: &How<'_>) -> (Parts, Vec<u8>) {
     let mut settings = SigningSettings::default();
     settings.session_token_mode = SessionTokenMode::Include;
     if let Some(expires) = how.presigned {
