@@ -121,8 +121,11 @@ def test_the_preflight_lets_through_what_the_page_sends(topology):
     assert sorted(cors["AllowHeaders"]) == sorted(signed - {"host"} | {"authorization"})
     assert cors["AllowMethods"] == ["POST"]
     assert "x-amzn-bedrock-agentcore-runtime-session-id" in cors["ExposeHeaders"]
-    # The page sets its clock by it.
-    assert "date" in cors["ExposeHeaders"]
+    sources = "".join(path.read_text() for path in (ROOT / "web/stream/src").glob("*.ts"))
+    read = set(re.findall(r"headers\.get\('([a-z0-9-]+)'\)", sources))
+    assert {"date", "x-amzn-errortype"} <= read
+    # A browser lets a page read the content type by itself.
+    assert read - {"content-type"} <= set(cors["ExposeHeaders"])
 
 
 @pytest.mark.parametrize("topology", ["gateway", "agentcore"])

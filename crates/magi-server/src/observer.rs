@@ -71,17 +71,19 @@ impl Drop for Observing {
 /// Follows a deliberation to its end in a task of its own.
 pub(crate) fn observe(app: &App, id: DeliberationId) {
     let observing = Observing::new(app);
+    // Now, not when the task begins: the bell may ring in between.
+    let bell = app.observers.bell.subscribe();
     app.tracker.spawn(async move {
-        if let Err(error) = follow(&observing.0, id).await {
+        if let Err(error) = follow(&observing.0, id, bell).await {
             tracing::debug!(%id, %error, "a deliberation is not counted to its end");
         }
     });
 }
 
-async fn follow(app: &App, id: DeliberationId) -> Result<(), Error> {
-    let mut bell = app.observers.bell.subscribe();
+async fn follow(app: &App, id: DeliberationId, mut bell: watch::Receiver<()>) -> Result<(), Error> {
     let mut reader = app.logs.read(After::Start(id)).await?;
     let mut ending = Ending::default();
+    let mut is_awaited = false;
     loop {
         let page = tokio::select! {
             () = app.stop.cancelled() => return Ok(()),
@@ -95,10 +97,14 @@ async fn follow(app: &App, id: DeliberationId) -> Result<(), Error> {
         if page.end {
             return Ok(());
         }
+        // A log may be over and yet have pages to read: who waits for the last one waits for all.
+        if is_awaited {
+            continue;
+        }
         tokio::select! {
             () = app.stop.cancelled() => return Ok(()),
             () = tokio::time::sleep(LOOK_EVERY) => {}
-            _ = bell.changed() => {}
+            rung = bell.changed() => is_awaited = rung.is_ok(),
         }
     }
 }
