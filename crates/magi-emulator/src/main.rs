@@ -1,10 +1,13 @@
 //! `magi-emulator`: fake vendors on a port, for demos and for tests in other languages.
 
+use std::io::Write;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use magi_emulator::cloud::{Cloud, CloudConfig};
 use magi_emulator::{Config, Emulator};
 
 /// Fake vendors and faulty networks for MAGI's tests, benches and demos.
@@ -20,6 +23,12 @@ enum Command {
     /// Serve the fakes of OpenAI (/v1/chat/completions), Anthropic (/v1/messages) and Bedrock
     /// (/model/ID/converse-stream).
     Vendors(Vendors),
+    /// Start MAGI's whole cloud on loopback: Bedrock and other fakes, an identity pool, AgentCore with one
+    /// runtime, Function URLs, the page on static hosting, and the hosting that buffers.
+    ///
+    /// Prints one NAME=value per line, or one JSON object with --json. GET /held at MAGI_CLOUD_CONTROL_URL
+    /// says what each relay holds, GET /invocations what the functions did.
+    Cloud(CloudArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -41,16 +50,51 @@ struct Vendors {
     key: Option<String>,
 }
 
+#[derive(Debug, clap::Args)]
+struct CloudArgs {
+    /// The binary that is started as container and as function.
+    #[arg(long, default_value = "magi")]
+    magi: PathBuf,
+    /// The folder of the built page; without it only config.json is hosted.
+    #[arg(long)]
+    page: Option<PathBuf>,
+    /// The model all roles ask.
+    #[arg(long, default_value = "bedrock:fake")]
+    model: String,
+    /// Tokens per second of every fake answer; 0 is as fast as possible.
+    #[arg(long, default_value_t = 0)]
+    tps: u32,
+    /// When the villain gives up, in seconds.
+    #[arg(long, default_value_t = 30.0)]
+    villain_limit: f64,
+    /// How long an invocation of a function may take, in seconds.
+    #[arg(long, default_value_t = 900.0)]
+    timeout: f64,
+    /// A variable for every container and function, NAME=VALUE; may be given several times.
+    #[arg(long = "env", value_parser = pair)]
+    env: Vec<(String, String)>,
+    /// The first of the ports taken, one after the other; without it free ones are taken.
+    #[arg(long, default_value_t = 0)]
+    first_port: u16,
+    /// Print one JSON object instead of lines.
+    #[arg(long)]
+    json: bool,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("it is no NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
     match Cli::parse().command {
         Command::Vendors(vendors) => serve(vendors).await,
+        Command::Cloud(args) => cloud(args).await,
     }
 }
 
 async fn serve(vendors: Vendors) -> anyhow::Result<ExitCode> {
-    use std::io::Write;
-
     let mut config = Config::default();
     config.addr = vendors.listen;
     config.tokens_per_second = vendors.tps;
@@ -70,5 +114,38 @@ async fn serve(vendors: Vendors) -> anyhow::Result<ExitCode> {
     out.flush()?;
     tokio::signal::ctrl_c().await?;
     running.stop().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn cloud(args: CloudArgs) -> anyhow::Result<ExitCode> {
+    let mut config = CloudConfig::new(args.magi);
+    config.page = args.page;
+    config.model = args.model;
+    config.vendors.tokens_per_second = args.tps;
+    config.villain_limit = Duration::try_from_secs_f64(args.villain_limit)?;
+    config.timeout = Duration::try_from_secs_f64(args.timeout)?;
+    config.env = args.env.into_iter().collect();
+    config.first_port = args.first_port;
+    let cloud = Cloud::start(config).await?;
+    let mut out = std::io::stdout();
+    if args.json {
+        let env: serde_json::Map<_, _> = cloud
+            .env()
+            .into_iter()
+            .map(|(name, value)| (name, value.into()))
+            .collect();
+        writeln!(out, "{}", serde_json::Value::Object(env))?;
+    } else {
+        for (name, value) in cloud.env() {
+            writeln!(out, "{name}={value}")?;
+        }
+    }
+    out.flush()?;
+    let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+        _ = terminated.recv() => {}
+    }
+    cloud.stop().await;
     Ok(ExitCode::SUCCESS)
 }

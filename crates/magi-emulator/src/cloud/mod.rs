@@ -18,6 +18,7 @@ mod launch;
 mod runtime_api;
 pub mod sigv4;
 mod villain;
+mod whole;
 mod wire;
 
 pub use account::{Account, CognitoIdentity, Credentials, Principal};
@@ -34,3 +35,4 @@ pub use launch::{Here, Launch, Start};
 pub use runtime_api::Failure;
 pub use sigv4::{Refusal, verify};
 pub use villain::{Upstream, Villain};
+pub use whole::{Cloud, CloudConfig, RunningCloud};

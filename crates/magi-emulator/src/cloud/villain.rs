@@ -31,6 +31,10 @@ use super::wire::{self, Answer, Out};
 const REQUEST: usize = 8 << 20;
 const ANSWER: u64 = 64 << 20;
 
+/// The pauses before a request is sent once more because its session was just starting (409), as an SDK
+/// behind such a route does.
+const RETRIES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(1)];
+
 /// What it passes on of a request; the rest stays with the hosting.
 const PASSED: [&str; 5] = [
     "content-type",
@@ -154,11 +158,27 @@ impl Route {
                 asked = asked.header(name, value);
             }
         }
-        let mut asked = asked
+        let asked = asked
             .body(Full::new(body.clone()))
             .map_err(|_| Broken::Upstream)?;
+        for pause in RETRIES {
+            let answer = self.call(host, asked.clone(), &body).await?;
+            if answer.status() != StatusCode::CONFLICT {
+                return Ok(answer);
+            }
+            tokio::time::sleep(pause).await;
+        }
+        self.call(host, asked, &body).await
+    }
+
+    async fn call(
+        &self,
+        host: &str,
+        mut asked: Request<Full<Bytes>>,
+        body: &Bytes,
+    ) -> Result<Answer, Broken> {
         if let Upstream::Runtime { account, .. } = &self.villain.upstream {
-            sign(&mut asked, &body, host, account);
+            sign(&mut asked, body, host, account);
         }
         self.collect(host, asked).await
     }

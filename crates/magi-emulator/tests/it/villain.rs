@@ -141,6 +141,25 @@ async fn the_villain_gives_up_at_its_limit_with_what_it_has_thrown_away() {
 }
 
 #[tokio::test]
+async fn a_session_that_is_just_starting_is_asked_again_as_an_sdk_would() {
+    let (hosting, upstream, _guard) = villain(Duration::from_secs(30)).await;
+    let asked = client()
+        .post(format!("{}/api/invocations", hosting.url()))
+        .send();
+    let answers = async {
+        for answer in ["409 Conflict", "200 OK"] {
+            let (mut socket, _) = upstream.accept().await.unwrap();
+            let answer = format!("HTTP/1.1 {answer}\r\ncontent-length: 2\r\n\r\nok");
+            socket.write_all(answer.as_bytes()).await.unwrap();
+            let mut request = vec![0; 4_096];
+            assert!(socket.read(&mut request).await.unwrap() > 0);
+        }
+    };
+    let (response, ()) = tokio::join!(asked, answers);
+    assert_eq!(response.unwrap().status(), 200);
+}
+
+#[tokio::test]
 async fn a_runtime_is_called_with_the_computes_own_signature() {
     let account = Account::demo();
     let checker = account.clone();

@@ -19,3 +19,5 @@ mod readme;
 #[cfg(feature = "bedrock")]
 mod runtime;
 mod support;
+#[cfg(feature = "bedrock")]
+mod topologies;
