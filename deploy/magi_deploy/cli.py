@@ -9,7 +9,8 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from . import answers, pieces, plan as plans, verbs
+from . import answers, pieces, verbs
+from . import plan as plans
 from .cloud import Cloud, DryCloud
 from .errors import Refused
 

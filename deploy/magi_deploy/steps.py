@@ -3,8 +3,9 @@
 import io
 import re
 
-from . import answers, cloud, pieces, plan as plans, verbs
-from .cli import Files, PAGE
+from . import answers, cloud, pieces, verbs
+from . import plan as plans
+from .cli import PAGE, Files
 
 # What is watched, by the type of resource that writes a log or rings.
 LOG = "AWS::Logs::LogGroup"

@@ -3,8 +3,9 @@
 import json
 from pathlib import Path
 
-from . import pieces, plan as plans, stacks, store
-from .cloud import code_of, ClientError
+from . import pieces, stacks, store
+from . import plan as plans
+from .cloud import ClientError, code_of
 from .errors import Refused
 from .store import Store
 

@@ -20,8 +20,9 @@ from botocore.validate import ParamValidator
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "deploy"))
 
-from magi_deploy import answers, cli, cloud, costs, pieces, plan as plans, stacks, steps, store, verbs  # noqa: E402
-from magi_deploy.errors import Refused  # noqa: E402
+from magi_deploy import answers, cli, cloud, costs, pieces, stacks, steps, store, verbs
+from magi_deploy import plan as plans
+from magi_deploy.errors import Refused
 
 TOPOLOGIES = plans.TOPOLOGIES
 SITES = plans.SITES
