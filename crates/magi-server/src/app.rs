@@ -183,6 +183,11 @@ impl Shared {
         let all = [
             ("resume", finds_again),
             ("stop", finds_again),
+            ("retry", finds_again),
+            ("note", finds_again),
+            ("pause", finds_again),
+            ("rejudge", finds_again),
+            ("fork", finds_again),
             ("resume_state", self.config.resumes_state),
             ("history", self.config.has_store),
             ("export", self.config.has_store),

@@ -1,10 +1,10 @@
-//! `/v1/deliberations`: ask, follow, look up, change, delete, stop and resume.
+//! `/v1/deliberations`: ask, follow and look up.
 
 use axum::extract::{Extension, Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
-use magi_council::{Ask, Asked, Door, Told};
-use magi_event::{Agent, Cursor, DeliberationId};
+use magi_council::{Ask, Asked, Door};
+use magi_event::{Cursor, DeliberationId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -79,12 +79,7 @@ impl Question {
 /// Puts a question to the council; resolves once its start is stored.
 pub(crate) async fn ask(app: &App, caller: &Caller, question: &Question) -> Result<Asked, Problem> {
     if !app.config.has_store && question.body.contains_key("idempotency_key") {
-        return Err(Problem::new(
-            Code::Unsupported,
-            "this door keeps nothing between requests",
-        )
-        .at("idempotency_key")
-        .fix("leave the key out, or ask through a door with a store"));
+        return Err(no_keys());
     }
     let door = Door {
         identity: caller.identity.clone(),
@@ -100,6 +95,16 @@ pub(crate) async fn ask(app: &App, caller: &Caller, question: &Question) -> Resu
         observe(app, asked.id);
     }
     Ok(asked)
+}
+
+/// Refuses a key at a door that keeps none.
+pub(crate) fn no_keys() -> Problem {
+    Problem::new(
+        Code::Unsupported,
+        "this door keeps nothing between requests",
+    )
+    .at("idempotency_key")
+    .fix("leave the key out, or ask through a door with a store")
 }
 
 /// The answer to a question where no stream is wanted.
@@ -225,68 +230,6 @@ pub(crate) async fn snapshot(
     Ok(Json(snapshot).into_response())
 }
 
-/// The body of a verb: whom it is meant for.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-pub(crate) struct VerbBody {
-    /// A sage, `judge`, or nothing for all.
-    pub(crate) agent: Option<String>,
-}
-
-/// What a verb did.
-#[derive(Serialize, JsonSchema)]
-pub(crate) struct Done {
-    /// The deliberation to follow: another one where a new one was linked.
-    pub(crate) id: DeliberationId,
-    /// Whether anything changed.
-    pub(crate) changed: bool,
-}
-
-/// `POST /v1/deliberations/{id}/stop`.
-pub(crate) async fn stop(
-    State(app): State<App>,
-    Path(id): Path<String>,
-    request: Request,
-) -> Result<Response, Problem> {
-    let id = deliberation(&id)?;
-    let body: VerbBody = intake::typed(intake::object(request, app.declared()).await?)?;
-    Ok(Json(stop_it(&app, id, body).await?).into_response())
-}
-
-pub(crate) async fn stop_it(
-    app: &App,
-    id: DeliberationId,
-    body: VerbBody,
-) -> Result<Done, Problem> {
-    let target = body.agent.as_deref().map(agent).transpose()?;
-    let stopped = app.engine.stop(id, target, "user").await?;
-    Ok(Done {
-        id,
-        changed: stopped.changed,
-    })
-}
-
-/// `POST /v1/deliberations/{id}/resume`.
-pub(crate) async fn resume(
-    State(app): State<App>,
-    Path(id): Path<String>,
-    request: Request,
-) -> Result<Response, Problem> {
-    let id = deliberation(&id)?;
-    let _: VerbBody = intake::typed(intake::object(request, app.declared()).await?)?;
-    Ok(Json(resume_it(&app, id).await?).into_response())
-}
-
-pub(crate) async fn resume_it(app: &App, id: DeliberationId) -> Result<Done, Problem> {
-    let done = app.engine.resume(id, Told::by("user")).await?;
-    if done.fresh {
-        observe(app, done.id);
-    }
-    Ok(Done {
-        id: done.id,
-        changed: done.changed,
-    })
-}
-
 /// Reads a deliberation's id from an address.
 pub(crate) fn deliberation(id: &str) -> Result<DeliberationId, Problem> {
     id.parse()
@@ -330,11 +273,6 @@ pub(crate) fn dialect(name: &str) -> Result<Dialect, Problem> {
         .map_err(|error: crate::dialects::UnknownDialect| {
             Problem::field("dialect", error.to_string())
         })
-}
-
-fn agent(name: &str) -> Result<Agent, Problem> {
-    name.parse()
-        .map_err(|error: magi_event::UnknownAgent| Problem::field("agent", error.to_string()))
 }
 
 /// Returns the last id a reader has seen; an empty one is none.

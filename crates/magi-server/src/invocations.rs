@@ -14,11 +14,12 @@ use serde_json::{Map, Value, json};
 
 use crate::answer::Json;
 use crate::app::App;
-use crate::deliberations::{self, Question, VerbBody};
+use crate::deliberations::{self, Question};
 use crate::dialects::Dialect;
 use crate::observer::observe;
-use crate::problem::{Code, Problem};
+use crate::problem::Problem;
 use crate::trust::SESSION_HEADER;
+use crate::verbs::{self, Said, Verb};
 use crate::{Caller, about, elsewhere, intake, probe, stream};
 
 /// What a body may ask for, `ask` where it says nothing.
@@ -40,12 +41,33 @@ pub(crate) enum Action {
     Probe,
     /// Say that a probe's frame was seen.
     Ack,
-    /// Stop a deliberation.
+    /// Stop a deliberation, or one of its council.
     Stop,
+    /// Let a sage, the judge or all sages begin another attempt.
+    Retry,
+    /// Tell the council something.
+    Note,
+    /// Hold before the next model call.
+    Pause,
     /// Go on with one: by `id` where it is kept, or by the `state` that a `paused` at a deadline
     /// gave, which streams the events of the deliberation that goes on.
     Resume,
+    /// Judge the stored votes again, in a linked deliberation.
+    Rejudge,
+    /// Go on from it in a linked deliberation.
+    Fork,
 }
+
+/// The actions that are no verbs.
+const OTHERS: [&str; 7] = [
+    "ask",
+    "events",
+    "status",
+    "snapshot",
+    "capabilities",
+    "probe",
+    "ack",
+];
 
 impl Action {
     fn read(body: &Map<String, Value>) -> Result<Option<Action>, Problem> {
@@ -60,17 +82,16 @@ impl Action {
             "capabilities" => Action::Capabilities,
             "probe" => Action::Probe,
             "ack" => Action::Ack,
-            "stop" => Action::Stop,
-            "resume" => Action::Resume,
-            _ => {
-                let shown: String = name.chars().take(64).collect();
-                let known = "ask, events, status, snapshot, capabilities, probe, ack, stop, resume";
-                return Err(Problem::new(
-                    Code::Unsupported,
-                    format!("this door has no action `{shown}`: it has {known}"),
-                )
-                .at("action"));
-            }
+            word => match Verb::read(word) {
+                Some(Verb::Stop) => Action::Stop,
+                Some(Verb::Retry) => Action::Retry,
+                Some(Verb::Note) => Action::Note,
+                Some(Verb::Pause) => Action::Pause,
+                Some(Verb::Resume) => Action::Resume,
+                Some(Verb::Rejudge) => Action::Rejudge,
+                Some(Verb::Fork) => Action::Fork,
+                None => return Err(verbs::unknown(word, "this door", &OTHERS)),
+            },
         };
         Ok(Some(action))
     }
@@ -80,7 +101,16 @@ impl Action {
         match self {
             Action::Ask | Action::Capabilities | Action::Probe => false,
             Action::Resume => !has_state,
-            Action::Events | Action::Status | Action::Snapshot | Action::Ack | Action::Stop => true,
+            Action::Events
+            | Action::Status
+            | Action::Snapshot
+            | Action::Ack
+            | Action::Stop
+            | Action::Retry
+            | Action::Note
+            | Action::Pause
+            | Action::Rejudge
+            | Action::Fork => true,
         }
     }
 
@@ -92,7 +122,12 @@ impl Action {
             | Action::Snapshot
             | Action::Capabilities
             | Action::Ack
-            | Action::Stop => false,
+            | Action::Stop
+            | Action::Retry
+            | Action::Note
+            | Action::Pause
+            | Action::Rejudge
+            | Action::Fork => false,
         }
     }
 }
@@ -172,18 +207,24 @@ impl Invocation<'_> {
             Some(Action::Capabilities) => Ok(Json(about::capabilities(app)).into_response()),
             Some(Action::Probe) => self.probe(),
             Some(Action::Ack) => self.ack(),
-            Some(Action::Stop) => {
-                let id = self.id()?;
-                let verb: VerbBody = intake::typed(self.body)?;
-                let done = deliberations::stop_it(app, id, verb).await?;
-                Ok(Json(done).into_response())
-            }
+            Some(Action::Stop) => self.say(Verb::Stop).await,
+            Some(Action::Retry) => self.say(Verb::Retry).await,
+            Some(Action::Note) => self.say(Verb::Note).await,
+            Some(Action::Pause) => self.say(Verb::Pause).await,
+            Some(Action::Rejudge) => self.say(Verb::Rejudge).await,
+            Some(Action::Fork) => self.say(Verb::Fork).await,
             Some(Action::Resume) if has_state => self.resume_state().await,
-            Some(Action::Resume) => {
-                let done = deliberations::resume_it(app, self.id()?).await?;
-                Ok(Json(done).into_response())
-            }
+            Some(Action::Resume) => self.say(Verb::Resume).await,
         }
+    }
+
+    async fn say(self, verb: Verb) -> Result<Response, Problem> {
+        let said = Said {
+            app: self.app,
+            caller: self.caller,
+            id: self.id()?,
+        };
+        Ok(Json(said.run(verb, self.body).await?).into_response())
     }
 
     async fn ask(self, classic: bool) -> Result<Response, Problem> {

@@ -35,6 +35,7 @@ mod routes;
 mod socket;
 mod stream;
 mod trust;
+mod verbs;
 
 pub use app::{Rooms, Scene, Server};
 pub use config::Config;

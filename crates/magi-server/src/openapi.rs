@@ -1,6 +1,6 @@
 //! `openapi.json`: the description of every address, made from the request types and a table.
 
-mod bodies;
+pub(crate) mod bodies;
 mod operations;
 
 use schemars::generate::SchemaSettings;

@@ -17,7 +17,9 @@ use crate::answer::accepts_stream;
 use crate::app::App;
 use crate::problem::{Code, Problem};
 use crate::trust::{self, Guard, SESSION_HEADER};
-use crate::{Error, about, deadline, deliberations, elsewhere, history, invocations, page, socket};
+use crate::{
+    Error, about, deadline, deliberations, elsewhere, history, invocations, page, socket, verbs,
+};
 
 /// How long a browser may remember the answer to a preflight.
 const PREFLIGHT_AGE: Duration = Duration::from_secs(3600);
@@ -62,12 +64,13 @@ pub(crate) fn table() -> Table {
             "/v1/deliberations/{id}/events",
             deliberations::events,
         )
-        .add("POST", "/v1/deliberations/{id}/stop", deliberations::stop)
-        .add(
-            "POST",
-            "/v1/deliberations/{id}/resume",
-            deliberations::resume,
-        )
+        .add("POST", "/v1/deliberations/{id}/stop", verbs::stop)
+        .add("POST", "/v1/deliberations/{id}/retry", verbs::retry)
+        .add("POST", "/v1/deliberations/{id}/note", verbs::note)
+        .add("POST", "/v1/deliberations/{id}/pause", verbs::pause)
+        .add("POST", "/v1/deliberations/{id}/resume", verbs::resume)
+        .add("POST", "/v1/deliberations/{id}/rejudge", verbs::rejudge)
+        .add("POST", "/v1/deliberations/{id}/fork", verbs::fork)
         .add("GET", "/v1/deliberations/{id}/export", history::export)
         .add("GET", "/v1/deliberations/{id}/ws", socket::follow)
         .add("GET", "/ws", socket::open)

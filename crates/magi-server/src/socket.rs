@@ -9,9 +9,9 @@
 //! - `{"type":"answer","action":..,"ref":..,"data":..}`: what an action did.
 //! - `{"type":"error","error":..,"data":..,"ref":..}`: a door frame; the action did nothing.
 //!
-//! Up, every message is `{"action":..}` with the fields of the same action of `/invocations`: `stop`,
-//! `resume`, and on `/ws` also `ask` and `events`, which make the socket follow that deliberation
-//! instead of the one before. A `ref` comes back with the answer.
+//! Up, every message is `{"action":..}` with the fields of the same action of `/invocations`: every
+//! verb, and on `/ws` also `ask` and `events`, which make the socket follow that deliberation instead
+//! of the one before; so does a verb that starts a linked one. A `ref` comes back with the answer.
 //!
 //! Source: Amazon Bedrock AgentCore quotas: WebSocket frames up to 32 or 64 KB, 250 frames a second.
 
@@ -33,9 +33,10 @@ use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use crate::app::App;
-use crate::deliberations::{self, Question, VerbBody};
+use crate::deliberations::{self, Question};
 use crate::problem::{Code, Problem};
 use crate::stream::Counted;
+use crate::verbs::{self, Said, Verb};
 use crate::{Caller, intake};
 
 /// How often a silent socket is pinged.
@@ -307,17 +308,6 @@ impl Connection {
         body.remove("ref");
         let action = deliberations::text(&body, "action")?.unwrap_or_default();
         let data = match action.as_str() {
-            "stop" => {
-                let id = self.meant(&body)?;
-                let verb: VerbBody = intake::typed(body)?;
-                json!(deliberations::stop_it(&self.app, id, verb).await?)
-            }
-            "resume" => {
-                let id = self.meant(&body)?;
-                let done = deliberations::resume_it(&self.app, id).await?;
-                self.follow_on(done.id, id).await?;
-                json!(done)
-            }
             "ask" if self.single.is_none() => self.ask(body).await?,
             "events" if self.single.is_none() => {
                 let id = self.meant(&body)?;
@@ -326,17 +316,30 @@ impl Connection {
                 self.following = Some(Following::open(&self.app, after).await?);
                 json!({ "id": id })
             }
-            _ => {
-                let known = if self.single.is_none() {
-                    "`ask`, `events`, `stop` and `resume`"
-                } else {
-                    "`stop` and `resume`"
-                };
-                let detail = format!("this socket takes the actions {known}");
-                return Err(Problem::new(Code::Unsupported, detail).at("action"));
-            }
+            word => match Verb::read(word) {
+                Some(verb) => self.say_verb(verb, body).await?,
+                None if self.single.is_none() => {
+                    return Err(verbs::unknown(word, "this socket", &["ask", "events"]));
+                }
+                None => return Err(verbs::unknown(word, "this socket", &[])),
+            },
         };
         Ok((action, data))
+    }
+
+    /// Says a verb, and follows the deliberation that it started, if it did.
+    async fn say_verb(&mut self, verb: Verb, body: Map<String, Value>) -> Result<Value, Problem> {
+        let id = self.meant(&body)?;
+        let said = Said {
+            app: &self.app,
+            caller: &self.caller,
+            id,
+        };
+        let done = said.run(verb, body).await?;
+        if done.id != id || verb == Verb::Resume {
+            self.follow_on(done.id, id).await?;
+        }
+        Ok(json!(done))
     }
 
     async fn ask(&mut self, body: Map<String, Value>) -> Result<Value, Problem> {

@@ -59,7 +59,7 @@ pub(super) struct Question {
 
 /// What is to be other than in the preset.
 #[derive(JsonSchema)]
-pub(super) struct Council {
+pub(crate) struct Council {
     /// How votes become an outcome.
     rule: Option<Rule>,
     /// The least number of valid votes, 1 to 3.
@@ -126,12 +126,27 @@ pub(super) struct AgentConfig {
 pub(super) struct Invocation {
     /// What to do; `ask` when absent.
     action: Option<Action>,
-    /// The deliberation, for `events`, `status`, `snapshot`, `stop` and `resume`.
+    /// The deliberation, for `events`, `status`, `snapshot` and the verbs.
     id: Option<DeliberationId>,
     /// Where `events` go on: a whole event id, or `0`.
     after: Option<String>,
-    /// Whom `stop` is meant for; all when absent.
+    /// Whom a verb is meant for; all when absent.
     agent: Option<String>,
+    /// `retry`: only if this is the newest attempt.
+    attempt: Option<u32>,
+    /// `note`: what is told.
+    #[schemars(length(max = 16_384))]
+    text: Option<String>,
+    /// `fork`: what everybody is told.
+    #[schemars(length(max = 16_384))]
+    note: Option<String>,
+    /// `rejudge`: the judge's model; `fork`: the model of `agent`.
+    model: Option<String>,
+    /// `rejudge`: the seed of the order in which the judge sees the sages.
+    order_seed: Option<u32>,
+    /// `rejudge`: how many times, each in another order as far as there are any.
+    #[schemars(range(min = 1, max = 9))]
+    stability: Option<u32>,
     /// How many frames a `probe` sends, 1 to 100.
     frames: Option<u32>,
     /// Whether each frame of a `probe` waits for the `ack` of the one before.

@@ -6,9 +6,10 @@ use serde_json::Value;
 
 use super::{bodies, fields_of, schema_of};
 use crate::about::{Models, Presets, Scenes};
-use crate::deliberations::{Accepted, Done, EventsQuery, VerbBody};
+use crate::deliberations::{Accepted, EventsQuery};
 use crate::history::{Change, ExportQuery, Item, Items, ListQuery, Spent, UsageQuery};
 use crate::socket::SocketQuery;
+use crate::verbs::{Done, ForkBody, KeyBody, NoteBody, RejudgeBody, RetryBody, StopBody};
 
 /// Makes a schema.
 pub(super) type Schema = fn(&mut SchemaGenerator) -> Value;
@@ -128,7 +129,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         )
     },
     Operation {
-        body: Some(schema_of::<VerbBody>),
+        body: Some(schema_of::<StopBody>),
         ..row(
             ("POST", "/v1/deliberations/{id}/stop"),
             "stop",
@@ -137,11 +138,56 @@ pub(super) const OPERATIONS: &[Operation] = &[
         )
     },
     Operation {
-        body: Some(schema_of::<VerbBody>),
+        body: Some(schema_of::<RetryBody>),
+        ..row(
+            ("POST", "/v1/deliberations/{id}/retry"),
+            "retry",
+            "Another attempt of a sage, the judge or all sages; what was said before is never lost. After the last event a linked one does it",
+            &[Reply::Json(200, schema_of::<Done>)],
+        )
+    },
+    Operation {
+        body: Some(schema_of::<NoteBody>),
+        ..row(
+            ("POST", "/v1/deliberations/{id}/note"),
+            "note",
+            "Tell the council something until the judge speaks; sages who have voted reply once. Later: 409, fork instead",
+            &[Reply::Json(200, schema_of::<Done>)],
+        )
+    },
+    Operation {
+        body: Some(schema_of::<KeyBody>),
+        ..row(
+            ("POST", "/v1/deliberations/{id}/pause"),
+            "pause",
+            "Hold before the next model call; the clocks stand still",
+            &[Reply::Json(200, schema_of::<Done>)],
+        )
+    },
+    Operation {
+        body: Some(schema_of::<KeyBody>),
         ..row(
             ("POST", "/v1/deliberations/{id}/resume"),
             "resume",
-            "Go on: an interrupted one in place, an ended one as a linked one with its votes",
+            "Go on: a paused or interrupted one in place, an ended one as a linked one with its votes",
+            &[Reply::Json(200, schema_of::<Done>)],
+        )
+    },
+    Operation {
+        body: Some(schema_of::<RejudgeBody>),
+        ..row(
+            ("POST", "/v1/deliberations/{id}/rejudge"),
+            "rejudge",
+            "Judge the stored votes again: another judge, order or rule, in a linked one",
+            &[Reply::Json(200, schema_of::<Done>)],
+        )
+    },
+    Operation {
+        body: Some(schema_of::<ForkBody>),
+        ..row(
+            ("POST", "/v1/deliberations/{id}/fork"),
+            "fork",
+            "Go on from it in a linked one: a sage asked again, another council, something told",
             &[Reply::Json(200, schema_of::<Done>)],
         )
     },

@@ -268,6 +268,11 @@ GET     NOTHERE/export                  404 not_found           id
 DELETE  NOTHERE                         404 not_found           id
 POST    NOTHERE/stop                    404 not_found           id
 POST    NOTHERE/resume                  404 not_found           id
+POST    NOTHERE/retry                   404 not_found           id
+POST    NOTHERE/pause                   404 not_found           id
+POST    NOTHERE/rejudge                 404 not_found           id
+POST    NOTHERE/fork                    404 not_found           id
+POST    ONE/note                        400 bad_request         text
 GET     /v1/deliberations/x             400 bad_request         id
 GET     /v1/deliberations/x/events      400 bad_request         id
 GET     ONE/events?after=x              400 bad_request         after

@@ -20,4 +20,5 @@ mod shutdown;
 mod silence;
 mod sockets;
 mod stores;
+mod verbs;
 mod wire;

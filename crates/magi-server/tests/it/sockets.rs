@@ -19,7 +19,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 use crate::house::{self, House};
 use crate::model::{cast, never_ends, speaks};
 
-struct Socket {
+pub(crate) struct Socket {
     inner: WebSocketStream<MaybeTlsStream<TcpStream>>,
     parts: String,
 }
@@ -39,7 +39,7 @@ fn request(house: &House, path: &str) -> http::Request<()> {
 }
 
 impl Socket {
-    async fn open(house: &House, path: &str) -> Socket {
+    pub(crate) async fn open(house: &House, path: &str) -> Socket {
         let (inner, _) = connect_async(request(house, path)).await.unwrap();
         Socket {
             inner,
@@ -47,7 +47,7 @@ impl Socket {
         }
     }
 
-    async fn say(&mut self, message: Value) {
+    pub(crate) async fn say(&mut self, message: Value) {
         self.inner
             .send(Message::Text(message.to_string().into()))
             .await
@@ -83,8 +83,19 @@ impl Socket {
         }
     }
 
+    /// Reads to the answer with this mark.
+    pub(crate) async fn answer(&mut self, mark: &Value) -> Value {
+        loop {
+            match self.next().await {
+                Down::Other(other) if other["ref"] == *mark => return other,
+                Down::Closed(code) => panic!("closed: {code:?}"),
+                Down::Events(_) | Down::Other(_) => {}
+            }
+        }
+    }
+
     /// Reads events until the last one; also returns what else came.
-    async fn rest(&mut self) -> (Vec<(Cursor, Event)>, Vec<Value>) {
+    pub(crate) async fn rest(&mut self) -> (Vec<(Cursor, Event)>, Vec<Value>) {
         let (mut all, mut others) = (Vec::new(), Vec::new());
         loop {
             match self.next().await {
