@@ -1,7 +1,7 @@
 # Thin names for cargo and npm commands. Each target first makes sure that what it needs is there.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check test-outside bench page
+.PHONY: help run test check test-outside test-image bench page cross image lambda
 
 WEB := npm --prefix web --no-audit --no-fund
 BUILD := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),$(CURDIR)/target)
@@ -35,6 +35,10 @@ test-outside: ## prove the wires against other people's servers and clients; the
 	MAGI_CUTS=1000 cargo test --locked --package magi-server --test it -- --nocapture cuts
 	MAGI_CUTS=1000 MAGI_KILLS=100 cargo test --locked --package magi --test e2e -- --nocapture cuts kill
 
+test-image: ## prove the container image and the Lambda archive, run as aarch64 (root on Linux; ARGS=--quick: dev build)
+	@scripts/need rust
+	tests/image/run.sh $(ARGS)
+
 bench: ## measure: tokens beside a bare fan-out, memory, start
 	@scripts/need rust
 	bench/run.sh
@@ -43,3 +47,12 @@ page: ## build the page into the crate that embeds it
 	@scripts/need node
 	$(WEB) ci
 	$(WEB) run build
+
+cross: ## build the one static binary for AgentCore and Lambda (aarch64; ARGS='--target x86_64')
+	scripts/cross $(ARGS)
+
+image: ## build the container image that AgentCore runs
+	scripts/image
+
+lambda: ## build the Lambda function's archive (aarch64; ARGS='--target x86_64')
+	scripts/lambda $(ARGS)
