@@ -169,7 +169,8 @@ impl Shared {
             loader = loader.region(Region::new(region.clone()));
         }
         let loaded = Box::pin(loader.load()).await;
-        let Some(region) = loaded.region().map(ToString::to_string) else {
+        let region = loaded.region().map(ToString::to_string);
+        let Some(region) = region.filter(|region| !region.trim().is_empty()) else {
             let message = "no AWS region is set: set AWS_REGION to the region whose models you use, \
                            as in AWS_REGION=us-east-1";
             return Err(Error::new(Kind::BadRequest, message));

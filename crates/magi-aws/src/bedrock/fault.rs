@@ -126,11 +126,15 @@ impl Teller {
         let has_no_credentials = causes(error).any(|cause| cause.is::<CredentialsError>());
         let is_untrusted = causes(error).any(|cause| cause.is::<rustls::Error>());
         let (kind, message) = if has_no_credentials {
+            // What each link of the chain said stands below; it is long, and rarely the trouble.
+            tracing::info!(reason, "no usable AWS credentials");
+            let reason = reason.lines().next().unwrap_or_default();
+            let reason = reason.trim_end_matches(" Attempted:").trim_end_matches('.');
             (
                 Kind::Unauthorised,
                 format!(
                     "no usable AWS credentials for Bedrock: {reason} (set AWS_BEARER_TOKEN_BEDROCK, \
-                     or sign in with `aws login` or `aws sso login`, or give the machine a role)"
+                     or sign in with `aws sso login` and AWS_PROFILE, or give the machine a role)"
                 ),
             )
         } else if is_untrusted {

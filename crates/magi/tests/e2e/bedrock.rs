@@ -84,6 +84,32 @@ async fn a_wrong_secret_is_told_with_its_fix() {
 }
 
 #[tokio::test]
+async fn what_is_not_set_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    for (unset, says) in [
+        ("AWS_REGION", "no AWS region is set: set AWS_REGION"),
+        (
+            "AWS_ACCESS_KEY_ID",
+            "no usable AWS credentials for Bedrock: no credentials found in chain (set \
+             AWS_BEARER_TOKEN_BEDROCK",
+        ),
+    ] {
+        let output = with_credentials(folder.path(), Account::DEPLOYER_SECRET)
+            .env("MAGI_MODEL", "bedrock:fake")
+            .env(unset, "")
+            .arg("doctor")
+            .output()
+            .await
+            .unwrap();
+        let text = text(&output);
+        assert!(
+            !output.status.success() && text.contains(says),
+            "{unset}: {text}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn the_doctor_knows_a_model_without_paying_for_it() {
     let folder = tempfile::tempdir().unwrap();
     let fakes = fakes().await;
