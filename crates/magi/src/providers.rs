@@ -83,8 +83,8 @@ fn bedrock(settings: &Settings) -> Result<magi_aws::Bedrock> {
 
 /// What a question to Bedrock is answered with where Bedrock was left out.
 #[cfg(not(feature = "bedrock"))]
-pub(crate) const NO_BEDROCK: &str = "Bedrock is not in this build of magi: it was made without the \
-     feature `bedrock`; use one made with it, or name another provider's model";
+pub(crate) const NO_BEDROCK: &str = "Bedrock is not in this build of magi, which was made without the \
+     feature `bedrock`: use one made with it, or name another provider's model";
 
 #[cfg(not(feature = "bedrock"))]
 fn with_bedrock(registry: Registry, settings: &Settings) -> Result<Registry> {
@@ -206,6 +206,9 @@ pub(crate) fn fix(vendor: &str, error: &Error) -> String {
 /// Names the one fix of Bedrock's failure.
 const fn fix_bedrock(kind: Kind) -> &'static str {
     match kind {
+        _ if cfg!(not(feature = "bedrock")) => {
+            "use a magi made with the feature `bedrock`, or name another provider's model"
+        }
         Kind::Unauthorised => {
             "set AWS_BEARER_TOKEN_BEDROCK, or sign in (`aws sso login`, AWS_PROFILE), and allow the \
              identity bedrock:InvokeModelWithResponseStream on the model and its inference profile"

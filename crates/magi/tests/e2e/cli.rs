@@ -43,6 +43,26 @@ fn json(output: &Output) -> Value {
         .unwrap_or_else(|error| panic!("{error}: {}\n{}", out(output), err(output)))
 }
 
+/// Without the feature a model of Bedrock's is no silence and no rehearsal.
+#[cfg(not(feature = "bedrock"))]
+#[tokio::test]
+async fn a_build_without_bedrock_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, value) in [
+        ("MAGI_MODEL", "bedrock:x"),
+        ("AWS_BEARER_TOKEN_BEDROCK", "k"),
+    ] {
+        for verb in [vec!["ask", "--plain", "Q?"], vec!["doctor"]] {
+            let mut command = magi(folder.path());
+            let output = command.env(name, value).args(&verb).output().await.unwrap();
+            let text = [output.stdout, output.stderr].concat();
+            let text = String::from_utf8_lossy(&text).into_owned();
+            assert!(!output.status.success(), "{verb:?}: {text}");
+            assert!(text.contains("Bedrock is not in this build"), "{text}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_question_without_a_model_is_answered_honestly() {
     let folder = tempfile::tempdir().unwrap();
