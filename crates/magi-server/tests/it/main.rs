@@ -10,6 +10,7 @@
 mod asks;
 mod bad;
 mod cuts;
+mod deadline;
 mod doors;
 mod faulty;
 mod house;

@@ -215,3 +215,44 @@ where
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use lambda_http::http;
+
+    use crate::settings::Origins;
+
+    use super::*;
+
+    fn asking() -> Request {
+        http::Request::post("https://x.lambda-url.us-east-1.on.aws/invocations")
+            .body(r#"{"action":"ask","question":"Should we?"}"#.into())
+            .unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_nobody_reads_on_is_put_down_before_the_next_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = folder.path().display().to_string();
+        let settings = Settings::load(&Origins {
+            flags: BTreeMap::from([("model", "rehearsal".to_owned())]),
+            env: &|name| (name == "HOME").then(|| home.clone()),
+            file: None,
+        })
+        .unwrap();
+        let margin = Margin::read(&settings).unwrap();
+        let direct = Direct::new(&settings, margin).unwrap();
+        // Paced like a model, so that the reader leaves in the middle.
+        let mut body = direct.answer(asking()).await.unwrap().into_body();
+        assert!(body.frame().await.is_some());
+        drop(body);
+        assert_eq!(direct.endings.len(), 1);
+        let ended = timeout(Duration::from_secs(30), direct.ended()).await;
+        assert!(ended.is_ok(), "it runs on");
+        assert!(direct.endings.is_empty());
+        let answer = direct.answer(asking()).await.unwrap();
+        assert_eq!(answer.status(), 200);
+    }
+}

@@ -94,7 +94,10 @@ async fn what_needs_another_instance_is_refused_and_says_what_to_do() {
     let deployed = Deployed::open(function(folder.path()), MINUTE).await;
     let id = "01JD3ZK8M00000000000000000";
     let mut n_invocations = 0;
-    for action in ["events", "status", "snapshot", "stop", "resume", "ack"] {
+    for action in [
+        "events", "status", "snapshot", "stop", "retry", "note", "pause", "resume", "rejudge",
+        "fork", "ack",
+    ] {
         let answer = deployed.post(&json!({ "action": action, "id": id })).await;
         assert_eq!(answer.status(), 400, "{action}");
         let problem: Value = answer.json().await.unwrap();
