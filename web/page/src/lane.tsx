@@ -98,8 +98,9 @@ export function LaneText({ lane, label, over, children }: LaneTextProps) {
   return (
     <div className="lane-body">
       <div className="lane-scroll" ref={tail.ref} tabIndex={0} role="group" aria-label={label}>
-        {lane.past.map((attempt) => (
-          <Fold key={attempt.attempt} title={words.lane.past(attempt.attempt)} tone="past">
+        {/* Over a deadline the numbers begin again; what was given up is counted through. */}
+        {lane.past.map((attempt, index) => (
+          <Fold key={index} title={words.lane.past(index + 1)} tone="past">
             {attempt.trouble && <p className="trouble">{troubleText(words, attempt.trouble)}</p>}
             <Prose text={attempt.text} />
           </Fold>

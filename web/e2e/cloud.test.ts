@@ -1,0 +1,130 @@
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, beforeAll, expect, inject, test } from 'vitest'
+import { launch, visit } from './browser.ts'
+import { Emulated, type Way } from './emulated.ts'
+
+const real = inject('real')
+const QUESTION = 'Move billing to the new database in December?'
+
+let browser: Browser
+let cloud: Emulated
+beforeAll(async () => {
+  if (!real) return
+  browser = await launch()
+  // About ten seconds of talking, so that held-back and gave-up are well apart.
+  cloud = await Emulated.start(['--tps', '12', '--villain-limit', '4'])
+})
+afterAll(async () => {
+  await browser?.close()
+  await cloud?.stop()
+})
+
+async function ask(way: Way, from = cloud, locale = 'en-US') {
+  const opened = await visit(browser, from.page(way), { locale })
+  await opened.page.locator('.answers[data-kind=models]').waitFor({ timeout: 60_000 })
+  await opened.page.locator('.question-input').fill(QUESTION)
+  await opened.page.keyboard.press('Enter')
+  return opened
+}
+
+/** How often the words of the three lanes grew before the verdict was there. */
+async function growth(page: Page): Promise<number> {
+  let before = ''
+  let grew = 0
+  for (;;) {
+    const [text, over] = await page.evaluate(
+      () =>
+        [
+          [...document.querySelectorAll('.lane-scroll')].map((lane) => lane.textContent).join(),
+          document.querySelector('.verdict, .alert-box') !== null,
+        ] as const,
+    )
+    if (text !== before) grew++
+    before = text
+    if (over) return grew
+    await page.waitForTimeout(100)
+  }
+}
+
+const held = (page: Page) => page.locator('[data-notice="held"]')
+const decision = (page: Page) => page.locator('.verdict').getAttribute('data-kind')
+
+// Chromium on the hosting's origin: keys from the identity pool, the preflight, the signature, the stream.
+test.runIf(real).each<Way>(['gateway', 'direct', 'agentcore'])(
+  'the hosted page streams signed requests, no hop holds back: %s',
+  async (way) => {
+    const { page, context } = await ask(way)
+    const grew = await growth(page)
+    await page.locator('.verdict').waitFor()
+    expect(await decision(page)).toMatch(/^(APPROVED|REJECTED|UNDECIDED)$/)
+    expect(grew).toBeGreaterThan(20)
+    expect(await held(page).count()).toBe(0)
+    await page.reload()
+    await page.locator('.verdict').waitFor()
+    await context.close()
+  },
+)
+
+test.runIf(real)('every streaming way ends in the same verdict', async () => {
+  const kinds = new Set<string | null>()
+  for (const way of ['gateway', 'direct', 'agentcore', 'buffered'] as const) {
+    const { page, context } = await ask(way)
+    await page.locator('.verdict').waitFor({ timeout: 60_000 })
+    kinds.add(await decision(page))
+    await context.close()
+  }
+  expect(kinds.size).toBe(1)
+})
+
+test.runIf(real).each([
+  ['en-US', /everything came at once after \d+ s/],
+  ['ja-JP', /すべてが\d+秒後に一度に届きました/],
+])(
+  'a BUFFERED function shows everything at once, and the page says why: %s',
+  async (locale, why) => {
+    const { page, context } = await ask('buffered', cloud, locale)
+    await page.locator('.verdict').waitFor({ timeout: 60_000 })
+    expect(await held(page).textContent()).toMatch(why)
+    await context.close()
+  },
+)
+
+test.runIf(real).each([
+  ['en-US', /gave up waiting after 4 s \(504\)/],
+  ['ja-JP', /4秒で待つのをやめました\(504\)/],
+])('behind the villain there is no verdict, and the page says why: %s', async (locale, why) => {
+  const { page, context } = await ask('villain', cloud, locale)
+  await page.locator('.alert-box').waitFor({ timeout: 60_000 })
+  expect(await page.locator('.alert-box').textContent()).toMatch(why)
+  expect(await page.locator('.verdict').count()).toBe(0)
+  await context.close()
+})
+
+test.runIf(real)('a session of AgentCore is found again after a reload', async () => {
+  const { page, context } = await ask('gateway')
+  await page.locator('.vote').first().waitFor({ timeout: 60_000 })
+  await page.reload()
+  await page.locator('.verdict').waitFor({ timeout: 60_000 })
+  expect(await page.locator('.alert-box').count()).toBe(0)
+  await context.close()
+})
+
+test.runIf(real)('a function whose time ends goes on by itself, to one verdict', async () => {
+  const short = await Emulated.start([
+    '--tps',
+    '12',
+    '--timeout',
+    '12',
+    '--env',
+    'MAGI_LAMBDA_MARGIN=4s',
+  ])
+  try {
+    const { page, context } = await ask('direct', short)
+    await page.locator('.verdict').waitFor({ timeout: 90_000 })
+    expect(await page.locator('[data-notice="gone-on"]').count()).toBe(1)
+    expect(await page.locator('.vote').count()).toBe(3)
+    await context.close()
+  } finally {
+    await short.stop()
+  }
+})
