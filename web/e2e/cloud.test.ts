@@ -11,8 +11,8 @@ let cloud: Emulated
 beforeAll(async () => {
   if (!real) return
   browser = await launch()
-  // About ten seconds of talking, so that held-back and gave-up are well apart.
-  cloud = await Emulated.start(['--tps', '12', '--villain-limit', '4'])
+  // Some seconds of talking, so that held back and gave up are well apart.
+  cloud = await Emulated.start(['--tps', '36', '--villain-limit', '4'])
 })
 afterAll(async () => {
   await browser?.close()
@@ -21,7 +21,7 @@ afterAll(async () => {
 
 async function ask(way: Way, from = cloud, locale = 'en-US') {
   const opened = await visit(browser, from.page(way), { locale })
-  await opened.page.locator('.answers[data-kind=models]').waitFor({ timeout: 60_000 })
+  await opened.page.locator('.answers[data-kind=models]').waitFor({ timeout: 30_000 })
   await opened.page.locator('.question-input').fill(QUESTION)
   await opened.page.keyboard.press('Enter')
   return opened
@@ -57,7 +57,7 @@ test.runIf(real).each<Way>(['gateway', 'direct', 'agentcore'])(
     const grew = await growth(page)
     await page.locator('.verdict').waitFor()
     expect(await decision(page)).toMatch(/^(APPROVED|REJECTED|UNDECIDED)$/)
-    expect(grew).toBeGreaterThan(20)
+    expect(grew).toBeGreaterThan(15)
     expect(await held(page).count()).toBe(0)
     await page.reload()
     await page.locator('.verdict').waitFor()
@@ -69,7 +69,7 @@ test.runIf(real)('every streaming way ends in the same verdict', async () => {
   const kinds = new Set<string | null>()
   for (const way of ['gateway', 'direct', 'agentcore', 'buffered'] as const) {
     const { page, context } = await ask(way)
-    await page.locator('.verdict').waitFor({ timeout: 60_000 })
+    await page.locator('.verdict').waitFor({ timeout: 30_000 })
     kinds.add(await decision(page))
     await context.close()
   }
@@ -83,7 +83,7 @@ test.runIf(real).each([
   'a BUFFERED function shows everything at once, and the page says why: %s',
   async (locale, why) => {
     const { page, context } = await ask('buffered', cloud, locale)
-    await page.locator('.verdict').waitFor({ timeout: 60_000 })
+    await page.locator('.verdict').waitFor({ timeout: 30_000 })
     expect(await held(page).textContent()).toMatch(why)
     await context.close()
   },
@@ -94,7 +94,7 @@ test.runIf(real).each([
   ['ja-JP', /4秒で待つのをやめました\(504\)/],
 ])('behind the villain there is no verdict, and the page says why: %s', async (locale, why) => {
   const { page, context } = await ask('villain', cloud, locale)
-  await page.locator('.alert-box').waitFor({ timeout: 60_000 })
+  await page.locator('.alert-box').waitFor({ timeout: 30_000 })
   expect(await page.locator('.alert-box').textContent()).toMatch(why)
   expect(await page.locator('.verdict').count()).toBe(0)
   await context.close()
@@ -102,22 +102,17 @@ test.runIf(real).each([
 
 test.runIf(real)('a session of AgentCore is found again after a reload', async () => {
   const { page, context } = await ask('gateway')
-  await page.locator('.vote').first().waitFor({ timeout: 60_000 })
+  await page.locator('.vote').first().waitFor({ timeout: 30_000 })
   await page.reload()
-  await page.locator('.verdict').waitFor({ timeout: 60_000 })
+  await page.locator('.verdict').waitFor({ timeout: 30_000 })
   expect(await page.locator('.alert-box').count()).toBe(0)
   await context.close()
 })
 
 test.runIf(real)('a function whose time ends goes on by itself, to one verdict', async () => {
-  const short = await Emulated.start([
-    '--tps',
-    '12',
-    '--timeout',
-    '12',
-    '--env',
-    'MAGI_LAMBDA_MARGIN=4s',
-  ])
+  // The sages have voted when the time ends, the judge has not.
+  const slow = ['--tps', '12', '--timeout', '22', '--env', 'MAGI_LAMBDA_MARGIN=5s']
+  const short = await Emulated.start(slow)
   try {
     const { page, context } = await ask('direct', short)
     await page.locator('.verdict').waitFor({ timeout: 90_000 })
