@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
-use magi_event::{Agent, Cursor, DeliberationId, Snapshot};
+use magi_event::{Cursor, DeliberationId, Snapshot};
 use serde_json::{Map, Value};
 
 use crate::call::{Call, Server};
@@ -133,6 +133,17 @@ impl Client {
         Reading::new(Arc::clone(&self.server), Origin::Log(id), after)
     }
 
+    /// Goes on from the state that a `paused` at a door's deadline left, and reads that linked
+    /// deliberation to its end. The same state may be used again: each use starts another one.
+    #[must_use]
+    pub fn resume_state(&self, state: &str) -> Reading {
+        Reading::new(
+            Arc::clone(&self.server),
+            Origin::State(state.to_owned()),
+            None,
+        )
+    }
+
     /// Puts a question without staying to read.
     ///
     /// # Errors
@@ -161,57 +172,6 @@ impl Client {
     /// As [`Client::snapshot`].
     pub async fn get(&self, id: DeliberationId) -> Result<Map<String, Value>, Error> {
         self.server.get(id).await
-    }
-
-    /// Stops a deliberation, or one of its council. Stopping what has ended changes nothing.
-    ///
-    /// # Errors
-    ///
-    /// When there is no such deliberation, or the server cannot be reached.
-    pub async fn stop(&self, id: DeliberationId, agent: Option<Agent>) -> Result<(), Error> {
-        let mut fields = Map::new();
-        if let Some(agent) = agent {
-            let name = agent.sage().map_or("judge", magi_event::Sage::name);
-            fields.insert("agent".into(), name.into());
-        }
-        self.verb(id, "stop", fields).await.map(drop)
-    }
-
-    /// Goes on with a paused or interrupted deliberation, or with one that ended as a linked one;
-    /// returns the id to follow. `state` is what `paused` gave where the door keeps nothing.
-    ///
-    /// # Errors
-    ///
-    /// When there is no such deliberation, it cannot be resumed, or the server cannot be reached.
-    pub async fn resume(
-        &self,
-        id: DeliberationId,
-        state: Option<&str>,
-    ) -> Result<DeliberationId, Error> {
-        let mut fields = Map::new();
-        if let Some(state) = state {
-            fields.insert("state".into(), state.into());
-        }
-        let answer = self.verb(id, "resume", fields).await?;
-        Ok(id_in(&answer).unwrap_or(id))
-    }
-
-    async fn verb(
-        &self,
-        id: DeliberationId,
-        verb: &'static str,
-        mut fields: Map<String, Value>,
-    ) -> Result<Map<String, Value>, Error> {
-        match self.server.options.door {
-            Door::Api => {
-                let call = Call::about(Method::POST, id, &[verb]).body(fields);
-                self.server.json(call).await
-            }
-            Door::Invocations => {
-                fields.insert("id".into(), id.to_string().into());
-                self.action(verb, fields).await
-            }
-        }
     }
 
     /// Returns one page of the history, newest first.

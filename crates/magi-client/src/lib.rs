@@ -38,6 +38,7 @@ mod problem;
 mod question;
 mod read;
 mod transport;
+mod verbs;
 
 pub use call::Door;
 pub use client::{Client, Options};
@@ -48,3 +49,4 @@ pub use problem::Problem;
 pub use question::{Budget, Question};
 pub use read::{Entry, Reading, State, Step};
 pub use transport::{Body, Http, Sending, Transport, TransportError};
+pub use verbs::{Done, Fork, Rejudge};

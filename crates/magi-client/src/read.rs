@@ -144,6 +144,8 @@ pub(crate) enum Origin {
     },
     /// A deliberation that is there already.
     Log(DeliberationId),
+    /// What a suspended deliberation left.
+    State(String),
 }
 
 /// What a reader does next.
@@ -231,7 +233,7 @@ impl Reader {
         match (&self.origin, self.cursor) {
             (_, Some(cursor)) => Some(cursor.deliberation),
             (Origin::Log(id), None) => Some(*id),
-            (Origin::Question { .. }, None) => None,
+            (Origin::Question { .. } | Origin::State(_), None) => None,
         }
     }
 
@@ -240,6 +242,11 @@ impl Reader {
             (_, Some(id)) => id,
             (Origin::Log(id), None) => *id,
             (Origin::Question { body, .. }, None) => return self.ask(body.clone()),
+            (Origin::State(state), None) => {
+                // Every door takes it as an action, and only so: its answer is a stream.
+                let state = ("state".to_owned(), state.clone().into());
+                return action("resume", Map::from_iter([state])).stream();
+            }
         };
         match self.server.options.door {
             Door::Api => Call::about(Method::GET, id, &["events"])
@@ -493,7 +500,9 @@ impl Reader {
                 body.contains_key("idempotency_key")
                     || reason.as_ref().is_some_and(Error::nothing_began)
             }
-            (Origin::Question { .. }, Some(_)) | (Origin::Log(_), _) => true,
+            // Sent twice it would be paid for twice.
+            (Origin::State(_), None) => reason.as_ref().is_some_and(Error::nothing_began),
+            (Origin::Question { .. } | Origin::State(_), Some(_)) | (Origin::Log(_), _) => true,
         };
         if !is_safe {
             return Err(reason.unwrap_or_else(cut));

@@ -1,7 +1,7 @@
 //! The door of actions.
 
 use futures_util::StreamExt;
-use magi_client::{Client, Door, Error, ListQuery, Options, Question, Step};
+use magi_client::{Client, Door, Error, ListQuery, Options, Question, Rejudge, Step};
 use magi_event::{Agent, Snapshot, sample, sse};
 use serde_json::{Value, json};
 
@@ -43,9 +43,16 @@ async fn verbs_are_actions() {
         Reply::json(200, &json!({ "status": "running" })),
         Reply::json(200, &serde_json::to_value(&snapshot).unwrap()),
         Reply::json(200, &json!({ "capabilities": ["resume", "stop"] })),
-        Reply::json(200, &json!({})),
-        Reply::json(200, &json!({})),
-        Reply::json(200, &json!({ "id": sample::id(9) })),
+        Reply::json(200, &json!({ "id": id, "changed": true })),
+        Reply::json(200, &json!({ "id": id, "changed": false })),
+        Reply::json(200, &json!({ "id": sample::id(9), "changed": true })),
+        Reply::json(200, &json!({ "id": id, "changed": true })),
+        Reply::json(
+            200,
+            &json!({ "id": sample::id(9), "changed": true,
+            "ids": [sample::id(9), sample::id(8)] }),
+        ),
+        Reply::events(&sample::log(SEED)),
     ]);
     let client = fake.invocations();
     assert_eq!(client.status(id).await.unwrap()["status"], "running");
@@ -54,10 +61,22 @@ async fn verbs_are_actions() {
     assert_eq!(client.capabilities().await.unwrap(), ["resume", "stop"]);
     client.stop(id, None).await.unwrap();
     client.stop(id, Some(Agent::Judge)).await.unwrap();
-    assert_eq!(
-        client.resume(id, Some("signed")).await.unwrap(),
-        sample::id(9)
-    );
+    assert_eq!(client.resume(id).await.unwrap().id, sample::id(9));
+    let noted = client.note(id, None, "It is Friday.", Some("k")).await;
+    assert!(noted.unwrap().changed);
+    let wish = Rejudge {
+        stability: Some(2),
+        ..Rejudge::default()
+    };
+    let judged = client.rejudge(id, &wish).await.unwrap();
+    assert_eq!(judged.ids, [sample::id(9), sample::id(8)]);
+    // What goes on from a state is read as a question's answer is.
+    let mut going = client.resume_state("signed");
+    let mut events = 0;
+    while let Some(step) = going.next().await {
+        events += usize::from(matches!(step.unwrap(), Step::Entry(_)));
+    }
+    assert_eq!(events, sample::log(SEED).len());
     let bodies: Vec<Value> = fake.ledger().into_iter().map(|asked| asked.body).collect();
     assert_eq!(
         bodies,
@@ -67,7 +86,10 @@ async fn verbs_are_actions() {
             json!({ "action": "capabilities" }),
             json!({ "action": "stop", "id": id }),
             json!({ "action": "stop", "id": id, "agent": "judge" }),
-            json!({ "action": "resume", "id": id, "state": "signed" }),
+            json!({ "action": "resume", "id": id }),
+            json!({ "action": "note", "id": id, "text": "It is Friday.", "idempotency_key": "k" }),
+            json!({ "action": "rejudge", "id": id, "stability": 2 }),
+            json!({ "action": "resume", "state": "signed" }),
         ]
     );
 }

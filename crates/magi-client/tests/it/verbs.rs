@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use magi_client::{Budget, Change, Client, Error, Format, ListQuery, Options, Question};
+use magi_client::{Budget, Change, Client, Error, Fork, Format, ListQuery, Options, Question};
 use magi_event::{FinalDecision, Sage, Snapshot, Status, sample};
 use serde_json::{Value, json};
 
@@ -18,6 +18,7 @@ async fn every_call_goes_where_the_contract_says() {
         "POST" if asked.uri.path() == "/v1/deliberations" => {
             Reply::json(201, &json!({ "id": sample::id(SEED) }))
         }
+        "POST" => Reply::json(200, &json!({ "id": sample::id(SEED), "changed": true })),
         _ => Reply::json(200, &json!({ "title": "t" })),
     });
     let client = fake.client();
@@ -31,7 +32,17 @@ async fn every_call_goes_where_the_contract_says() {
     assert_eq!(client.create(&question).await.unwrap(), id);
     assert_eq!(client.get(id).await.unwrap()["title"], "t");
     client.stop(id, Some(Sage::Melchior.into())).await.unwrap();
-    assert_eq!(client.resume(id, None).await.unwrap(), id);
+    assert!(client.resume(id).await.unwrap().changed);
+    let caspar = Some(Sage::Caspar.into());
+    client.retry(id, caspar, Some(2)).await.unwrap();
+    client.note(id, caspar, "Fact", None).await.unwrap();
+    client.pause(id).await.unwrap();
+    let fork = Fork {
+        agent: caspar,
+        model: Some("openai:x".into()),
+        ..Fork::default()
+    };
+    client.fork(id, &fork).await.unwrap();
     let change = Change {
         title: Some("新題".into()),
         ..Change::default()
@@ -61,6 +72,19 @@ async fn every_call_goes_where_the_contract_says() {
             json!({ "agent": "melchior" }),
         ),
         ("POST /v1/deliberations/ID/resume", json!({})),
+        (
+            "POST /v1/deliberations/ID/retry",
+            json!({ "agent": "caspar", "attempt": 2 }),
+        ),
+        (
+            "POST /v1/deliberations/ID/note",
+            json!({ "agent": "caspar", "text": "Fact" }),
+        ),
+        ("POST /v1/deliberations/ID/pause", json!({})),
+        (
+            "POST /v1/deliberations/ID/fork",
+            json!({ "agent": "caspar", "model": "openai:x" }),
+        ),
         ("PATCH /v1/deliberations/ID", json!({ "title": "新題" })),
         ("GET /v1/deliberations/ID/export?format=md", Value::Null),
         ("DELETE /v1/deliberations/ID", Value::Null),
