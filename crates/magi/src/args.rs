@@ -71,9 +71,9 @@ pub(crate) enum Command {
     Replay(Replay),
     /// Print the record of a deliberation
     Export(Export),
-    /// Stop a deliberation; what was said is kept
-    Stop(Id),
-    /// Go on with an interrupted or stopped deliberation, keeping its votes
+    #[command(flatten)]
+    Verb(Verb),
+    /// Go on with a paused, interrupted or stopped deliberation, keeping its votes
     Resume(Resume),
     /// Show which model answers for whom, and what the providers offer
     Models(Models),
@@ -293,11 +293,153 @@ pub(crate) struct Export {
     pub(crate) format: Format,
 }
 
-/// One deliberation.
+/// What may be done with a deliberation, in the data folder or on a server.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Stop a deliberation, or one of its council; what was said is kept
+    Stop(Stop),
+    /// Let a sage, the judge or all sages begin another attempt; what was said before is not lost
+    Retry(Retry),
+    /// Tell the council something, until the judge speaks; sages who have voted reply to it once
+    Note(Note),
+    /// Hold a deliberation before its next model call; `magi resume` goes on
+    Pause(At),
+    /// Judge the stored votes again: another judge, order or rule
+    Rejudge(Rejudge),
+    /// Go on from a deliberation in a new one that keeps its votes
+    Fork(Fork),
+}
+
+impl Verb {
+    /// Returns where the deliberation is.
+    pub(crate) const fn at(&self) -> &At {
+        match self {
+            Verb::Stop(stop) => &stop.at,
+            Verb::Retry(retry) => &retry.at,
+            Verb::Note(note) => &note.at,
+            Verb::Pause(at) => at,
+            Verb::Rejudge(rejudge) => &rejudge.at,
+            Verb::Fork(fork) => &fork.at,
+        }
+    }
+
+    /// Returns the form of the result and whether lanes are unwanted, where there is a result.
+    pub(crate) fn shown(&self) -> (Output, bool) {
+        match self {
+            Verb::Retry(Retry { shown, .. })
+            | Verb::Rejudge(Rejudge { shown, .. })
+            | Verb::Fork(Fork { shown, .. }) => (shown.output, shown.plain),
+            Verb::Stop(_) | Verb::Note(_) | Verb::Pause(_) => (Output::default(), true),
+        }
+    }
+
+    /// Returns what to say when it was done in place.
+    pub(crate) const fn did(&self) -> &'static str {
+        match self {
+            Verb::Stop(_) => "stopped; what was said is kept",
+            Verb::Retry(_) => "another attempt has begun",
+            Verb::Note(_) => "was told",
+            Verb::Pause(_) => "is paused; go on with: magi resume",
+            Verb::Rejudge(_) | Verb::Fork(_) => "goes on",
+        }
+    }
+}
+
+/// Which deliberation, and where.
 #[derive(Args, Debug)]
-pub(crate) struct Id {
+pub(crate) struct At {
     /// The deliberation's id, or the front of it
     pub(crate) id: String,
+    /// Say it to a server instead of the data folder; then the whole id (token from MAGI_TOKEN)
+    #[arg(long, value_name = "URL")]
+    pub(crate) server: Option<String>,
+}
+
+/// How a new deliberation is shown.
+#[derive(Args, Debug)]
+pub(crate) struct Shown {
+    /// The form of the result on stdout
+    #[arg(long, short, value_enum, default_value_t)]
+    output: Output,
+    /// Plain lines instead of live lanes, on a terminal too
+    #[arg(long)]
+    plain: bool,
+}
+
+/// Flags of `magi stop`.
+#[derive(Args, Debug)]
+pub(crate) struct Stop {
+    #[command(flatten)]
+    at: At,
+    /// Only this one: caspar, balthasar, melchior or judge
+    #[arg(long, value_name = "AGENT")]
+    pub(crate) agent: Option<String>,
+}
+
+/// Flags of `magi retry`.
+#[derive(Args, Debug)]
+pub(crate) struct Retry {
+    #[command(flatten)]
+    at: At,
+    /// Who: caspar, balthasar, melchior or judge; all sages when absent
+    #[arg(long, value_name = "AGENT")]
+    pub(crate) agent: Option<String>,
+    /// Only if this is the newest attempt
+    #[arg(long, value_name = "N")]
+    pub(crate) attempt: Option<u32>,
+    #[command(flatten)]
+    shown: Shown,
+}
+
+/// Flags of `magi note`.
+#[derive(Args, Debug)]
+pub(crate) struct Note {
+    #[command(flatten)]
+    at: At,
+    /// A fact, a question or a correction
+    pub(crate) text: String,
+    /// Only to this one: caspar, balthasar, melchior or judge (the judge is always told)
+    #[arg(long, value_name = "AGENT")]
+    pub(crate) agent: Option<String>,
+}
+
+/// Flags of `magi rejudge`.
+#[derive(Args, Debug)]
+pub(crate) struct Rejudge {
+    #[command(flatten)]
+    at: At,
+    /// Another model for the judge, as provider:model
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) model: Option<String>,
+    /// Another rule: majority, unanimous, judge or veto:<sage>
+    #[arg(long, value_name = "RULE")]
+    pub(crate) rule: Option<String>,
+    /// The seed of the order in which the judge sees the sages (default: another order)
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u32>,
+    /// Judge N times in shuffled orders, 1 to 9, and say how many come to the same decision
+    #[arg(long, value_name = "N")]
+    pub(crate) stability: Option<u32>,
+    #[command(flatten)]
+    shown: Shown,
+}
+
+/// Flags of `magi fork`.
+#[derive(Args, Debug)]
+pub(crate) struct Fork {
+    #[command(flatten)]
+    at: At,
+    /// A sage who is asked again, or whose model is to be another
+    #[arg(long, value_name = "AGENT")]
+    pub(crate) agent: Option<String>,
+    /// Another model for that agent, as provider:model
+    #[arg(long, value_name = "MODEL", requires = "agent")]
+    pub(crate) model: Option<String>,
+    /// What everybody is told; sages whose votes are kept reply to it once
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) note: Option<String>,
+    #[command(flatten)]
+    shown: Shown,
 }
 
 /// Flags of `magi resume`.
@@ -385,7 +527,7 @@ impl Cli {
             Command::History(_)
             | Command::Replay(_)
             | Command::Export(_)
-            | Command::Stop(_)
+            | Command::Verb(_)
             | Command::Resume(_)
             | Command::Config { .. }
             | Command::Doctor(_)

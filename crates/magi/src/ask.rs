@@ -1,11 +1,11 @@
-//! `magi ask`, `magi resume`, `magi stop`: a deliberation from the command line.
+//! `magi ask`, `magi resume`: a deliberation from the command line.
 
 use std::io::{self, IsTerminal, Read, Write};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use futures_util::{StreamExt, TryStreamExt};
-use magi_council::{Ask, Door, Engine, Told};
+use magi_council::{Ask, Door, Told};
 use magi_event::DeliberationId;
 use magi_log::{After, Logs};
 use serde_json::{Map, Value, json};
@@ -16,13 +16,14 @@ use crate::follow::{Feed, Follower, Pause, Said, View};
 use crate::house::{self, House};
 use crate::settings::{Settings, read_duration};
 use crate::show::words::Lang;
-use crate::signals::Signals;
 
 /// The most bytes read from stdin: what a question's context may hold, and one to see more.
 const STDIN_LIMIT: u64 = 256 * 1024 + 1;
 
 /// What this door can do, sent in `start`.
-const CAPABILITIES: [&str; 4] = ["resume", "stop", "history", "export"];
+const CAPABILITIES: [&str; 9] = [
+    "resume", "stop", "retry", "note", "pause", "rejudge", "fork", "history", "export",
+];
 
 /// Runs `magi ask`.
 pub(crate) async fn ask(settings: &Settings, flags: &args::Ask, view: View) -> Result<Exit> {
@@ -130,7 +131,7 @@ fn read_stdin(is_question: bool) -> Result<Option<String>> {
 }
 
 /// Follows a deliberation of this process to its end; a first Ctrl+C stops it, a second leaves.
-async fn see_through(
+pub(crate) async fn see_through(
     house: &House,
     id: DeliberationId,
     follower: &mut Follower,
@@ -221,31 +222,8 @@ pub(crate) async fn resume(settings: &Settings, id: &str, view: View) -> Result<
     exit
 }
 
-/// Runs `magi stop`.
-pub(crate) async fn stop(settings: &Settings, id: &str) -> Result<Exit> {
-    let house = house::open(settings)?;
-    let id = house::find(&house.logs, id).await?;
-    let mut signals = Signals::listen()?;
-    let exit = tokio::select! {
-        stopped = stop_and_say(&house.engine, id) => stopped.map(|()| Exit::Done),
-        () = signals.next() => Ok(Exit::Interrupted),
-    };
-    close(house).await;
-    exit
-}
-
-async fn stop_and_say(engine: &Engine, id: DeliberationId) -> Result<()> {
-    let stopped = engine.stop(id, None, "user").await?;
-    let text = if stopped.changed {
-        "stopped; what was said is kept"
-    } else {
-        "was over already"
-    };
-    writeln!(io::stderr().lock(), "{id} {text}")?;
-    Ok(())
-}
-
-async fn close(house: House) {
+/// Hands over what runs here and closes the store.
+pub(crate) async fn close(house: House) {
     house.engine.shutdown(Duration::from_secs(5)).await;
     house.logs.close().await;
 }

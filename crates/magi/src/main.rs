@@ -22,6 +22,7 @@ mod serve;
 mod settings;
 mod show;
 mod signals;
+mod verbs;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
@@ -137,7 +138,10 @@ async fn run(cli: &Cli, settings: &Settings) -> Result<Exit> {
             history::replay(settings, &flags.id, view, pace).await
         }
         Command::Export(flags) => history::export(settings, &flags.id, flags.format).await,
-        Command::Stop(flags) => ask::stop(settings, &flags.id).await,
+        Command::Verb(verb) => {
+            let (output, is_plain) = verb.shown();
+            verbs::run(settings, verb, view(cli, settings, output, is_plain)).await
+        }
         Command::Resume(flags) => {
             ask::resume(
                 settings,

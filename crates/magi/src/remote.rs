@@ -54,7 +54,7 @@ pub(crate) async fn ask(
 /// Returns what a follower needs to hear of a step.
 ///
 /// A deliberation that has begun is worth waiting for; a server that was never there is not.
-fn said(step: Step, has_begun: bool) -> Result<Option<Said>> {
+pub(crate) fn said(step: Step, has_begun: bool) -> Result<Option<Said>> {
     match step {
         Step::Entry(entry) => Ok(Some(Said::Event(Box::new(entry.event)))),
         Step::Snapshot(snapshot) => Ok(Some(Said::Snapshot(snapshot))),

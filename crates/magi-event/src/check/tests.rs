@@ -213,3 +213,32 @@ fn only_a_readers_log_may_end_at_the_doors_deadline() {
         );
     }
 }
+
+#[test]
+fn of_an_attempt_that_never_began_only_the_stop_of_the_judge_may_be_told() {
+    let id = sample::id(1);
+    let error = |code: &str, attempt: u32, retryable: bool| {
+        Body::JudgeError(crate::AttemptError {
+            code: code.into(),
+            message: "Stopped.".into(),
+            attempt,
+            retryable,
+            retry_in: None,
+        })
+    };
+    for (body, is_good) in [
+        (error("stopped", 0, false), true),
+        (error("stopped", 0, true), false),
+        (error("failed", 0, false), false),
+        (error("stopped", 1, false), false),
+    ] {
+        let mut script = sample::Script::new(id);
+        let council = sample::council(&crate::Sage::ALL, crate::Rule::Majority, 2);
+        script.push(sample::start(id, "?", council));
+        script.push(body);
+        let mut checker = Checker::new(Mode::Log);
+        let mut entries = script.entries().iter();
+        let whole = entries.try_for_each(|(cursor, event)| checker.entry(*cursor, event));
+        assert_eq!(whole.is_ok(), is_good, "{:?}", script.entries().last());
+    }
+}

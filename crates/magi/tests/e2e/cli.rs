@@ -526,3 +526,107 @@ async fn completions_are_printed_for_every_shell() {
         assert!(out(&printed).contains("history"), "{shell}");
     }
 }
+
+#[tokio::test]
+async fn the_verbs_reach_another_process_a_server_and_what_is_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let vendors = Emulator::start(Config::default()).await.unwrap();
+    let mut command = magi(folder.path());
+    command
+        .env("OPENAI_BASE_URL", vendors.openai_url())
+        .env("OPENAI_API_KEY", "test")
+        .env("MAGI_MODEL", "openai:fake+approve+len-4000+tps-50");
+    let served = Served::start(&mut command, 0).await;
+    let client = super::support::http();
+    let id = super::support::ask(&client, &served.address, "Should we migrate?").await;
+    let text = id.to_string();
+    let url = served.address.clone();
+    for (args, said) in [
+        (vec!["pause", &text], "is paused"),
+        (vec!["pause", &text, "--server", &url], "stays as it is"),
+        (vec!["note", &text, "It is Friday."], "was told"),
+        (
+            vec!["note", &text, "It rains.", "--server", &url],
+            "was told",
+        ),
+        (
+            vec!["retry", &text, "--agent", "caspar", "--attempt", "1"],
+            "another attempt",
+        ),
+        (
+            vec!["retry", &text, "--agent", "caspar", "--attempt", "1"],
+            "stays as it is",
+        ),
+        (vec!["stop", &text, "--agent", "judge"], "stopped"),
+        (vec!["stop", &text, "--server", &url], "stopped"),
+    ] {
+        let done = run(folder.path(), &args).await;
+        assert_eq!(done.status.code(), Some(0), "{args:?}: {}", err(&done));
+        assert!(err(&done).contains(said), "{args:?}: {}", err(&done));
+    }
+    let mut seen = super::support::Seen::default();
+    seen.read_to_the_end(&served.address, id).await;
+    let names: Vec<&str> = seen
+        .entries
+        .iter()
+        .map(|entry| entry.1.body.name())
+        .collect();
+    for name in ["paused", "note", "judge_error", "cancelled"] {
+        assert!(names.contains(&name), "{name}: {names:?}");
+    }
+    let late = run(folder.path(), &["note", &text, "Too late."]).await;
+    assert_eq!(late.status.code(), Some(1));
+    assert!(err(&late).contains("fork"), "{}", err(&late));
+    assert!(served.terminate().await.success());
+    vendors.stop().await;
+}
+
+#[tokio::test]
+async fn a_verdict_is_judged_again_and_forked_from_the_command_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let vendors = Emulator::start(Config::default()).await.unwrap();
+    let with_model = async |args: &[&str]| {
+        let mut command = magi(folder.path());
+        command
+            .env("OPENAI_BASE_URL", vendors.openai_url())
+            .env("OPENAI_API_KEY", "test")
+            .env("MAGI_MODEL", "openai:fake+approve");
+        command.args(args).output().await.unwrap()
+    };
+    let asked = with_model(&["ask", "Should we migrate?", "-o", "json"]).await;
+    let first: Value = serde_json::from_slice(&asked.stdout).unwrap();
+    let id = first["trace_id"].as_str().unwrap();
+    let before = vendors.ledger().requests();
+    let judged = with_model(&["rejudge", id, "--stability", "3"]).await;
+    assert_eq!(judged.status.code(), Some(0), "{}", err(&judged));
+    assert!(out(&judged).contains("stable 3/3"), "{}", out(&judged));
+    assert_eq!(
+        vendors.ledger().requests() - before,
+        3,
+        "the judge alone is called"
+    );
+    let args = [
+        "fork",
+        id,
+        "--agent",
+        "caspar",
+        "--model",
+        "openai:fake+reject",
+        "-o",
+        "json",
+    ];
+    let forked = with_model(&args).await;
+    let forked: Value = serde_json::from_slice(&forked.stdout).unwrap();
+    assert_eq!(forked["fork_of"], id);
+    assert_eq!(forked["verdict"]["voting_result"]["rejected"], 1);
+    assert_eq!(
+        vendors.ledger().requests() - before,
+        5,
+        "caspar and the judge"
+    );
+    let unanimous = with_model(&["rejudge", id, "--rule", "unanimous", "-o", "json"]).await;
+    let unanimous: Value = serde_json::from_slice(&unanimous.stdout).unwrap();
+    assert_eq!(unanimous["council"]["rule"], "unanimous");
+    assert_eq!(unanimous["verdict"]["final_decision"], "APPROVED");
+    vendors.stop().await;
+}
