@@ -324,7 +324,9 @@ impl Checker {
                 format!("{sage} is missing by {cause:?}, listed {found:?}")
             })?;
         }
-        let failed = self.fold.judge.attempt > 0 && self.judged().is_none();
+        // A judge who was called on votes that then fell below the quorum is not needed any more.
+        let is_needed = complete.voting_result.valid() >= self.council()?.quorum;
+        let failed = is_needed && self.fold.judge.attempt > 0 && self.judged().is_none();
         let (cause, again) = listed(Agent::Judge);
         let is_well_listed = (cause.is_some() || !failed)
             && cause.is_none_or(|cause| !cause.is_cast())
