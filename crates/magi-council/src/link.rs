@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use magi_event::{
-    Agent, AgentComplete, AgentStart, AttemptError, Body, DeliberationId, Delta, Note, Sage, Trace,
-    text_sha256,
+    Agent, AgentComplete, AgentStart, AttemptError, Body, Cause, DeliberationId, Delta, Note, Sage,
+    Trace, text_sha256,
 };
 use magi_log::Env;
 use serde_json::{Map, Value};
@@ -201,7 +201,13 @@ impl Engine {
 
     /// Chooses a seed for each re-judgement: orders that were not seen yet come first.
     fn seeds(&self, setup: &Setup, memory: &Memory, wish: &Rejudge) -> Vec<u32> {
-        let speaking: Vec<Sage> = setup.reused.keys().copied().collect();
+        // Those whom the judge sees, as the deliberation itself chooses them.
+        let speaking: Vec<Sage> = setup
+            .reused
+            .iter()
+            .filter(|(_, reused)| matches!(reused.complete.cause, None | Some(Cause::Own)))
+            .map(|(sage, _)| *sage)
+            .collect();
         let mut seen: Vec<Vec<Sage>> = Vec::new();
         if let Some((seed, _)) = memory.judge_order {
             seen.push(judge::order(&speaking, seed));
