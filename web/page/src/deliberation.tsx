@@ -224,7 +224,7 @@ function Phases({ view }: { view: View }) {
 }
 
 /** Trying the same again cannot mend these. */
-const FINAL: ReadonlySet<string> = new Set(['cut_for_good', 'not_kept', 'nothing_came'])
+const FINAL: ReadonlySet<string> = new Set(['cut_for_good', 'no_state', 'not_kept', 'nothing_came'])
 
 /** The one alert: a failed connection, a refused verb. */
 function Trouble({

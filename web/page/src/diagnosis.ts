@@ -12,7 +12,7 @@ export type Finding =
   | { kind: 'unreachable'; host: string }
   | { kind: 'clock' | 'signature' | 'forbidden' | 'identity'; message: string }
   | { kind: 'token' | 'throttled' | 'too_large' | 'function_failed' | 'container_failed' }
-  | { kind: 'cut_for_good' | 'nothing_came' | 'deadline_too_short' | 'not_kept' }
+  | { kind: 'cut_for_good' | 'nothing_came' | 'deadline_too_short' | 'no_state' | 'not_kept' }
 
 /** Hosts that the page's own policy would not let it call, noted when the browser says so. */
 const blocked = new Set<string>()
@@ -49,6 +49,7 @@ function ours(problem: Problem): Finding | undefined {
     case 'cut_for_good':
     case 'nothing_came':
     case 'deadline_too_short':
+    case 'no_state':
     case 'not_kept':
       return { kind: problem.code }
     default:

@@ -172,6 +172,11 @@ export const en: Words = {
           what: 'Two calls in a row ran out of time before a single sage had voted. Going on would repeat that for ever.',
           fix: "Raise the function's timeout (up to 15 minutes), or choose faster models.",
         }
+      case 'no_state':
+        return {
+          what: "The function's time ran out, and it has no key to sign what was reached. What was said until then stays here.",
+          fix: 'Give the function MAGI_STATE_KEY (at least 32 bytes), or raise its timeout (up to 15 minutes); then ask again.',
+        }
       case 'not_kept':
         return {
           what: 'This browser keeps no copy of this deliberation: it was asked in another browser, deleted, or cleared by the browser.',

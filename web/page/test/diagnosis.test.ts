@@ -37,6 +37,7 @@ test.each<[string, Partial<Facts>]>([
   ['cut_for_good', { status: 0, code: 'cut_for_good' }],
   ['nothing_came', { status: 0, code: 'nothing_came' }],
   ['deadline_too_short', { status: 200, code: 'deadline_too_short' }],
+  ['no_state', { status: 200, code: 'no_state' }],
 ])('%s is found in %j, and has words in both languages', (expected, facts) => {
   const problem = new Problem({ status: 0, message: 'm', ...facts })
   const found = diagnose(problem, DOOR, true, HERE)

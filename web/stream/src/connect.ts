@@ -119,6 +119,8 @@ export class Connection implements Reader {
   #gaps = 0
   #resumed = false
   #paused: string | undefined
+  /** The last event says that the door's time is over: the stream ends here, and not by a cut. */
+  #suspended = false
   #retry = RETRY_MS
   #wake: (() => void) | undefined
 
@@ -350,7 +352,7 @@ export class Connection implements Reader {
 
   /** What the orderly end of a stream means. `fresh`: something new came on it. */
   async #ended(fresh: boolean): Promise<Ending> {
-    if (this.#paused !== undefined) return { name: 'paused' }
+    if (this.#suspended) return { name: 'paused' }
     const cursor = this.#cursor
     const { isOver } = this.#options
     if (!fresh && cursor !== undefined && isOver && (await isOver(cursor))) return { name: 'over' }
@@ -374,6 +376,9 @@ export class Connection implements Reader {
     this.#gaps = 0
     this.#resumed = true
     this.#paused = event.type === 'paused' ? event.data.state : undefined
+    this.#suspended =
+      event.type === 'paused' &&
+      (event.data.reason === 'deadline' || event.data.state !== undefined)
     return { kind: 'event', id: frame.id, event, raw: frame.data, replay: false }
   }
 

@@ -14,6 +14,15 @@ export interface StoryOptions {
 /** So many parts one after the other without a new vote, and it would never end. */
 const MAX_FRUITLESS = 2
 
+const FRUITLESS = {
+  code: 'deadline_too_short',
+  message: `${MAX_FRUITLESS} calls in a row ended at their deadline without one finished vote`,
+}
+const STATELESS = {
+  code: 'no_state',
+  message: 'the call ended at its deadline, and its door gave no state to go on from',
+}
+
 /**
  * Reads a question to its end where one call cannot last that long: a part that ends in
  * `paused {reason: "deadline", state}` is gone on from with its finished votes, by itself, as one story.
@@ -64,9 +73,10 @@ export class Story implements Reader {
           yield entry
         }
         const { paused } = this.#current
-        if (paused === undefined || this.#closed || this.#current.state.name !== 'paused') return
+        if (this.#closed || this.#current.state.name !== 'paused') return
+        if (paused === undefined) throw this.#failed(STATELESS)
         this.#fruitless = this.#done.size > known ? 0 : this.#fruitless + 1
-        if (this.#fruitless >= MAX_FRUITLESS) throw this.#hopeless()
+        if (this.#fruitless >= MAX_FRUITLESS) throw this.#failed(FRUITLESS)
         before = id ?? before
         this.#current = this.#options.goOn(paused, (state) => this.#tell(state))
       }
@@ -85,12 +95,8 @@ export class Story implements Reader {
     if (state.name !== 'paused') this.#options.onState?.(state)
   }
 
-  #hopeless(): Problem {
-    const problem = new Problem({
-      status: 200,
-      code: 'deadline_too_short',
-      message: `${MAX_FRUITLESS} calls in a row ended at their deadline without one finished vote`,
-    })
+  #failed(why: { code: string; message: string }): Problem {
+    const problem = new Problem({ status: 200, ...why })
     this.#options.onState?.({ name: 'failed', problem })
     return problem
   }

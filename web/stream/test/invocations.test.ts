@@ -42,7 +42,7 @@ function written(
 }
 
 /** The log cut after `votes` votes, with the pause of a deadline at its end. */
-function paused(id: string, votes: number, state: string, forkOf?: string): Log {
+function paused(id: string, votes: number, state: string | undefined, forkOf?: string): Log {
   const whole = written(id, forkOf === undefined ? {} : { forkOf })
   const log = new Log(id)
   let seen = 0
@@ -51,7 +51,7 @@ function paused(id: string, votes: number, state: string, forkOf?: string): Log 
     log.append({ ...event, data: event.data as unknown as Body }, Date.parse(event.timestamp))
     if (event.type === 'agent_complete' && ++seen === votes) break
   }
-  const data = { by: 'magi', reason: 'deadline', state }
+  const data = { by: 'magi', reason: 'deadline', ...(state === undefined ? {} : { state }) }
   log.append({ type: 'paused', data }, Date.parse('2026-11-23T01:10:00.000Z'))
   return log
 }
@@ -305,6 +305,17 @@ describe('a deadline', () => {
     const { problem } = await world.drive(readAll(reader))
     expect(problem?.code).toBe('deadline_too_short')
     expect(actions()).toEqual(['ask', 'resume'])
+    expect(states.at(-1)?.name).toBe('failed')
+  })
+
+  test('a deadline without a state ends with the reason, and asks nobody again', async () => {
+    const world = new World()
+    const { magi, actions } = door(world, () => stream(sse(paused(FIRST, 1, undefined))))
+    const states: State[] = []
+    const reader = magi.ask({ question: 'q' }, { onState: (state) => states.push(state) })
+    const { problem } = await world.drive(readAll(reader))
+    expect(problem?.code).toBe('no_state')
+    expect(actions()).toEqual(['ask'])
     expect(states.at(-1)?.name).toBe('failed')
   })
 
