@@ -249,9 +249,7 @@ export class Connection implements Reader {
       if (response.status === 204) return { name: 'over' }
       const refused = await this.#refusal(response, asked)
       if (refused) return refused
-      const server = Date.parse(response.headers.get('date') ?? '')
-      const skew = Number.isNaN(server) ? 0 : server - asked
-      const caughtUp = asked - FRESH_MS + (Math.abs(skew) > SKEW_MS ? skew : 0)
+      const caughtUp = asked - FRESH_MS + skewOf(response, asked, this.#env.now())
       return yield* this.#body(response, attempt.signal, watch, caughtUp)
     } catch (error) {
       if (error instanceof Problem && !error.transient) throw error
@@ -535,3 +533,12 @@ const aborted = <T>(signal: AbortSignal, work: Promise<T>): Promise<T> =>
     signal.addEventListener('abort', stop, { once: true })
     work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop))
   })
+
+/**
+ * How far the server's clock is ahead of ours. A hop that holds an answer back may date it at its end,
+ * so a date between asking and hearing says nothing about clocks.
+ */
+function skewOf(response: Response, asked: number, heard: number): number {
+  const date = Date.parse(response.headers.get('date') ?? '')
+  return date < asked - SKEW_MS || date > heard + SKEW_MS ? date - heard : 0
+}

@@ -487,6 +487,24 @@ describe('surroundings', () => {
       true,
     )
   })
+
+  test('an answer that was held back and is dated at its end is no replay', async () => {
+    for (const ahead of [0, 3_600_000, -3_600_000]) {
+      const log = new Log(ID)
+      const world = new World()
+      const asked = world.time + ahead
+      perform(SCRIPT, ID).forEach((beat, index) => log.append(beat.draft, asked + index * 100))
+      const { read } = against(world, [
+        () => {
+          world.time += 10_000
+          const headers = { date: new Date(world.time + ahead).toUTCString() }
+          return stream(frames(log), 'close', headers)
+        },
+      ])
+      const { entries } = await read()
+      expect(entries.some((entry) => entry.kind === 'event' && entry.replay)).toBe(false)
+    }
+  })
 })
 
 describe('asking', () => {
