@@ -21,10 +21,16 @@ afterAll(async () => {
 
 async function ask(way: Way, from = cloud, locale = 'en-US') {
   const opened = await visit(browser, from.page(way), { locale })
+  if (way === 'bearer') await signIn(opened.page, from.token)
   await opened.page.locator('.answers[data-kind=models]').waitFor({ timeout: 30_000 })
   await opened.page.locator('.question-input').fill(QUESTION)
   await opened.page.keyboard.press('Enter')
   return opened
+}
+
+async function signIn(page: Page, token: string): Promise<void> {
+  await page.locator('.token-input').fill(token)
+  await page.keyboard.press('Enter')
 }
 
 /** How often the words of the three lanes grew before the verdict was there. */
@@ -49,9 +55,9 @@ async function growth(page: Page): Promise<number> {
 const held = (page: Page) => page.locator('[data-notice="held"]')
 const decision = (page: Page) => page.locator('.verdict').getAttribute('data-kind')
 
-// Chromium on the hosting's origin: keys from the identity pool, the preflight, the signature, the stream.
-test.runIf(real).each<Way>(['gateway', 'direct', 'agentcore'])(
-  'the hosted page streams signed requests, no hop holds back: %s',
+// Chromium on the hosting's origin: keys from the identity pool or a token, the preflight, the stream.
+test.runIf(real).each<Way>(['gateway', 'direct', 'agentcore', 'bearer'])(
+  'the hosted page streams requests that are let in, no hop holds back: %s',
   async (way) => {
     const { page, context } = await ask(way)
     const grew = await growth(page)
@@ -67,7 +73,7 @@ test.runIf(real).each<Way>(['gateway', 'direct', 'agentcore'])(
 
 test.runIf(real)('every streaming way ends in the same verdict', async () => {
   const kinds = new Set<string | null>()
-  for (const way of ['gateway', 'direct', 'agentcore', 'buffered'] as const) {
+  for (const way of ['gateway', 'direct', 'agentcore', 'bearer', 'buffered'] as const) {
     const { page, context } = await ask(way)
     await page.locator('.verdict').waitFor({ timeout: 30_000 })
     kinds.add(await decision(page))
@@ -97,6 +103,40 @@ test.runIf(real).each([
   await page.locator('.alert-box').waitFor({ timeout: 30_000 })
   expect(await page.locator('.alert-box').textContent()).toMatch(why)
   expect(await page.locator('.verdict').count()).toBe(0)
+  await context.close()
+})
+
+test.runIf(real).each([
+  [
+    'en-US',
+    /lets in who brings a token/,
+    'The server did not accept this token.',
+    ', with a token',
+  ],
+  [
+    'ja-JP',
+    /トークン\(JWT\)を求めます/,
+    'サーバーはこのトークンを受け付けませんでした。',
+    '(トークン認証)',
+  ],
+])('a wrong token is asked for again, a right one is let in: %s', async (locale, why, no, yes) => {
+  const { page, context } = await visit(browser, cloud.page('bearer'), { locale })
+  const field = page.locator('.token-input')
+  await page.getByText(why).waitFor()
+  // The right name and time, the wrong signature.
+  const wrong = cloud.token.replace(/[^.]+$/, (signature) => signature.split('').reverse().join(''))
+  const refused = page.waitForResponse((response) => response.request().method() === 'POST')
+  await signIn(page, wrong)
+  expect((await refused).status()).toBe(401)
+  await page.getByText(no).waitFor()
+  expect(await page.locator('.question-input, .alert-box').count()).toBe(0)
+  // Nor is it let in after a reload.
+  await page.reload()
+  await page.getByText(no).waitFor()
+  await field.fill(cloud.token)
+  await page.keyboard.press('Enter')
+  await page.locator('.answers[data-kind=models]').waitFor()
+  expect(await page.locator('.door-line').textContent()).toContain(yes)
   await context.close()
 })
 

@@ -6,7 +6,7 @@ import { binary } from './magi.ts'
 const PAGE = fileURLToPath(new URL('../../crates/magi-server/page', import.meta.url))
 
 /** The pages a cloud hosts, each with its own way to the council. */
-export type Way = 'gateway' | 'direct' | 'buffered' | 'agentcore' | 'villain'
+export type Way = 'gateway' | 'direct' | 'buffered' | 'agentcore' | 'bearer' | 'villain'
 
 /** `magi-emulator cloud`: every topology on loopback, with the built page on static hosting. */
 export class Emulated {
@@ -37,6 +37,11 @@ export class Emulated {
 
   page(way: Way): string {
     return this.#of(`MAGI_CLOUD_PAGE_${way.toUpperCase()}`)
+  }
+
+  /** What the page `bearer` asks for. */
+  get token(): string {
+    return this.#of('MAGI_CLOUD_BEARER_TOKEN')
   }
 
   get control(): string {

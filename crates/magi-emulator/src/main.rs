@@ -23,8 +23,9 @@ enum Command {
     /// Serve the fakes of OpenAI (/v1/chat/completions), Anthropic (/v1/messages) and Bedrock
     /// (/model/ID/converse-stream).
     Vendors(Vendors),
-    /// Start MAGI's whole cloud on loopback: Bedrock and other fakes, an identity pool, AgentCore with one
-    /// runtime, Function URLs, the page on static hosting, and the hosting that buffers.
+    /// Start MAGI's whole cloud on loopback: Bedrock and other fakes, an identity pool, AgentCore with a
+    /// runtime behind signatures and one behind tokens, Function URLs, the page on static hosting, and the
+    /// hosting that buffers.
     ///
     /// Prints one NAME=value per line, or one JSON object with --json. GET /held at MAGI_CLOUD_CONTROL_URL
     /// says what each relay holds, GET /invocations what the functions did.

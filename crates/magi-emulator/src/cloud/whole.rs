@@ -14,19 +14,49 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::account::Account;
-use super::agentcore::{AgentCore, AgentCoreConfig, Container, RuntimeConfig};
+use super::agentcore::{
+    AgentCore, AgentCoreConfig, Authorizer, Container, RuntimeConfig, SESSION_HEADER,
+};
 use super::function::{Function, FunctionConfig};
 use super::function_url::{Auth, Cors, FunctionUrl, InvokeMode, UrlConfig};
 use super::held::Held;
 use super::hosting::{Hosting, HostingConfig};
 use super::identity::{IdentityPool, PoolConfig, Role};
+use super::jwt::Issuer;
 use super::launch::{Launch, Start};
 use super::villain::{Upstream, Villain};
 use super::wire::{self, Answer, FRONT_BUFFER, Front, Out};
 use crate::{Config, Emulator, Error, Running};
 
-/// The session's header, which pages send and read.
-const SESSION: &str = "x-amzn-bedrock-agentcore-runtime-session-id";
+/// What pages may send to a Function URL, as `deploy/cloudformation` allows it.
+const ALLOWED: [&str; 6] = [
+    "authorization",
+    "content-type",
+    "x-amz-content-sha256",
+    "x-amz-date",
+    "x-amz-security-token",
+    SESSION_HEADER,
+];
+
+/// What pages may read of a Function URL's answers, as `deploy/cloudformation` exposes it.
+const EXPOSED: [&str; 5] = [
+    "date",
+    "retry-after",
+    SESSION_HEADER,
+    "x-amzn-errortype",
+    "x-amzn-requestid",
+];
+
+/// The endpoint of each runtime beside `DEFAULT`, named as `deploy/cloudformation` names it.
+const ENDPOINT: &str = "live";
+
+/// The client that tokens are made for.
+const CLIENT: &str = "page";
+
+/// How long the token in [`RunningCloud::env`] is valid, in seconds: the longest that a user pool gives.
+///
+/// Source: Amazon Cognito Developer Guide, "Using the access token" (five minutes to one day).
+const TOKEN_SECONDS: i64 = 86_400;
 
 /// What a cloud is like.
 #[derive(Clone, Debug)]
@@ -82,6 +112,8 @@ pub struct RunningCloud {
     pool: IdentityPool,
     agentcore: AgentCore,
     arn: String,
+    bearer_arn: String,
+    users: Issuer,
     gateway: FunctionUrl,
     direct: FunctionUrl,
     buffered: FunctionUrl,
@@ -101,8 +133,9 @@ struct Site {
 }
 
 impl Cloud {
-    /// Starts everything: vendors, identity pool, AgentCore with one runtime, the Function URLs `gateway`,
-    /// `direct` and `buffered`, a hosted page for each way and for the villain, and the control port.
+    /// Starts everything: vendors, identity pool, AgentCore with a runtime behind signatures and one behind
+    /// tokens, the Function URLs `gateway`, `direct` and `buffered`, a hosted page for each way and for the
+    /// villain, and the control port.
     ///
     /// # Errors
     ///
@@ -130,7 +163,8 @@ impl Cloud {
         vendors.addr = site.next();
         let vendors = Emulator::start(vendors).await?;
         let pool = site.pool().await?;
-        let (agentcore, arn) = site.agentcore(&vendors).await?;
+        let users = users();
+        let (agentcore, [arn, bearer_arn]) = site.agentcore(&vendors, &users).await?;
         let relay = site.relay(&agentcore, &arn);
         let council = site.council(&vendors);
         let gateway = site.url(&relay, InvokeMode::Stream).await?;
@@ -158,6 +192,9 @@ impl Cloud {
         villain.limit = site.config.villain_limit;
         let config = json!({"door": "invocations", "base": "/api", "sign": "none"});
         pages.push(("villain", site.host(config, Some(villain)).await?));
+        let config = json!({"door": "invocations", "base": agentcore.url(), "runtime": bearer_arn,
+            "qualifier": ENDPOINT, "sign": "bearer"});
+        pages.push(("bearer", site.host(config, None).await?));
         let control = Arc::new(Control {
             held: held(&agentcore, [&gateway, &direct, &buffered], &pages),
             functions: [("gateway", relay), ("direct", council)],
@@ -171,6 +208,8 @@ impl Cloud {
             pool,
             agentcore,
             arn,
+            bearer_arn,
+            users,
             gateway,
             direct,
             buffered,
@@ -206,7 +245,12 @@ impl Site {
         IdentityPool::start(&self.account, config).await
     }
 
-    async fn agentcore(&mut self, vendors: &Running) -> Result<(AgentCore, String), Error> {
+    /// The data plane, with the ARNs of the runtime behind signatures and of the one behind tokens.
+    async fn agentcore(
+        &mut self,
+        vendors: &Running,
+        users: &Issuer,
+    ) -> Result<(AgentCore, [String; 2]), Error> {
         let launch = self
             .magi(
                 "agentcore",
@@ -218,12 +262,28 @@ impl Site {
             .arg("agentcore")
             .env("MAGI_HOST", "127.0.0.1");
         let launch = self.asks(launch, vendors);
-        let mut runtime = RuntimeConfig::new("magi-emulated00", Container::Command(launch));
-        runtime.endpoints = vec!["live".to_owned()];
-        let arn = runtime.arn(&self.account);
-        let mut config = AgentCoreConfig::new(vec![runtime]);
+        // One runtime cannot take both, so there are two of the same container.
+        let by_token = Authorizer::Jwt {
+            issuer: users.clone(),
+            clients: vec![CLIENT.to_owned()],
+        };
+        let runtimes = [
+            ("magi-emulated00", Authorizer::Iam),
+            ("magi-bearer0000", by_token),
+        ]
+        .map(|(id, authorizer)| {
+            let mut runtime = RuntimeConfig::new(id, Container::Command(launch.clone()));
+            runtime.endpoints = vec![ENDPOINT.to_owned()];
+            runtime.authorizer = authorizer;
+            runtime.header_allowlist = vec!["Last-Event-ID".to_owned()];
+            runtime
+        });
+        let arns = runtimes
+            .each_ref()
+            .map(|runtime| runtime.arn(&self.account));
+        let mut config = AgentCoreConfig::new(runtimes.into());
         config.addr = self.next();
-        Ok((AgentCore::start(&self.account, config).await?, arn))
+        Ok((AgentCore::start(&self.account, config).await?, arns))
     }
 
     /// The function that relays to AgentCore.
@@ -268,21 +328,11 @@ impl Site {
         config.addr = self.next();
         config.cors = Some(Cors {
             origins: words(&["*"]),
-            methods: words(&["GET", "POST"]),
-            headers: words(&[
-                "accept",
-                "authorization",
-                "content-type",
-                "last-event-id",
-                "traceparent",
-                "x-amz-content-sha256",
-                "x-amz-date",
-                "x-amz-security-token",
-                SESSION,
-            ]),
-            expose: words(&[SESSION, "x-amzn-errortype", "x-amzn-requestid"]),
+            methods: words(&["POST"]),
+            headers: words(&ALLOWED),
+            expose: words(&EXPOSED),
             credentials: false,
-            max_age: 3_600,
+            max_age: 86_400,
         });
         FunctionUrl::start(config, function.clone(), self.stop.clone(), &self.tracker).await
     }
@@ -343,6 +393,13 @@ impl Site {
     }
 }
 
+/// The provider whose users the runtime behind tokens lets in; nobody else has its key.
+fn users() -> Issuer {
+    let key: [u8; 32] = std::array::from_fn(|_| fastrand::u8(..));
+    // No address of a real provider: a client that looks it up must find nobody.
+    Issuer::new("https://users.magi.invalid", &key)
+}
+
 fn vendors_key(config: &Config) -> String {
     config
         .key
@@ -388,10 +445,22 @@ impl RunningCloud {
         &self.agentcore
     }
 
-    /// Returns the ARN of the runtime `magi agentcore` is.
+    /// Returns the ARN of the runtime that takes signatures.
     #[must_use]
     pub fn runtime_arn(&self) -> &str {
         &self.arn
+    }
+
+    /// Returns the ARN of the runtime that takes tokens.
+    #[must_use]
+    pub fn bearer_runtime_arn(&self) -> &str {
+        &self.bearer_arn
+    }
+
+    /// Makes a user's token for that runtime, valid for `seconds` from now; not above 0 it has ended.
+    #[must_use]
+    pub fn bearer_token(&self, seconds: i64) -> String {
+        self.users.token("ada", CLIENT, self.account.now(), seconds)
     }
 
     /// Returns the Function URL that relays to AgentCore.
@@ -418,14 +487,15 @@ impl RunningCloud {
         &self.pool
     }
 
-    /// Returns the hosted pages by the way they call: `gateway`, `direct`, `buffered`, `agentcore`, `villain`.
+    /// Returns the hosted pages by the way they call: `gateway`, `direct`, `buffered`, `agentcore`, `villain`,
+    /// `bearer`.
     #[must_use]
     pub fn pages(&self) -> &[(&'static str, Hosting)] {
         &self.pages
     }
 
     /// Returns what a client of this cloud needs in its environment: the SDKs' own variables with a deployer's
-    /// keys, and `MAGI_CLOUD_*` for the addresses that no SDK asks for.
+    /// keys, and `MAGI_CLOUD_*` for what no SDK asks for: addresses, and a token that is valid for a day.
     #[must_use]
     pub fn env(&self) -> Vec<(String, String)> {
         let deployer = self.account.deployer();
@@ -443,6 +513,8 @@ impl RunningCloud {
             ("OPENAI_BASE_URL", self.vendors.openai_url()),
             ("ANTHROPIC_BASE_URL", self.vendors.anthropic_url()),
             ("MAGI_CLOUD_RUNTIME_ARN", self.arn.clone()),
+            ("MAGI_CLOUD_BEARER_RUNTIME_ARN", self.bearer_arn.clone()),
+            ("MAGI_CLOUD_BEARER_TOKEN", self.bearer_token(TOKEN_SECONDS)),
             ("MAGI_CLOUD_IDENTITY_POOL", self.pool.id().to_owned()),
             ("MAGI_CLOUD_GATEWAY_URL", self.gateway.url()),
             ("MAGI_CLOUD_DIRECT_URL", self.direct.url()),

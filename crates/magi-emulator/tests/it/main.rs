@@ -20,6 +20,7 @@ mod providers;
 mod proxy;
 mod sigv4;
 mod villain;
+mod whole;
 mod wires;
 
 use magi_emulator::{Config, Emulator, Running};

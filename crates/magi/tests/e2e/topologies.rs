@@ -66,6 +66,33 @@ async fn post(cloud: &RunningCloud, url: &str, service: &str) -> reqwest::Respon
     request.send().await.unwrap()
 }
 
+/// What the cloud tells under a name.
+fn told(cloud: &RunningCloud, name: &str) -> String {
+    let env = cloud.env();
+    let found = env.into_iter().find(|(told, _)| told == name);
+    found.unwrap_or_else(|| panic!("no {name}")).1
+}
+
+/// The address of a runtime's endpoint.
+fn invocations(cloud: &RunningCloud, arn: &str, qualifier: &str) -> String {
+    let escaped = arn.replace(':', "%3A").replace('/', "%2F");
+    let plane = cloud.agentcore().url();
+    format!("{plane}/runtimes/{escaped}/invocations?qualifier={qualifier}")
+}
+
+/// Posts the question with a token, or without any.
+async fn post_with(url: &str, token: Option<&str>) -> reqwest::Response {
+    let mut request = http()
+        .post(url)
+        .header("content-type", "application/json")
+        .header(magi_server::SESSION_HEADER, SESSION)
+        .body(body());
+    if let Some(token) = token {
+        request = request.bearer_auth(token);
+    }
+    request.send().await.unwrap()
+}
+
 /// Holds that this is one whole deliberation, and returns its verdict.
 fn verdict(seen: &Seen) -> FinalDecision {
     let mut checker = Checker::new(Mode::Log);
@@ -83,11 +110,13 @@ fn verdict(seen: &Seen) -> FinalDecision {
 #[tokio::test]
 async fn every_way_that_streams_ends_in_the_same_verdict_and_the_villain_in_504() {
     let cloud = start(Duration::from_secs(1)).await;
-    let escaped = cloud.runtime_arn().replace(':', "%3A").replace('/', "%2F");
-    let agentcore = format!(
-        "{}/runtimes/{escaped}/invocations?qualifier=DEFAULT",
-        cloud.agentcore().url()
+    let agentcore = invocations(&cloud, cloud.runtime_arn(), "DEFAULT");
+    let bearer = invocations(
+        &cloud,
+        &told(&cloud, "MAGI_CLOUD_BEARER_RUNTIME_ARN"),
+        "live",
     );
+    let token = told(&cloud, "MAGI_CLOUD_BEARER_TOKEN");
     let lambda = |url: String| format!("{url}/invocations");
     let (gateway, direct, buffered) = (
         lambda(cloud.gateway().url()),
@@ -108,17 +137,18 @@ async fn every_way_that_streams_ends_in_the_same_verdict_and_the_villain_in_504(
         )
         .body(body())
         .send();
-    let (gateway, direct, buffered, agentcore, villains) = tokio::join!(
+    let (gateway, direct, buffered, agentcore, bearer, villains) = tokio::join!(
         async { events(post(&cloud, &gateway, "lambda").await).await },
         async { events(post(&cloud, &direct, "lambda").await).await },
         async { events(post(&cloud, &buffered, "lambda").await).await },
         async { events(post(&cloud, &agentcore, "bedrock-agentcore").await).await },
+        async { events(post_with(&bearer, Some(&token)).await).await },
         ask_villain,
     );
     let villains = villains.unwrap();
     assert_eq!(villains.status(), 504);
     assert!(!text(villains).await.contains("data:"));
-    for seen in [&gateway, &direct, &buffered, &agentcore] {
+    for seen in [&gateway, &direct, &buffered, &agentcore, &bearer] {
         assert_eq!(verdict(seen), FinalDecision::Approved);
     }
     // The relays that stream held little; what buffers held a whole answer.
@@ -131,6 +161,48 @@ async fn every_way_that_streams_ends_in_the_same_verdict_and_the_villain_in_504(
     }
     let held = cloud.buffered().held();
     assert!(held.most() > held.passed() / 2, "{held:?}");
+    cloud.stop().await;
+}
+
+#[tokio::test]
+async fn a_runtime_behind_tokens_refuses_without_one_or_with_an_ended_one_and_says_where_to_get_it()
+{
+    let cloud = start(Duration::from_secs(1)).await;
+    let url = invocations(&cloud, cloud.bearer_runtime_arn(), "live");
+    let ended = cloud.bearer_token(-1);
+    let signature_of_another = {
+        let token = cloud.bearer_token(60);
+        let (signed, _) = token.rsplit_once('.').unwrap();
+        let (_, signature) = ended.rsplit_once('.').unwrap();
+        format!("{signed}.{signature}")
+    };
+    for (token, words) in [
+        (None, "Missing Authentication Token"),
+        (Some(&ended), "Token has expired"),
+        (Some(&signature_of_another), "Token signature invalid"),
+    ] {
+        let refused = post_with(&url, token.map(String::as_str)).await;
+        assert_eq!(refused.status(), 401, "{words}");
+        let way = refused.headers()["www-authenticate"].to_str().unwrap();
+        let place = way.strip_prefix("Bearer resource_metadata=\"").unwrap();
+        let place = place.strip_suffix('"').unwrap().to_owned();
+        let said = text(refused).await;
+        assert!(said.contains(words), "{said}");
+        let found = http().get(place).send().await.unwrap();
+        assert_eq!(found.status(), 200, "{words}");
+        let found: serde_json::Value = serde_json::from_str(&text(found).await).unwrap();
+        assert_eq!(found["resource"], url.as_str());
+    }
+    // Neither does a signature open it, nor a token the other one.
+    let token = cloud.bearer_token(60);
+    let signed = post(&cloud, &url, "bedrock-agentcore").await;
+    let other = invocations(&cloud, cloud.runtime_arn(), "live");
+    for refused in [signed, post_with(&other, Some(&token)).await] {
+        assert_eq!(refused.status(), 403);
+        let said = text(refused).await;
+        assert!(said.contains("Authorization method mismatch"), "{said}");
+    }
+    assert!(cloud.agentcore().sessions().is_empty());
     cloud.stop().await;
 }
 
