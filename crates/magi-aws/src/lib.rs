@@ -7,5 +7,6 @@
 
 pub mod agentcore;
 mod bedrock;
+pub mod sign;
 
 pub use bedrock::{Bedrock, BedrockConfig, Reach};

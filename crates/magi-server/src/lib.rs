@@ -45,4 +45,5 @@ pub use error::Error;
 pub use intake::BODY_LIMIT;
 pub use invocations::streams;
 pub use openapi::describe;
+pub use page::index as page_index;
 pub use trust::{Caller, Identity, SESSION_HEADER, Token, Trust, WeakToken};

@@ -36,6 +36,12 @@ fn key(path: &str) -> Option<&str> {
     Files::iter().any(|name| name == key).then_some(key)
 }
 
+/// Returns the built page's first file, which names all others by what they hold.
+#[must_use]
+pub fn index() -> Option<Bytes> {
+    Files::get("index.html").map(|file| Bytes::from(file.data.into_owned()))
+}
+
 /// Answers with one of the page's files.
 pub(crate) async fn serve(uri: Uri, known: Option<&HeaderValue>) -> Response {
     match key(uri.path()).and_then(|key| Files::get(key).map(|file| (key, file))) {

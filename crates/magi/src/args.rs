@@ -141,9 +141,12 @@ pub(crate) struct Ask {
     /// Stop after this long, as in 90s or 5m
     #[arg(long, value_name = "TIME")]
     pub(crate) timeout: Option<String>,
-    /// Ask a server instead of deliberating in this process (token from MAGI_TOKEN)
+    /// Ask a server instead of deliberating in this process (token from MAGI_TOKEN): its address, a
+    /// Function URL, or an AgentCore runtime's address or ARN
     #[arg(long, value_name = "URL")]
     pub(crate) server: Option<String>,
+    #[command(flatten)]
+    sign: SignFlags,
     /// Plain lines instead of live lanes, on a terminal too
     #[arg(long)]
     pub(crate) plain: bool,
@@ -465,9 +468,35 @@ pub(crate) struct Models {
     pub(crate) json: bool,
 }
 
+/// Flags that say how requests to a server are let in.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct SignFlags {
+    /// How requests are let in: sigv4 (AWS's own credentials), bearer (MAGI_TOKEN), none; auto takes
+    /// sigv4 for AWS's hosts and the token, where there is one, for all others
+    #[arg(long, value_name = "WAY")]
+    sign: Option<String>,
+    /// The service that is signed for (default: by the host's name)
+    #[arg(long, value_name = "NAME")]
+    service: Option<String>,
+    /// The region that is signed for (default: by the host's name)
+    #[arg(long, value_name = "NAME")]
+    region: Option<String>,
+}
+
 /// Flags of `magi doctor`.
 #[derive(Args, Debug)]
 pub(crate) struct Doctor {
+    /// An endpoint, to look at every hop on the way to its models: a server, a Function URL, an
+    /// AgentCore runtime's address or ARN, a container, or a hosted page
+    pub(crate) url: Option<String>,
+    /// Do a browser's preflight for a page of this origin
+    #[arg(long, value_name = "ORIGIN", requires = "url")]
+    pub(crate) origin: Option<String>,
+    /// Put one short question to the models as well: it costs what a question costs
+    #[arg(long, requires = "url")]
+    pub(crate) ask: bool,
+    #[command(flatten)]
+    sign: SignFlags,
     /// One JSON object
     #[arg(long)]
     pub(crate) json: bool,
@@ -503,6 +532,7 @@ impl Cli {
                 flags.models(&ask.models);
                 flags.add("preset", ask.preset.as_ref());
                 flags.add("budget.usd", ask.max_cost.as_ref());
+                flags.sign(&ask.sign);
             }
             Command::Serve(serve) => {
                 flags.models(&serve.models);
@@ -524,13 +554,13 @@ impl Cli {
                 flags.add("heartbeat", function.heartbeat.as_ref());
             }
             Command::Models(models) => flags.models(&models.models),
+            Command::Doctor(doctor) => flags.sign(&doctor.sign),
             Command::History(_)
             | Command::Replay(_)
             | Command::Export(_)
             | Command::Verb(_)
             | Command::Resume(_)
             | Command::Config { .. }
-            | Command::Doctor(_)
             | Command::Completions { .. } => {}
         }
         flags.0
@@ -545,6 +575,12 @@ impl Flags {
         if let Some(value) = value {
             self.0.insert(key, value.clone());
         }
+    }
+
+    fn sign(&mut self, sign: &SignFlags) {
+        self.add("remote.sign", sign.sign.as_ref());
+        self.add("remote.service", sign.service.as_ref());
+        self.add("remote.region", sign.region.as_ref());
     }
 
     fn models(&mut self, models: &ModelFlags) {

@@ -1,5 +1,12 @@
 //! `magi doctor`: what MAGI stands on here, and the one fix for each thing that is wrong.
 
+mod cors;
+pub(crate) mod endpoint;
+mod faults;
+mod page;
+mod reply;
+mod stream;
+
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::Path;
@@ -19,6 +26,7 @@ enum Outcome {
     Ok,
     Warn,
     Fail,
+    Unknown,
 }
 
 impl Outcome {
@@ -27,6 +35,7 @@ impl Outcome {
             Outcome::Ok => "ok",
             Outcome::Warn => "warn",
             Outcome::Fail => "fail",
+            Outcome::Unknown => "unknown",
         }
     }
 }

@@ -23,6 +23,7 @@ mod settings;
 mod show;
 mod signals;
 mod verbs;
+mod way;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
@@ -157,7 +158,10 @@ async fn run(cli: &Cli, settings: &Settings) -> Result<Exit> {
             config::show(settings, *json)?;
             Ok(Exit::Done)
         }
-        Command::Doctor(flags) => doctor::run(settings, flags.json).await,
+        Command::Doctor(flags) => match &flags.url {
+            Some(url) => Box::pin(doctor::endpoint::run(settings, flags, url)).await,
+            None => doctor::run(settings, flags.json).await,
+        },
         Command::Completions { shell } => {
             clap_complete::generate(*shell, &mut Cli::command(), "magi", &mut io::stdout());
             Ok(Exit::Done)

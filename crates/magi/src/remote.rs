@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use futures_util::{StreamExt, TryStreamExt, future};
-use magi_client::{Client, State, Step};
+use magi_client::{State, Step};
 use serde_json::{Map, Value};
 
 use crate::ask::{ended, say_how_to_resume};
-use crate::exit::Exit;
+use crate::exit::{Exit, OrUsage};
 use crate::follow::{Feed, Follower, Pause, Said, View};
 use crate::settings::Settings;
+use crate::way::Way;
 
 /// Puts the question to a server and follows it to its end; a first Ctrl+C stops it there.
 pub(crate) async fn ask(
@@ -20,8 +21,7 @@ pub(crate) async fn ask(
     body: Map<String, Value>,
     (view, limit, gate): (View, Option<Duration>, bool),
 ) -> Result<Exit> {
-    let token = settings.get("token").map(|value| value.text.as_str());
-    let client = Client::new(url, token)?;
+    let client = Way::read(url, settings).or_usage()?.client().await?;
     let mut has_begun = false;
     let mut feed: Feed = client
         .ask_body(body)

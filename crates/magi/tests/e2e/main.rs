@@ -11,9 +11,13 @@ mod cuts;
 #[cfg(feature = "bedrock")]
 mod direct;
 #[cfg(feature = "bedrock")]
+mod doctor;
+#[cfg(feature = "bedrock")]
 mod gateway;
 mod kill;
 mod lockstep;
+#[cfg(feature = "bedrock")]
+mod meddler;
 mod original;
 mod readme;
 #[cfg(feature = "bedrock")]
