@@ -231,8 +231,15 @@ impl Teller {
         };
         let reason = complaint.message.trim();
         if !reason.is_empty() {
+            let told = without_identities(reason);
+            if told != reason {
+                tracing::warn!(
+                    reason = scrub(reason, self.0.key.as_ref()),
+                    "Bedrock refused"
+                );
+            }
             message.push_str(": ");
-            message.extend(reason.chars().take(MAX_REASON));
+            message.extend(told.chars().take(MAX_REASON));
         }
         if let Some(fix) = complaint.fix(kind) {
             message.push_str(" (");
@@ -317,6 +324,23 @@ impl Complaint<'_> {
     }
 }
 
+/// Takes roles and account numbers out of AWS's sentence: a deliberation's readers may be anybody,
+/// and the whole sentence stands in the log.
+fn without_identities(reason: &str) -> String {
+    let mut words = Vec::new();
+    for word in reason.split(' ') {
+        let fields: Vec<&str> = word.splitn(6, ':').collect();
+        words.push(match fields.as_slice() {
+            ["arn", _, "iam" | "sts", ..] => "(see the log)".to_owned(),
+            ["arn", partition, service, region, account, resource] if !account.is_empty() => {
+                format!("arn:{partition}:{service}:{region}:*:{resource}")
+            }
+            _ => word.to_owned(),
+        });
+    }
+    words.join(" ")
+}
+
 fn is_about_identity(word: &str) -> bool {
     [
         "AccessDenied",
@@ -374,7 +398,7 @@ mod tests {
         ),
         (
             "AccessDeniedException",
-            "User: arn:aws:iam::1:user/x is not authorized",
+            "The caller is not authorized",
             403,
             Kind::Unauthorised,
             "bedrock:InvokeModelWithResponseStream",
@@ -481,6 +505,26 @@ mod tests {
         ("", "", 502, Kind::Overloaded, ""),
         ("", "", 504, Kind::Timeout, ""),
     ];
+
+    #[test]
+    fn who_we_are_to_aws_is_not_told_to_a_deliberations_readers() {
+        let teller = Teller::new("us-east-1".to_owned(), None);
+        let told = teller.complaint(&Complaint {
+            word: "AccessDeniedException",
+            message: "User: arn:aws:sts::123456789012:assumed-role/magi-council/magi is not authorized to perform: bedrock:InvokeModelWithResponseStream on resource: arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.nova because no policy allows it",
+            status: Some(403),
+        });
+        let message = told.error.message;
+        for secret in ["123456789012", "magi-council"] {
+            assert!(!message.contains(secret), "{message}");
+        }
+        for needed in [
+            "bedrock:InvokeModelWithResponseStream on resource: arn:aws:bedrock:us-east-1:*:inference-profile/us.nova because",
+            "see the log",
+        ] {
+            assert!(message.contains(needed), "{message}");
+        }
+    }
 
     #[test]
     fn every_word_has_its_kind_and_those_that_can_be_mended_their_fix() {
