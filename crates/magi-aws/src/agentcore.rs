@@ -285,23 +285,6 @@ impl Client {
             body: response,
         })
     }
-
-    /// Ends a session, so that its container stops costing; what it remembered is gone.
-    ///
-    /// # Errors
-    ///
-    /// AWS's refusals, and what kept the call from AWS.
-    pub async fn stop(&self, session: &str) -> Result<(), Error> {
-        self.sdk
-            .stop_runtime_session()
-            .agent_runtime_arn(&self.target.arn)
-            .set_qualifier(self.target.qualifier.clone())
-            .runtime_session_id(session)
-            .send()
-            .await
-            .map(drop)
-            .map_err(|error| explain(&error))
-    }
 }
 
 fn is_retryable(name: &str) -> bool {
