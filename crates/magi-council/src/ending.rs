@@ -14,7 +14,7 @@ use crate::lane::LaneEnd;
 use crate::prompt::head;
 use crate::sage;
 use crate::setup::{Setup, Spent};
-use crate::state::{LONGEST_CARRIED, State};
+use crate::state::{LONGEST_CARRIED, LONGEST_LIST, State};
 use crate::suspension::DEADLINE;
 use crate::tally::{Count, Judged, Outcome, outcome};
 use crate::words::{self, Facts};
@@ -251,6 +251,8 @@ impl Deliberation {
                 let cut = |text: &String| head(text, LONGEST_CARRIED).to_owned();
                 reused.prose = cut(&reused.prose);
                 reused.complete.reasoning = cut(&reused.complete.reasoning);
+                shorten(&mut reused.complete.conditions);
+                shorten(&mut reused.complete.would_change);
                 (*sage, reused)
             })
             .collect();
@@ -291,6 +293,17 @@ impl Deliberation {
         }
         (usage, cost.filter(|_| is_known))
     }
+}
+
+/// Keeps the front of a list that is too long to be carried.
+fn shorten(list: &mut Vec<String>) {
+    let mut room = LONGEST_LIST;
+    list.retain_mut(|item| {
+        let had_room = room > 0;
+        *item = head(item, room).to_owned();
+        room -= item.len();
+        had_room
+    });
 }
 
 const fn judged_of(decision: FinalDecision) -> Judged {

@@ -30,9 +30,13 @@ const SHORTEST_KEY: usize = 32;
 /// The version of what is signed; one that is not known is refused.
 const VERSION: u32 = 1;
 
-/// The most bytes of one sage's prose, and of its reasoning, that a state carries, so that three
-/// sages fit into one request. The judge reads less than this of them.
-pub(crate) const LONGEST_CARRIED: usize = 192 * 1024;
+/// The most bytes of one sage's prose, and of its reasoning, that a state carries: with them the longest
+/// question, context, role texts and notes fit into one request, even where JSON escapes every
+/// character and base64 adds its third. The judge reads less than this of them.
+pub(crate) const LONGEST_CARRIED: usize = 96 * 1024;
+
+/// The same for all conditions of one sage, and for all that would change its mind.
+pub(crate) const LONGEST_LIST: usize = 32 * 1024;
 
 /// Signs the state of suspended deliberations and reads it again. Cheap to clone; never shown.
 #[derive(Clone)]

@@ -231,6 +231,38 @@ async fn only_an_unchanged_fresh_state_of_ours_is_taken() {
     assert_eq!(second.model.calls().len(), 0);
 }
 
+/// A state that is too long for a request would lose the votes it carries.
+#[tokio::test(start_paused = true)]
+async fn the_longest_state_fits_into_a_request() {
+    let quotes = |n: usize| "\"".repeat(n);
+    let vote = json!({
+        "reasoning": quotes(50_000), "decision": "APPROVED", "confidence": 0.8,
+        "conditions": [quotes(40_000), "Review it"], "would_change": vec![quotes(50); 500],
+    });
+    let said = format!("+0.1 text {} | tool {vote}", quotes(400_000));
+    let script = format!(
+        "caspar: {said}\nbalthasar: {said}\nmelchior: {said}\nsolomon: +10 verdict APPROVED"
+    );
+    let first = house(&script);
+    let role = json!({"prompt": quotes(64 * 1024)});
+    let body = json!({
+        "question": quotes(16_384), "context": quotes(256 * 1024),
+        "council": {"roles": {"caspar": role, "balthasar": role, "melchior": role, "solomon": role}},
+    });
+    let (_, log, state) = suspended(&first, body, 5.0).await;
+    let n_votes = log
+        .iter()
+        .filter(|(_, event)| matches!(event.body, Body::AgentComplete(..)));
+    assert_eq!(n_votes.count(), 3);
+    // The least that any door takes: the server's 4 MiB, less the field around it.
+    assert!(state.len() < 4 * 1024 * 1024 - 64, "{} bytes", state.len());
+    let second = elsewhere("solomon: verdict APPROVED");
+    let asked = resume(&second, &state).await.unwrap();
+    let log = second.read(asked.id).await.unwrap();
+    check_log(&log, Mode::Reader, true);
+    assert!(matches!(last(&log), Body::Complete(complete) if complete.status == Status::Completed));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_suspended_one_is_nobodys_to_recover_and_what_is_over_stays() {
     let first = house(SLOW);
