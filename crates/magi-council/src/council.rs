@@ -1,6 +1,7 @@
 //! The council: who deliberates on which model, under which rule, within which time and money.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::time::Duration;
 
 use magi_event::{Agent, CouncilInfo, Rule, Sage};
@@ -148,6 +149,34 @@ pub struct Budget {
     /// Tokens read and written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens: Option<u64>,
+}
+
+impl Budget {
+    /// Returns this budget under a ceiling; what it leaves open is the ceiling's.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] with the field that is above it.
+    pub(crate) fn within(self, most: Budget) -> Result<Budget, Error> {
+        Ok(Budget {
+            usd: capped("budget.usd", self.usd, most.usd)?,
+            tokens: capped("budget.tokens", self.tokens, most.tokens)?,
+        })
+    }
+}
+
+fn capped<T: PartialOrd + Display>(
+    field: &str,
+    asked: Option<T>,
+    most: Option<T>,
+) -> Result<Option<T>, Error> {
+    match (asked, most) {
+        (Some(asked), Some(most)) if asked > most => {
+            let message = format!("is {asked}, and this door allows at most {most}: ask for less");
+            Err(Error::invalid(field, message))
+        }
+        (asked, most) => Ok(asked.or(most)),
+    }
 }
 
 impl Council {

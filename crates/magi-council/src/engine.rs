@@ -21,7 +21,7 @@ use crate::request::BEDROCK;
 use crate::setup::{REHEARSAL, Setup};
 use crate::stage::{SpanId, Stage};
 use crate::verbs::Told;
-use crate::{Ask, Council, CouncilPatch, Error, Idempotency, Preset, StateKey};
+use crate::{Ask, Budget, Council, CouncilPatch, Error, Idempotency, Preset, StateKey};
 
 /// What the engine is built from.
 #[derive(Clone)]
@@ -45,12 +45,15 @@ pub struct Rooms {
 }
 
 /// What this process allows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
     /// The most deliberations at a time; one more is [`Error::Busy`].
     pub running: usize,
     /// How long a stop waits for its commit before it answers [`Error::Unavailable`].
     pub stop_wait: Duration,
+    /// The most that any deliberation may be allowed to spend, whoever asks; a request that names
+    /// more is [`Error::Invalid`], one that names nothing gets this.
+    pub budget: Budget,
 }
 
 impl Default for Limits {
@@ -58,6 +61,7 @@ impl Default for Limits {
         Limits {
             running: 256,
             stop_wait: Duration::from_secs(10),
+            budget: Budget::default(),
         }
     }
 }
@@ -161,11 +165,12 @@ impl Engine {
     /// Stores a new deliberation and lets it run.
     pub(crate) async fn open(
         &self,
-        setup: Setup,
+        mut setup: Setup,
         key: Option<Idempotency>,
     ) -> Result<Asked, Error> {
         let inner = &self.inner;
         inner.admit()?;
+        setup.council.budget = setup.council.budget.within(inner.rooms.limits.budget)?;
         let env = &inner.rooms.env;
         let id = DeliberationId::new(env.clock.now(), env.entropy.u128());
         let memory = setup.memory();

@@ -40,10 +40,13 @@ pub(crate) async fn run(settings: &Settings) -> Result<Exit> {
     };
     let keeps = place.config.has_store;
     serve::listen(settings, place, || {
-        if keeps {
-            return house::open(settings);
-        }
-        Ok(Plan::read(settings)?.build(house::logs_in_memory()))
+        let plan = Plan::read(settings)?.for_others();
+        let logs = if keeps {
+            house::logs(settings)?
+        } else {
+            house::logs_in_memory()
+        };
+        Ok(plan.build(logs))
     })
     .await
 }

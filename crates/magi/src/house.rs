@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use magi_council::{CouncilPatch, Engine, Limits, StateKey};
+use magi_council::{Budget, CouncilPatch, Engine, Limits, StateKey};
 use magi_event::DeliberationId;
 use magi_log::{Env, Logs, MemoryStore, Options, Query, SqliteStore, SystemClock, SystemEntropy};
 use magi_model::{Prices, Registry};
@@ -71,6 +71,8 @@ pub(crate) struct Plan {
     models: Registry,
     prices: Prices,
     defaults: CouncilPatch,
+    /// The most that a caller may ask to spend.
+    ceiling: Budget,
     /// Signs what a suspended deliberation leaves, and reads it again.
     pub(crate) state_key: Option<StateKey>,
 }
@@ -91,8 +93,16 @@ impl Plan {
             models,
             prices: providers::prices(settings).or_usage()?,
             defaults,
+            ceiling: Budget::default(),
             state_key: state_key(settings).or_usage()?,
         })
+    }
+
+    /// Makes the settings' budget the most that a caller may ask for, and not only what is meant
+    /// where nobody says: for a door whose callers do not pay.
+    pub(crate) fn for_others(mut self) -> Plan {
+        self.ceiling = self.defaults.budget;
+        self
     }
 
     /// Builds the rooms over these logs. Needs a Tokio runtime.
@@ -102,7 +112,10 @@ impl Plan {
             logs: logs.clone(),
             models: self.models.clone(),
             env: env.clone(),
-            limits: Limits::default(),
+            limits: Limits {
+                budget: self.ceiling,
+                ..Limits::default()
+            },
             prices: self.prices.clone(),
             settings: self.defaults.clone(),
             state_key: self.state_key.clone(),

@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::args;
 use crate::exit::{Exit, OrUsage};
-use crate::house::{self, House};
+use crate::house::{self, House, Plan};
 use crate::settings::Settings;
 use crate::show::words::Lang;
 use crate::signals::Signals;
@@ -39,7 +39,13 @@ pub(crate) async fn run(settings: &Settings, flags: &args::Serve) -> Result<Exit
         config,
         opens: flags.open,
     };
-    listen(settings, place, || house::open(settings)).await
+    let is_platform = matches!(place.config.trust, Trust::Platform);
+    listen(settings, place, || {
+        let plan = Plan::read(settings)?;
+        let plan = if is_platform { plan.for_others() } else { plan };
+        Ok(plan.build(house::logs(settings)?))
+    })
+    .await
 }
 
 /// Where a server listens, and how.

@@ -25,7 +25,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::stream;
-use magi_council::{Ask, CouncilPatch, Door, Engine, Limits, Rooms, StateKey, Watch};
+use magi_council::{Ask, Budget, CouncilPatch, Door, Engine, Limits, Rooms, StateKey, Watch};
 use magi_event::check::{Checker, Mode};
 use magi_event::{Agent, Body, Cursor, DeliberationId, Event, Usage};
 use magi_log::{After, Env, Logs, MemoryStore, Options};
@@ -380,7 +380,28 @@ impl House {
         )
     }
 
+    /// Builds an engine that allows so much to be spent, on a store of its own.
+    pub(crate) fn capped(budget: Budget, text: &str) -> House {
+        let lines = Script::read(text).lines;
+        let limits = Limits {
+            budget,
+            ..Limits::default()
+        };
+        let env = Env::seeded(3);
+        House::limited(&MemoryStore::new(), env, lines, Options::default(), limits)
+    }
+
     fn build(store: &MemoryStore, env: Env, lines: Lines, options: Options) -> House {
+        House::limited(store, env, lines, options, Limits::default())
+    }
+
+    fn limited(
+        store: &MemoryStore,
+        env: Env,
+        lines: Lines,
+        options: Options,
+        limits: Limits,
+    ) -> House {
         let model = Scripted::new("script", lines);
         let own = env.clone();
         let fault = Faulty::over(store.peer());
@@ -390,7 +411,7 @@ impl House {
             logs,
             models: Registry::default().with(Arc::clone(&model) as Arc<dyn Provider>),
             env,
-            limits: Limits::default(),
+            limits,
             prices: Prices::default(),
             settings,
             state_key: Some(StateKey::new(STATE_KEY).unwrap()),

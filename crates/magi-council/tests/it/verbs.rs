@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use magi_council::{Ask, Asked, Door, Error, Told};
+use magi_council::{Ask, Asked, Budget, CouncilPatch, Door, Error, Fork, Told};
 use magi_event::check::Mode as CheckMode;
 use magi_event::{Body, Cause, Decision, Mode, Sage, Status};
 use magi_log::MemoryStore;
@@ -414,6 +414,53 @@ async fn what_cannot_be_deliberated_is_refused_by_name() {
         );
     }
     assert_eq!(house.engine.n_running(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_allowed_more_than_the_doors_own_budget() {
+    let ceiling = Budget {
+        usd: None,
+        tokens: Some(100),
+    };
+    let spends = FINE.replace("text Good.", "usage 90 30 | text Good.");
+    let house = House::capped(ceiling, &spends);
+    let more = json!({"tokens": 1_000_000});
+    for body in [
+        json!({"question": "Q?", "budget": more}),
+        json!({"question": "Q?", "council": {"budget": more}}),
+    ] {
+        let refused = ask(&house, body).await;
+        assert!(
+            matches!(&refused, Err(Error::Invalid { field, message })
+                if field == "budget.tokens" && message.contains("at most 100")),
+            "{refused:?}"
+        );
+    }
+    // Who names no budget has this one, too.
+    let asked = ask(&house, json!({"question": "Q?"})).await.unwrap();
+    let log = house.read(asked.id).await.unwrap();
+    assert!(
+        matches!(last(&log), Body::Cancelled(cancelled) if cancelled.by == "budget"),
+        "{:?}",
+        last(&log)
+    );
+    let wish = Fork {
+        council: CouncilPatch {
+            budget: Budget {
+                usd: None,
+                tokens: Some(101),
+            },
+            ..CouncilPatch::default()
+        },
+        ..Fork::default()
+    };
+    let fork = house.engine.fork(asked.id, &wish, None).await;
+    assert!(
+        matches!(&fork, Err(Error::Invalid { field, .. }) if field == "budget.tokens"),
+        "{fork:?}"
+    );
+    let less = json!({"question": "Q?", "budget": {"tokens": 99}});
+    assert!(ask(&house, less).await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]

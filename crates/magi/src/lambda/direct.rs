@@ -47,7 +47,7 @@ impl Direct {
     ///
     /// When one is wrong.
     pub(crate) fn new(settings: &Settings, margin: Margin) -> Result<Self> {
-        let plan = Plan::read(settings)?;
+        let plan = Plan::read(settings)?.for_others();
         if plan.state_key.is_none() {
             tracing::warn!(
                 "MAGI_STATE_KEY is not set: what this function does not finish in its time cannot \

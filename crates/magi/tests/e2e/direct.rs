@@ -88,6 +88,22 @@ async fn the_originals_front_end_and_its_gateways_frames_are_served() {
     deployed.ended_well(2).await;
 }
 
+/// Everybody who reaches a public function could otherwise spend what they like of its owner's.
+#[tokio::test]
+async fn a_caller_cannot_raise_the_budget_of_the_deployment() {
+    let folder = tempfile::tempdir().unwrap();
+    let launch = function(folder.path()).env("MAGI_BUDGET_TOKENS", "5000");
+    let deployed = Deployed::open(launch, MINUTE).await;
+    let asking =
+        |tokens: u64| json!({ "action": "ask", "question": "Q?", "budget": { "tokens": tokens } });
+    let answer = deployed.post(&asking(5001)).await;
+    assert_eq!(answer.status(), 400);
+    let problem: Value = answer.json().await.unwrap();
+    assert_eq!(problem["field"], "budget.tokens", "{problem}");
+    is_whole(&events(deployed.post(&asking(5000)).await).await);
+    deployed.ended_well(2).await;
+}
+
 #[tokio::test]
 async fn what_needs_another_instance_is_refused_and_says_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
