@@ -252,13 +252,7 @@ impl Site {
         users: &Issuer,
     ) -> Result<(AgentCore, [String; 2]), Error> {
         let launch = self
-            .magi(
-                "agentcore",
-                &[
-                    "bedrock:InvokeModel",
-                    "bedrock:InvokeModelWithResponseStream",
-                ],
-            )
+            .magi("agentcore", &["bedrock:InvokeModelWithResponseStream"])
             .arg("agentcore")
             .env("MAGI_HOST", "127.0.0.1");
         let launch = self.asks(launch, vendors);
@@ -288,10 +282,7 @@ impl Site {
 
     /// The function that relays to AgentCore.
     fn relay(&self, agentcore: &AgentCore, arn: &str) -> Function {
-        let allows = [
-            "bedrock-agentcore:InvokeAgentRuntime",
-            "bedrock-agentcore:StopRuntimeSession",
-        ];
+        let allows = ["bedrock-agentcore:InvokeAgentRuntime"];
         let launch = self
             .magi("gateway", &allows)
             .arg("lambda")
@@ -302,10 +293,7 @@ impl Site {
 
     /// The function that is the council.
     fn council(&self, vendors: &Running) -> Function {
-        let allows = [
-            "bedrock:InvokeModel",
-            "bedrock:InvokeModelWithResponseStream",
-        ];
+        let allows = ["bedrock:InvokeModelWithResponseStream"];
         let launch = self
             .magi("direct", &allows)
             .arg("lambda")
