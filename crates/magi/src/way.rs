@@ -44,6 +44,10 @@ pub(crate) struct Scope {
 
 /// Keys at hand, instead of AWS's own chain.
 #[derive(Clone)]
+#[cfg_attr(
+    not(feature = "bedrock"),
+    expect(dead_code, reason = "only AWS's signer reads them")
+)]
 pub(crate) struct Keys {
     pub(crate) key: String,
     pub(crate) secret: String,
@@ -202,6 +206,7 @@ impl Way {
         Ok(Arc::new(Carrier(Arc::new(Inner {
             http,
             hand,
+            #[cfg(feature = "bedrock")]
             env: Env::system(),
         }))))
     }
@@ -316,6 +321,7 @@ pub(crate) const NO_CREDENTIALS: &str = "no AWS credentials";
 struct Inner {
     http: Http,
     hand: Hand,
+    #[cfg(feature = "bedrock")]
     env: Env,
 }
 
