@@ -63,6 +63,7 @@
 //! `{"model"?, "role"?, "token"}` is [`Lockstep::report`], `GET /healthz` answers `ok`.
 
 pub mod cloud;
+pub mod demo;
 pub mod fault;
 mod vendors;
 

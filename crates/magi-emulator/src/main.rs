@@ -6,8 +6,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use magi_emulator::cloud::{Cloud, CloudConfig};
+use magi_emulator::demo::{self, DemoConfig};
 use magi_emulator::{Config, Emulator};
 
 /// Fake vendors and faulty networks for MAGI's tests, benches and demos.
@@ -30,6 +32,47 @@ enum Command {
     /// Prints one NAME=value per line, or one JSON object with --json. GET /held at MAGI_CLOUD_CONTROL_URL
     /// says what each relay holds, GET /invocations what the functions did.
     Cloud(CloudArgs),
+    /// Put one question at the same moment through every way that the cloud has, the hosting that buffers among
+    /// them, and tell what was measured: first token, end, events, what each relay held, and what came of it.
+    ///
+    /// Fails if a way that streams does not end in the same verdict as the others, or the hosting gives one.
+    Demo(DemoArgs),
+}
+
+#[derive(Debug, clap::Args)]
+struct DemoArgs {
+    /// When the hosting gives up, 1s to 60s; the deliberation lasts about one and a half times as long.
+    #[arg(long, default_value = "30s", value_parser = seconds)]
+    limit: Duration,
+    /// Write the run as a picture into this file.
+    #[arg(long)]
+    svg: Option<PathBuf>,
+    /// Print one JSON object instead of the table.
+    #[arg(long)]
+    json: bool,
+    /// The binary that is started as container and as function; the one beside this program, or else in the
+    /// path, if not said.
+    #[arg(long)]
+    magi: Option<PathBuf>,
+}
+
+/// Reads `30s`, `1500ms` or a number of seconds.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let (number, unit) = match text.strip_suffix("ms") {
+        Some(number) => (number, 0.001),
+        None => (text.strip_suffix('s').unwrap_or(text), 1.0),
+    };
+    let number: f64 = number.parse().map_err(|_| "not like 30s")?;
+    Duration::try_from_secs_f64(number * unit).map_err(|error| error.to_string())
+}
+
+/// The `magi` that was built together with this program, or the one in the path.
+fn magi() -> PathBuf {
+    let beside = std::env::current_exe().map(|program| program.with_file_name("magi"));
+    beside
+        .ok()
+        .filter(|path| path.is_file())
+        .unwrap_or_else(|| PathBuf::from("magi"))
 }
 
 #[derive(Debug, clap::Args)]
@@ -53,9 +96,10 @@ struct Vendors {
 
 #[derive(Debug, clap::Args)]
 struct CloudArgs {
-    /// The binary that is started as container and as function.
-    #[arg(long, default_value = "magi")]
-    magi: PathBuf,
+    /// The binary that is started as container and as function; the one beside this program, or else in the
+    /// path, if not said.
+    #[arg(long)]
+    magi: Option<PathBuf>,
     /// The folder of the built page; without it only config.json is hosted.
     #[arg(long)]
     page: Option<PathBuf>,
@@ -92,7 +136,40 @@ async fn main() -> anyhow::Result<ExitCode> {
     match Cli::parse().command {
         Command::Vendors(vendors) => serve(vendors).await,
         Command::Cloud(args) => cloud(args).await,
+        Command::Demo(args) => demo(args).await,
     }
+}
+
+async fn demo(args: DemoArgs) -> anyhow::Result<ExitCode> {
+    let mut config = DemoConfig::new(args.magi.unwrap_or_else(magi));
+    config.limit = args.limit;
+    config.quiet = true;
+    let mut err = std::io::stderr();
+    writeln!(
+        err,
+        "five ways at once, about {:.0} s ...",
+        args.limit.as_secs_f64() * 1.5
+    )?;
+    let report = demo::run(config).await?;
+    let mut out = std::io::stdout();
+    if args.json {
+        writeln!(out, "{}", serde_json::to_string(&report)?)?;
+    } else {
+        write!(out, "{}", report.table())?;
+    }
+    out.flush()?;
+    if let Some(file) = &args.svg {
+        std::fs::write(file, report.svg()).with_context(|| format!("{}", file.display()))?;
+    }
+    let faults = report.faults();
+    for fault in &faults {
+        writeln!(err, "not as it has to be: {fault}")?;
+    }
+    Ok(if faults.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 async fn serve(vendors: Vendors) -> anyhow::Result<ExitCode> {
@@ -119,7 +196,7 @@ async fn serve(vendors: Vendors) -> anyhow::Result<ExitCode> {
 }
 
 async fn cloud(args: CloudArgs) -> anyhow::Result<ExitCode> {
-    let mut config = CloudConfig::new(args.magi);
+    let mut config = CloudConfig::new(args.magi.unwrap_or_else(magi));
     config.page = args.page;
     config.model = args.model;
     config.vendors.tokens_per_second = args.tps;

@@ -100,6 +100,9 @@ pub struct RuntimeConfig {
     pub new_sessions_per_minute: usize,
     /// Requests in a second; more are a 429.
     pub requests_per_second: usize,
+    /// The buffers of the sockets to its containers, in bytes, each way, with segments as on a network; the
+    /// system's choice if not said.
+    pub socket_buffer: Option<u32>,
 }
 
 impl RuntimeConfig {
@@ -127,6 +130,7 @@ impl RuntimeConfig {
             active_sessions: 1_000,
             new_sessions_per_minute: 100,
             requests_per_second: 25,
+            socket_buffer: None,
         }
     }
 
@@ -211,6 +215,8 @@ pub struct AgentCoreConfig {
     pub runtimes: Vec<RuntimeConfig>,
     /// The origins whose pages may call; every page's if empty.
     pub origins: Vec<String>,
+    /// The buffers of its sockets, in bytes, each way, with segments as on a network; the system's choice if not said.
+    pub socket_buffer: Option<u32>,
 }
 
 impl AgentCoreConfig {
@@ -221,6 +227,7 @@ impl AgentCoreConfig {
             addr: SocketAddr::from(([127, 0, 0, 1], 0)),
             runtimes,
             origins: Vec::new(),
+            socket_buffer: None,
         }
     }
 }
@@ -248,10 +255,11 @@ impl AgentCore {
         let stop = CancellationToken::new();
         let tracker = TaskTracker::new();
         let addr = config.addr;
+        let buffers = (FRONT_BUFFER, config.socket_buffer);
         let plane = Plane::new(account.clone(), config, tracker.clone(), stop.clone());
         let plane = Arc::new(plane);
         let front = Arc::clone(&plane);
-        let addr = wire::listen(addr, front, FRONT_BUFFER, stop.clone(), &tracker).await?;
+        let addr = wire::listen(addr, front, buffers, stop.clone(), &tracker).await?;
         Ok(AgentCore {
             addr,
             plane,
@@ -288,6 +296,12 @@ impl AgentCore {
     #[must_use]
     pub fn held(&self) -> &Held {
         &self.plane.held
+    }
+
+    /// Returns what the relays of each session that lives hold, by the session's id.
+    #[must_use]
+    pub fn held_by_session(&self) -> Vec<(String, Held)> {
+        self.plane.sessions.held()
     }
 
     /// Returns a counter that changes whenever a session or a count does, to wait on without polling.

@@ -190,6 +190,7 @@ impl Plane {
         stop: CancellationToken,
     ) -> Self {
         let recent = config.runtimes.iter();
+        let held = Held::new();
         Plane {
             account,
             recent: Mutex::new(
@@ -199,9 +200,9 @@ impl Plane {
             ),
             runtimes: config.runtimes.into_iter().map(Arc::new).collect(),
             origins: config.origins,
-            sessions: Sessions::new(tracker.clone(), stop),
+            sessions: Sessions::new(tracker.clone(), stop, held.clone()),
             counts: Arc::default(),
-            held: Held::new(),
+            held,
             tracker,
         }
     }
@@ -280,9 +281,9 @@ impl Plane {
         let answer = if call.operation == Operation::WebSocket {
             let tunnel = Tunnel {
                 runtime: Arc::clone(&call.runtime),
+                held: lease.session().held().clone(),
                 lease,
                 upgrade,
-                held: self.held.clone(),
                 tracker: self.tracker.clone(),
             };
             tunnel.open(&parts, headers).await
@@ -314,9 +315,9 @@ impl Plane {
         let sessions = self.sessions.clone();
         let relay = Relay {
             runtime,
+            held: lease.session().held().clone(),
             lease,
             request,
-            held: self.held.clone(),
             counts: Arc::clone(&self.counts),
             tracker: self.tracker.clone(),
             changed: Box::new(move || sessions.touch()),

@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 
 use super::agentcore::{Container, RuntimeConfig};
 use super::agentcore_upstream as upstream;
+use super::held::Held;
 use super::launch::Launch;
 use super::sigv4::Refusal;
 
@@ -122,6 +123,7 @@ struct Inner {
     changed: watch::Sender<u64>,
     tracker: TaskTracker,
     stop: CancellationToken,
+    held: Held,
 }
 
 #[derive(Debug, Default)]
@@ -142,6 +144,8 @@ pub(crate) struct Session {
     /// The container is gone, or about to be: streams from it break off.
     gone: CancellationToken,
     sessions: Sessions,
+    /// What the relays of this session hold.
+    held: Held,
 }
 
 #[derive(Debug)]
@@ -193,6 +197,10 @@ impl Session {
     /// Is cancelled when the container is gone.
     pub(crate) fn gone(&self) -> &CancellationToken {
         &self.gone
+    }
+
+    pub(crate) fn held(&self) -> &Held {
+        &self.held
     }
 
     fn view(&self) -> SessionView {
@@ -369,12 +377,13 @@ async fn ping(address: SocketAddr, limit: Duration) -> Option<PingBody> {
 }
 
 impl Sessions {
-    pub(crate) fn new(tracker: TaskTracker, stop: CancellationToken) -> Self {
+    pub(crate) fn new(tracker: TaskTracker, stop: CancellationToken, held: Held) -> Self {
         Sessions(Arc::new(Inner {
             state: Mutex::default(),
             changed: watch::Sender::new(0),
             tracker,
             stop,
+            held,
         }))
     }
 
@@ -434,6 +443,7 @@ impl Sessions {
             end: self.0.stop.child_token(),
             gone: CancellationToken::new(),
             sessions: self.clone(),
+            held: self.0.held.of_one(),
         });
         state.live.insert(key, Arc::clone(&session));
         drop(state);
@@ -459,6 +469,13 @@ impl Sessions {
         let state = self.lock();
         let live = state.live.values().map(|session| session.view());
         state.ended.iter().cloned().chain(live).collect()
+    }
+
+    /// Returns the sessions that live, with what their relays hold.
+    pub(crate) fn held(&self) -> Vec<(String, Held)> {
+        let live = self.lock();
+        let of = |session: &Arc<Session>| (session.key.session.clone(), session.held.clone());
+        live.live.values().map(of).collect()
     }
 
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {

@@ -13,7 +13,7 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
@@ -22,7 +22,7 @@ use super::agentcore::RuntimeConfig;
 use super::agentcore_session::Lease;
 use super::held::Held;
 use super::sigv4::Refusal;
-use super::wire::{Answer, Out, Step};
+use super::wire::{Answer, Out, Step, narrow};
 
 /// The read buffer towards a container, in bytes: with the front's own it stays under what a relay may hold.
 const BUFFER: usize = 8 << 10;
@@ -153,7 +153,7 @@ impl Relay {
         let request = std::mem::take(&mut self.request);
         let gone = self.lease.session().gone().clone();
         let response = tokio::select! {
-            response = send(address, request, &self.tracker) => response,
+            response = send(address, self.runtime.socket_buffer, request, &self.tracker) => response,
             () = gone.cancelled() => Err(io::ErrorKind::ConnectionReset.into()),
             () = tokio::time::sleep_until(deadline) => {
                 self.count(|counts| &counts.timed_out, 1);
@@ -243,10 +243,11 @@ pub(crate) fn runtime_error(words: &str) -> Refusal {
 /// the answer.
 pub(crate) async fn send(
     address: SocketAddr,
+    socket_buffer: Option<u32>,
     mut request: Request<Full<Bytes>>,
     tracker: &TaskTracker,
 ) -> io::Result<Response<Incoming>> {
-    let stream = tokio::time::timeout(CONNECT, TcpStream::connect(address)).await??;
+    let stream = tokio::time::timeout(CONNECT, connect(address, socket_buffer)).await??;
     stream.set_nodelay(true)?;
     if let Ok(host) = HeaderValue::from_str(&address.to_string()) {
         request.headers_mut().insert(HOST, host);
@@ -261,6 +262,15 @@ pub(crate) async fn send(
         let _ = connection.with_upgrades().await;
     });
     sender.send_request(request).await.map_err(io::Error::other)
+}
+
+async fn connect(address: SocketAddr, buffer: Option<u32>) -> io::Result<TcpStream> {
+    let Some(buffer) = buffer else {
+        return TcpStream::connect(address).await;
+    };
+    let socket = TcpSocket::new_v4()?;
+    narrow(&socket, buffer)?;
+    socket.connect(address).await
 }
 
 /// Reads a small answer whole.

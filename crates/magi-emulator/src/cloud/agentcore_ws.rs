@@ -61,7 +61,8 @@ impl Tunnel {
         ] {
             request.headers_mut().insert(name, value);
         }
-        let mut response = send(address, request, &self.tracker)
+        let buffer = self.runtime.socket_buffer;
+        let mut response = send(address, buffer, request, &self.tracker)
             .await
             .map_err(|_| failed())?;
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {

@@ -4,6 +4,7 @@
 //! from outside as AWS freezes an instance between invocations. What AWS would bill is counted.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -39,6 +40,9 @@ pub struct FunctionConfig {
     pub concurrency: usize,
     /// Memory, as its environment says, in MB.
     pub memory_mb: u32,
+    /// The buffers of the runtime API's sockets, in bytes, each way, with segments as on a network; the
+    /// system's choice if not said.
+    pub socket_buffer: Option<u32>,
 }
 
 impl FunctionConfig {
@@ -52,6 +56,7 @@ impl FunctionConfig {
             init_timeout: Duration::from_secs(10),
             concurrency: 10,
             memory_mb: 256,
+            socket_buffer: None,
         }
     }
 }
@@ -113,6 +118,7 @@ struct Pool {
     running: usize,
     ledger: VecDeque<Billed>,
     over: u64,
+    apis: Vec<SocketAddr>,
 }
 
 /// One instance and its runtime API.
@@ -186,6 +192,12 @@ impl Function {
     #[must_use]
     pub fn instances(&self) -> usize {
         self.0.lock().live
+    }
+
+    /// Returns where the runtime APIs of the instances that live listen.
+    #[must_use]
+    pub fn apis(&self) -> Vec<SocketAddr> {
+        self.0.lock().apis.clone()
     }
 
     /// Waits until `holds` is true of the function; it is asked again whenever something changes.
@@ -344,7 +356,7 @@ impl Inner {
     /// Starts an instance and waits until it asks for an invocation.
     async fn begin(self: &Arc<Self>, number: u64) -> Result<Arc<Instance>, Failure> {
         let dead = self.stop.child_token();
-        let started = Api::start(dead.clone(), &self.tracker).await;
+        let started = Api::start(self.config.socket_buffer, dead.clone(), &self.tracker).await;
         let (api, addr) = match started {
             Ok(started) => started,
             Err(error) => {
@@ -357,6 +369,7 @@ impl Inner {
             api: Arc::clone(&api),
             dead: dead.clone(),
         });
+        self.lock().apis.push(addr);
         let (inner, over) = (Arc::clone(self), dead.clone());
         let api_at = addr.to_string();
         // A guard: whoever waits here may leave, but an instance that was never ready must not stay.
@@ -364,7 +377,10 @@ impl Inner {
         self.tracker.spawn(async move {
             inner.live(&api_at, &over).await;
             over.cancel();
-            inner.change(|pool| pool.live -= 1);
+            inner.change(|pool| {
+                pool.live -= 1;
+                pool.apis.retain(|api| *api != addr);
+            });
         });
         let mut phase = api.phase();
         let ready = tokio::select! {

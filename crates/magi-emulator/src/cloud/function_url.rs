@@ -91,6 +91,8 @@ pub struct UrlConfig {
     pub burst: u64,
     /// Bytes per second after those; 0 is no limit. Source as above (2 MB/s).
     pub rate: u64,
+    /// The buffers of its sockets, in bytes, each way, with segments as on a network; the system's choice if not said.
+    pub socket_buffer: Option<u32>,
 }
 
 impl UrlConfig {
@@ -105,6 +107,7 @@ impl UrlConfig {
             stream_limit: 200 << 20,
             burst: 6 << 20,
             rate: 2 << 20,
+            socket_buffer: None,
         }
     }
 }
@@ -138,6 +141,7 @@ impl FunctionUrl {
         let id = url_id();
         let domain = format!("{id}.lambda-url.{}.on.aws", function.account().region());
         let at = config.addr;
+        let buffers = (FRONT_BUFFER, config.socket_buffer);
         let url = Arc::new(Url {
             config,
             function,
@@ -146,7 +150,7 @@ impl FunctionUrl {
             addr: std::sync::OnceLock::new(),
             held: Held::new(),
         });
-        let addr = wire::listen(at, Arc::clone(&url), FRONT_BUFFER, stop, tracker).await?;
+        let addr = wire::listen(at, Arc::clone(&url), buffers, stop, tracker).await?;
         url.addr.get_or_init(|| addr);
         Ok(FunctionUrl(url))
     }

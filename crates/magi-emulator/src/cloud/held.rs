@@ -10,7 +10,11 @@ use bytes::{Buf, Bytes};
 /// Counted from the moment a piece is taken from upstream until the client's socket has accepted it.
 /// Not counted: the sockets' buffers, which are the system's, and the HTTP library's read buffer.
 #[derive(Clone, Debug, Default)]
-pub struct Held(Arc<Counts>);
+pub struct Held {
+    counts: Arc<Counts>,
+    /// The count of all streams of a relay, where this is one stream's.
+    all: Option<Arc<Counts>>,
+}
 
 #[derive(Debug, Default)]
 struct Counts {
@@ -34,45 +38,67 @@ impl Held {
         Held::default()
     }
 
+    /// Makes the count of one stream of this relay: what it holds counts here as well.
+    #[must_use]
+    pub fn of_one(&self) -> Self {
+        Held {
+            counts: Arc::default(),
+            all: Some(Arc::clone(&self.counts)),
+        }
+    }
+
     /// Returns the bytes held now.
     #[must_use]
     pub fn now(&self) -> u64 {
-        self.0.now.load(Ordering::Acquire)
+        self.counts.now.load(Ordering::Acquire)
     }
 
     /// Returns the most bytes held at any moment so far.
     #[must_use]
     pub fn most(&self) -> u64 {
-        self.0.most.load(Ordering::Acquire)
+        self.counts.most.load(Ordering::Acquire)
     }
 
     /// Returns the bytes that were taken and are no longer held.
     #[must_use]
     pub fn passed(&self) -> u64 {
-        self.0.passed.load(Ordering::Acquire)
+        self.counts.passed.load(Ordering::Acquire)
     }
 
     /// Returns the bytes that came from upstream when nobody was left to read them.
     #[must_use]
     pub fn unread(&self) -> u64 {
-        self.0.unread.load(Ordering::Acquire)
+        self.counts.unread.load(Ordering::Acquire)
     }
 
     /// Counts `bytes` as read from upstream and thrown away.
     pub fn waste(&self, bytes: usize) {
-        self.0.unread.fetch_add(bytes as u64, Ordering::AcqRel);
+        for counts in self.both() {
+            counts.unread.fetch_add(bytes as u64, Ordering::AcqRel);
+        }
     }
 
     /// Counts `bytes` as taken from upstream.
     pub fn take(&self, bytes: usize) {
-        let now = self.0.now.fetch_add(bytes as u64, Ordering::AcqRel) + bytes as u64;
-        self.0.most.fetch_max(now, Ordering::AcqRel);
+        for counts in self.both() {
+            let now = counts.now.fetch_add(bytes as u64, Ordering::AcqRel) + bytes as u64;
+            counts.most.fetch_max(now, Ordering::AcqRel);
+        }
     }
 
     /// Counts `bytes` as written, or thrown away.
     pub fn give(&self, bytes: usize) {
-        self.0.now.fetch_sub(bytes as u64, Ordering::AcqRel);
-        self.0.passed.fetch_add(bytes as u64, Ordering::AcqRel);
+        for counts in self.both() {
+            // Passed first: what is looked at meanwhile counts twice rather than not at all.
+            counts.passed.fetch_add(bytes as u64, Ordering::AcqRel);
+            counts.now.fetch_sub(bytes as u64, Ordering::AcqRel);
+        }
+    }
+
+    fn both(&self) -> impl Iterator<Item = &Counts> {
+        std::iter::once(&self.counts)
+            .chain(&self.all)
+            .map(Arc::as_ref)
     }
 
     /// Takes a piece from upstream; it is held until it is written or dropped.
@@ -136,5 +162,18 @@ mod tests {
         assert_eq!(held.now(), 5);
         drop(piece);
         assert_eq!((held.now(), held.most(), held.passed()), (0, 10, 10));
+    }
+
+    #[test]
+    fn what_one_stream_holds_its_relay_holds() {
+        let relay = Held::new();
+        let streams = [relay.of_one(), relay.of_one()];
+        let pieces = streams
+            .each_ref()
+            .map(|stream| stream.piece(Bytes::from_static(b"01234")));
+        assert_eq!((relay.now(), relay.most()), (10, 10));
+        drop(pieces);
+        assert_eq!((relay.now(), relay.passed()), (0, 10));
+        assert_eq!((streams[0].most(), streams[0].passed()), (5, 5));
     }
 }

@@ -16,13 +16,16 @@ pub mod identity;
 pub mod jwt;
 mod launch;
 mod runtime_api;
+pub(crate) mod sign;
 pub mod sigv4;
 mod villain;
 mod whole;
 mod wire;
 
 pub use account::{Account, CognitoIdentity, Credentials, Principal};
-pub use agentcore::{AgentCore, AgentCoreConfig, Authorizer, Container, RuntimeConfig};
+pub use agentcore::{
+    AgentCore, AgentCoreConfig, Authorizer, Container, RuntimeConfig, SESSION_HEADER,
+};
 pub use agentcore_session::{Over, Phase, Ping, SessionView};
 pub use agentcore_upstream::Relayed;
 pub use function::{Billed, Function, FunctionConfig};

@@ -157,6 +157,7 @@ impl Api {
     ///
     /// [`Error::Listen`] if no port can be had.
     pub(crate) async fn start(
+        socket_buffer: Option<u32>,
         dead: CancellationToken,
         tracker: &TaskTracker,
     ) -> Result<(Arc<Api>, SocketAddr), Error> {
@@ -168,8 +169,9 @@ impl Api {
             init_error: Mutex::new(None),
             init_failed: CancellationToken::new(),
         });
+        let buffers = (READ_BUFFER, socket_buffer);
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let addr = wire::listen(any, Arc::clone(&api), READ_BUFFER, dead, tracker).await?;
+        let addr = wire::listen(any, Arc::clone(&api), buffers, dead, tracker).await?;
         Ok((api, addr))
     }
 

@@ -9,22 +9,18 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
-use hmac::{Hmac, KeyInit, Mac};
-use http::header::{
-    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING,
-};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
-use jiff::Timestamp;
-use sha2::{Digest, Sha256};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::account::Account;
 use super::held::Held;
+use super::sign::{Keys, escaped, sign};
 use super::wire::{self, Answer, Out};
 
 /// The largest request and the largest answer it takes, in bytes.
@@ -178,7 +174,12 @@ impl Route {
         body: &Bytes,
     ) -> Result<Answer, Broken> {
         if let Upstream::Runtime { account, .. } = &self.villain.upstream {
-            sign(&mut asked, body, host, account);
+            let keys = Keys {
+                id: KEY,
+                secret: SECRET,
+                service: "bedrock-agentcore",
+            };
+            sign(&mut asked, body, &keys, account);
         }
         self.collect(host, asked).await
     }
@@ -242,82 +243,4 @@ fn page(status: StatusCode, title: &str) -> Answer {
     let kind = HeaderValue::from_static("text/html; charset=utf-8");
     answer.headers_mut().insert(CONTENT_TYPE, kind);
     answer
-}
-
-/// Percent-encodes everything but RFC 3986's unreserved characters.
-fn escaped(text: &str) -> String {
-    use std::fmt::Write as _;
-    text.bytes().fold(String::new(), |mut all, byte| {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            all.push(char::from(byte));
-        } else {
-            // Writing to a string cannot fail.
-            let _ = write!(all, "%{byte:02X}");
-        }
-        all
-    })
-}
-
-/// Signs a request for AgentCore with the compute's keys; host and date are signed, the path is escaped once more.
-///
-/// Source: AWS General Reference, "Create a signed AWS API request".
-fn sign(request: &mut Request<Full<Bytes>>, body: &Bytes, host: &str, account: &Account) {
-    let now: Timestamp = account.now();
-    let (stamp, day) = (
-        now.strftime("%Y%m%dT%H%M%SZ").to_string(),
-        now.strftime("%Y%m%d").to_string(),
-    );
-    let path: Vec<_> = request.uri().path().split('/').map(escaped).collect();
-    let canonical = format!(
-        "{}\n{}\n{}\nhost:{host}\nx-amz-date:{stamp}\n\nhost;x-amz-date\n{}",
-        Method::as_str(request.method()),
-        path.join("/"),
-        request.uri().query().unwrap_or_default(),
-        hex(&Sha256::digest(body)),
-    );
-    let scope = format!("{day}/{}/bedrock-agentcore/aws4_request", account.region());
-    let text = format!(
-        "AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{}",
-        hex(&Sha256::digest(canonical))
-    );
-    let parts = [
-        day.as_str(),
-        account.region(),
-        "bedrock-agentcore",
-        "aws4_request",
-        &text,
-    ];
-    let first = format!("AWS4{SECRET}").into_bytes();
-    let signature = parts.iter().fold(first, |key, part| mac(&key, part));
-    let said = format!(
-        "AWS4-HMAC-SHA256 Credential={KEY}/{scope}, SignedHeaders=host;x-amz-date, Signature={}",
-        hex(&signature)
-    );
-    let headers = [
-        (HeaderName::from_static("x-amz-date"), stamp),
-        (AUTHORIZATION, said),
-    ];
-    for (name, value) in headers {
-        if let Ok(value) = HeaderValue::from_str(&value) {
-            request.headers_mut().insert(name, value);
-        }
-    }
-}
-
-fn mac(key: &[u8], text: &str) -> Vec<u8> {
-    // HMAC takes a key of any length.
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else {
-        return Vec::new();
-    };
-    mac.update(text.as_bytes());
-    mac.finalize().into_bytes().to_vec()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut all, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(all, "{byte:02x}");
-        all
-    })
 }

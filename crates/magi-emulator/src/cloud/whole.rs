@@ -78,6 +78,9 @@ pub struct CloudConfig {
     pub env: BTreeMap<String, String>,
     /// Whether the processes' output is thrown away instead of going to standard error.
     pub quiet: bool,
+    /// The buffers of the sockets of every relay, in bytes, each way, with segments as on a network; the
+    /// system's choice if not said, which on loopback is megabytes.
+    pub socket_buffer: Option<u32>,
     /// The first of the ports taken, one after the other; 0 takes free ones.
     pub first_port: u16,
 }
@@ -95,6 +98,7 @@ impl CloudConfig {
             timeout: Duration::from_secs(900),
             env: BTreeMap::new(),
             quiet: false,
+            socket_buffer: None,
             first_port: 0,
         }
     }
@@ -269,6 +273,7 @@ impl Site {
             let mut runtime = RuntimeConfig::new(id, Container::Command(launch.clone()));
             runtime.endpoints = vec![ENDPOINT.to_owned()];
             runtime.authorizer = authorizer;
+            runtime.socket_buffer = self.config.socket_buffer;
             runtime.header_allowlist = vec!["Last-Event-ID".to_owned()];
             runtime
         });
@@ -277,6 +282,7 @@ impl Site {
             .map(|runtime| runtime.arn(&self.account));
         let mut config = AgentCoreConfig::new(runtimes.into());
         config.addr = self.next();
+        config.socket_buffer = self.config.socket_buffer;
         Ok((AgentCore::start(&self.account, config).await?, arns))
     }
 
@@ -304,6 +310,7 @@ impl Site {
     fn function(&self, name: &str, launch: Launch) -> Function {
         let mut config = FunctionConfig::new(name, Start::Command(launch));
         config.timeout = self.config.timeout;
+        config.socket_buffer = self.config.socket_buffer;
         // A binary with debug information on a busy machine starts slower than on AWS.
         config.init_timeout = Duration::from_secs(30);
         let (stop, tracker) = (self.stop.clone(), self.tracker.clone());
@@ -314,6 +321,7 @@ impl Site {
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
         let mut config = UrlConfig::new(Auth::Iam, mode);
         config.addr = self.next();
+        config.socket_buffer = self.config.socket_buffer;
         config.cors = Some(Cors {
             origins: words(&["*"]),
             methods: words(&["POST"]),

@@ -15,7 +15,7 @@ use http::{Request, Response};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper_util::rt::TokioIo;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -26,9 +26,45 @@ use crate::Error;
 /// Connections served at once by one front; more wait to be accepted.
 const CONNECTIONS: usize = 1_024;
 
+/// Connections that wait to be accepted by one front.
+const WAITING: u32 = 1_024;
+
 /// The write queue and the read buffer of a front's connection, in bytes. It bounds the request's head as well,
 /// which AWS bounds at 10,240 bytes.
 pub(crate) const FRONT_BUFFER: usize = 16 << 10;
+
+/// What a front's connections may keep.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Buffers {
+    /// The write queue and the read buffer, in bytes.
+    http: usize,
+    /// The sockets' own buffers, see [`narrow`]; the system's choice if not said.
+    socket: Option<u32>,
+}
+
+impl From<usize> for Buffers {
+    fn from(http: usize) -> Self {
+        Buffers { http, socket: None }
+    }
+}
+
+impl From<(usize, Option<u32>)> for Buffers {
+    fn from((http, socket): (usize, Option<u32>)) -> Self {
+        Buffers { http, socket }
+    }
+}
+
+/// The largest segment of a connection whose buffers are narrow, in bytes, as on a network with an MTU of 1,500.
+const SEGMENT: u32 = 1_448;
+
+/// Bounds what the system keeps of a socket's connections: `buffer` bytes each way on this side (which it
+/// doubles), and by the size of a segment what it keeps for whoever writes on the other. Loopback's own
+/// segments of 64 KiB make that 4 MiB.
+pub(crate) fn narrow(socket: &TcpSocket, buffer: u32) -> std::io::Result<()> {
+    socket.set_recv_buffer_size(buffer)?;
+    socket.set_send_buffer_size(buffer)?;
+    socket2::SockRef::from(socket).set_tcp_mss(SEGMENT)
+}
 
 /// An answer of a front.
 pub(crate) type Answer = Response<Out>;
@@ -135,15 +171,30 @@ pub(crate) trait Front: Send + Sync + 'static {
 pub(crate) async fn listen<F: Front>(
     addr: SocketAddr,
     front: Arc<F>,
-    buffer: usize,
+    buffers: impl Into<Buffers>,
     stop: CancellationToken,
     tracker: &TaskTracker,
 ) -> Result<SocketAddr, Error> {
     let failed = |source| Error::Listen { addr, source };
-    let listener = TcpListener::bind(addr).await.map_err(failed)?;
+    let buffers = buffers.into();
+    let listener = bind(addr, buffers.socket).map_err(failed)?;
     let addr = listener.local_addr().map_err(failed)?;
-    tracker.spawn(accept(listener, front, buffer, stop, tracker.clone()));
+    tracker.spawn(accept(listener, front, buffers.http, stop, tracker.clone()));
     Ok(addr)
+}
+
+fn bind(addr: SocketAddr, buffer: Option<u32>) -> std::io::Result<TcpListener> {
+    let socket = if addr.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    socket.set_reuseaddr(true)?;
+    if let Some(buffer) = buffer {
+        narrow(&socket, buffer)?;
+    }
+    socket.bind(addr)?;
+    socket.listen(WAITING)
 }
 
 async fn accept<F: Front>(
