@@ -12,7 +12,7 @@ use serde_json::json;
 use super::support::{Seen, Served, http, magi};
 
 /// Tokens of each answer.
-const TOKENS: u64 = 25;
+pub(crate) const TOKENS: u64 = 25;
 
 /// How long one token may take: far above any scheduling, far below every deadline of a sage.
 const TOKEN: Duration = Duration::from_secs(10);
@@ -54,6 +54,17 @@ async fn walk(vendors: &Running, vendor: &str, model: &str, question: &str) {
         .send()
         .await
         .unwrap();
+    follow(vendors, vendor, model, answer).await;
+    served.kill().await;
+}
+
+/// Reads an answer to its end, and reports every token before the next can come.
+pub(crate) async fn follow(
+    vendors: &Running,
+    vendor: &str,
+    model: &str,
+    answer: reqwest::Response,
+) {
     assert_eq!(answer.status(), 200);
     let mut bytes = answer.bytes_stream();
     let mut decoder = Decoder::new(1 << 20);
@@ -88,7 +99,6 @@ async fn walk(vendors: &Running, vendor: &str, model: &str, question: &str) {
         let reported = texts.get(&agent).map_or(0, |(_, reported)| *reported);
         assert_eq!(reported, TOKENS, "{vendor} {model} {agent}: {texts:?}");
     }
-    served.kill().await;
 }
 
 /// Reports every token that is now whole in the reader's text.

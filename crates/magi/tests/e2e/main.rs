@@ -13,7 +13,11 @@ mod direct;
 #[cfg(feature = "bedrock")]
 mod doctor;
 #[cfg(feature = "bedrock")]
+mod front_end;
+#[cfg(feature = "bedrock")]
 mod gateway;
+#[cfg(feature = "bedrock")]
+mod hops;
 mod kill;
 mod lockstep;
 #[cfg(feature = "bedrock")]
@@ -25,3 +29,5 @@ mod runtime;
 mod support;
 #[cfg(feature = "bedrock")]
 mod topologies;
+#[cfg(feature = "bedrock")]
+mod ways;
