@@ -1,7 +1,7 @@
 # Thin names for cargo and npm commands. Each target first makes sure that what it needs is there.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check test-outside test-image bench page cross image lambda
+.PHONY: help run demo test check test-outside test-image bench page cross image lambda
 
 WEB := npm --prefix web --no-audit --no-fund
 BUILD := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),$(CURDIR)/target)
@@ -12,6 +12,11 @@ help: ## list these targets
 run: ## build MAGI and start it with its page
 	@scripts/need rust
 	cargo run --locked --package magi -- serve $(ARGS)
+
+demo: ## one question through five ways at once, one of them a hosting that gives up after 30 s (ARGS=--limit 3s)
+	@scripts/need rust
+	cargo build --locked --package magi --package magi-emulator
+	$(BUILD)/debug/magi-emulator demo $(ARGS)
 
 test: ## run every test of the project, in a real browser too
 	@scripts/need rust node browser
