@@ -10,6 +10,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
+use crate::setup::REHEARSAL;
+
+/// The most models that may follow a role's own.
+pub const MOST_FALLBACKS: usize = 4;
 
 /// Who deliberates, and how: everything about a deliberation but its question.
 ///
@@ -27,8 +31,13 @@ pub struct Council {
     pub quorum: u32,
     /// Every member's role; all four are always there, a disabled one is not in the council.
     pub roles: BTreeMap<Agent, Role>,
-    /// The model that judges when the judge's own has failed.
-    #[serde(default, with = "model_name::option")]
+    /// The judge's one fallback, as councils had it that were stored before every role had a list;
+    /// [`Role::fallbacks`] of the judge counts where it is set.
+    #[serde(
+        default,
+        with = "model_name::option",
+        skip_serializing_if = "Option::is_none"
+    )]
     #[schemars(with = "Option<String>")]
     pub judge_fallback: Option<ModelName>,
     /// How long everything may take.
@@ -46,6 +55,15 @@ pub struct Role {
     #[serde(with = "model_name")]
     #[schemars(with = "String")]
     pub model: ModelName,
+    /// The models that play the role, in this order, where those before have failed; `None` where
+    /// nobody said: then a sage has none, and the judge has the first sage's model that is another.
+    #[serde(
+        default,
+        with = "model_name::list",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schemars(with = "Option<Vec<String>>")]
+    pub fallbacks: Option<Vec<ModelName>>,
     /// How the model samples.
     pub sampling: Sampling,
     /// Whether the member is in the council at all.
@@ -207,15 +225,33 @@ impl Council {
             .map(|(agent, role)| (*agent, role))
     }
 
-    /// Returns the model that judges after the judge's own has failed: the one that was set, or the
-    /// first sage's that is another one.
+    /// Returns the models that play a role, in the order in which they are asked, each once. A judge
+    /// for whom nobody set a list falls back to the first sage's model that is another one.
     #[must_use]
-    pub fn second_judge(&self) -> Option<&ModelName> {
-        let own = self.roles.get(&Agent::Judge).map(|role| &role.model);
+    pub fn models(&self, agent: Agent) -> Vec<ModelName> {
+        let Some(role) = self.roles.get(&agent) else {
+            return Vec::new();
+        };
+        let mut models = vec![role.model.clone()];
+        match &role.fallbacks {
+            Some(fallbacks) => models.extend(fallbacks.iter().cloned()),
+            None if agent == Agent::Judge => models.extend(self.second_judge(&role.model).cloned()),
+            None => {}
+        }
+        let mut seen: Vec<ModelName> = Vec::new();
+        models.retain(|model| {
+            let is_new = !seen.contains(model);
+            seen.push(model.clone());
+            is_new
+        });
+        models
+    }
+
+    /// Returns the judge's fallback where nobody set a list. Written scenes are not one.
+    fn second_judge(&self, own: &ModelName) -> Option<&ModelName> {
         self.judge_fallback.as_ref().or_else(|| {
-            self.members()
-                .map(|(_, role)| &role.model)
-                .find(|model| Some(*model) != own)
+            let mut models = self.members().map(|(_, role)| &role.model);
+            models.find(|model| *model != own && model.provider != REHEARSAL)
         })
     }
 
@@ -231,6 +267,14 @@ impl Council {
             models: self
                 .members()
                 .map(|(agent, role)| (agent, role.model.to_string()))
+                .collect(),
+            fallbacks: self
+                .members()
+                .filter_map(|(agent, _)| {
+                    let models = self.models(agent);
+                    let fallbacks = models.iter().skip(1).map(ToString::to_string);
+                    Some((agent, fallbacks.collect::<Vec<_>>())).filter(|(_, all)| !all.is_empty())
+                })
                 .collect(),
         }
     }
@@ -257,6 +301,7 @@ impl Council {
                 ),
             ));
         }
+        self.check_fallbacks()?;
         match self.rule {
             Rule::Veto(sage) if !sages.contains(&sage) => {
                 return Err(Error::invalid(
@@ -271,6 +316,26 @@ impl Council {
                 "council.deadlines.whole",
                 "must be longer than `council.deadlines.judge_total`, which is kept aside from it",
             ));
+        }
+        Ok(())
+    }
+}
+
+impl Council {
+    /// A list that is too long hides who answers, and written scenes are nobody's fallback.
+    fn check_fallbacks(&self) -> Result<(), Error> {
+        for (agent, role) in self.members() {
+            let fallbacks = role.fallbacks.as_deref().unwrap_or_default();
+            let field = format!("council.roles.{agent}.fallbacks");
+            if fallbacks.len() > MOST_FALLBACKS {
+                let message = format!("must name at most {MOST_FALLBACKS} models");
+                return Err(Error::invalid(field, message));
+            }
+            let is_scene = |model: &ModelName| model.provider == REHEARSAL;
+            if fallbacks.iter().any(is_scene) && !is_scene(&role.model) {
+                let message = "names `rehearsal`, whose written scenes are no answer: leave it out";
+                return Err(Error::invalid(field, message));
+            }
         }
         Ok(())
     }
@@ -308,6 +373,33 @@ pub(crate) mod model_name {
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<ModelName, D::Error> {
         let text = String::deserialize(from)?;
         text.parse().map_err(serde::de::Error::custom)
+    }
+
+    /// The same for a list that may be absent.
+    pub(crate) mod list {
+        use magi_model::ModelName;
+        use serde::{Deserialize, Deserializer, Serializer};
+
+        /// Writes a list of `provider:model`, or null.
+        pub(crate) fn serialize<S: Serializer>(
+            names: &Option<Vec<ModelName>>,
+            to: S,
+        ) -> Result<S::Ok, S::Error> {
+            match names {
+                Some(names) => to.collect_seq(names.iter().map(ToString::to_string)),
+                None => to.serialize_none(),
+            }
+        }
+
+        /// Reads a list of `provider:model`, or null.
+        pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+            from: D,
+        ) -> Result<Option<Vec<ModelName>>, D::Error> {
+            let names = Option::<Vec<String>>::deserialize(from)?;
+            let parse = |name: String| name.parse().map_err(serde::de::Error::custom);
+            let names = names.map(|names| names.into_iter().map(parse).collect());
+            names.transpose()
+        }
     }
 
     /// The same for a name that may be absent.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use magi_event::{Agent, AttemptError, Body, Cause, Delta, Sage, Tally, text_sha256};
 use magi_log::Closed;
+use magi_model::ModelName;
 use serde_json::json;
 use tokio::task::{AbortHandle, Id, JoinSet};
 
@@ -232,10 +233,8 @@ impl Deliberation {
                 continue;
             }
             let attempt = self.memory.next_attempt(sage.into());
-            let lane = Lane::after(self.before(sage), sage.into(), attempt, None);
-            if let Some(role) = self.stage.setup.role(sage.into()) {
-                starts.push(lane.start(attempt, &role.model));
-            }
+            let lane = self.lane(self.before(sage), sage.into(), attempt, None);
+            starts.push(lane.start());
             // What was under way after the first vote was a reply or a retry; either way the notes
             // are told now.
             let turn = if is_done { Turn::Again } else { Turn::Whole };
@@ -245,6 +244,23 @@ impl Deliberation {
             self.stage.milestone(starts)?;
         }
         Ok(())
+    }
+
+    /// Makes the lane of an attempt on a role's first model; every council has all four roles.
+    fn lane(
+        &self,
+        before: Before,
+        agent: Agent,
+        attempt: u32,
+        order: Option<(u32, Vec<Sage>)>,
+    ) -> Lane {
+        let models = self.stage.setup.council.models(agent);
+        let nobody = || ModelName {
+            provider: String::new(),
+            model: String::new(),
+        };
+        let model = models.into_iter().next().unwrap_or_else(nobody);
+        Lane::after(before, agent, (attempt, model), order)
     }
 
     /// Returns what a sage's earlier attempts used.
@@ -296,10 +312,8 @@ impl Deliberation {
     ) -> Result<(), Closed> {
         let attempt = self.attempt(sage) + 1;
         self.memory.attempts.insert(sage, attempt);
-        let lane = Lane::after(before, sage.into(), attempt, None);
-        if let Some(role) = self.stage.setup.role(sage.into()) {
-            first.push(lane.start(attempt, &role.model));
-        }
+        let lane = self.lane(before, sage.into(), attempt, None);
+        first.push(lane.start());
         self.last_stopped.remove(&sage);
         self.write(first)?;
         self.work(sage, lane, turn);
@@ -371,11 +385,11 @@ impl Deliberation {
             self.write(bodies)?;
             return Ok(());
         }
-        let role = self.stage.setup.role(sage.into());
+        let model = lane.model();
         let said = Said {
             prose: lane.prose(),
-            provider: role.map_or_else(String::new, |role| role.model.provider.clone()),
-            model: role.map_or_else(String::new, |role| role.model.model.clone()),
+            provider: model.provider,
+            model: model.model,
             heard: lane.heard(),
             end,
         };
@@ -526,15 +540,8 @@ impl Deliberation {
             Some(lane) => (lane.end().into(), lane.attempt() + 1),
             None => (Before::default(), self.memory.next_attempt(Agent::Judge)),
         };
-        let lane = Arc::new(Lane::after(
-            before,
-            Agent::Judge,
-            attempt,
-            Some((seed, order)),
-        ));
-        if let Some(role) = stage.setup.role(Agent::Judge) {
-            bodies.push(lane.start(attempt, &role.model));
-        }
+        let lane = Arc::new(self.lane(before, Agent::Judge, attempt, Some((seed, order))));
+        bodies.push(lane.start());
         stage.milestone(bodies)?;
         let phase = stage.begin(&stage.root, "phase.judge", None, json!({}))?;
         let direction = counted.direction;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use magi_event::{Agent, Body, DeliberationId, Resumed, SagesStart, Status, Usage};
+use magi_event::{Agent, AgentStart, Body, DeliberationId, Resumed, SagesStart, Status, Usage};
 use magi_log::{Closed, Env, Key, Logs, New, Takeover, Writer};
 use magi_model::{Lang, ModelName, Prices, Registry};
 use tokio::time::{sleep, timeout};
@@ -473,31 +473,39 @@ impl Inner {
             if is_reused {
                 continue;
             }
-            let provider = &role.model.provider;
-            if self.rooms.models.get(provider).is_none() {
-                let here: Vec<&str> = self.rooms.models.names().collect();
-                let named = patch.roles.get(&agent);
-                let field = named.and_then(|role| role.model_field.clone());
-                return Err(Error::invalid(
-                    field.unwrap_or_else(|| format!("council.roles.{agent}.model")),
-                    format!(
-                        "asks for provider `{provider}`, which is not configured; configured: {}",
-                        here.join(", ")
-                    ),
-                ));
+            let named = patch.roles.get(&agent);
+            let field = named.and_then(|role| role.model_field.clone());
+            let field = field.unwrap_or_else(|| format!("council.roles.{agent}.model"));
+            self.check_model(setup, &role.model, &field)?;
+            for model in setup.council.models(agent).iter().skip(1) {
+                self.check_model(setup, model, &format!("council.roles.{agent}.fallbacks"))?;
             }
-            let nothing = Usage::default();
-            let has_price =
-                provider == REHEARSAL || self.rooms.prices.cost(&role.model, &nothing).is_some();
-            if setup.council.budget.usd.is_some() && !has_price {
-                return Err(Error::invalid(
-                    "budget.usd",
-                    format!(
-                        "cannot be kept: the price of `{}` is not known; set `budget.tokens` instead",
-                        role.model
-                    ),
-                ));
-            }
+        }
+        Ok(())
+    }
+
+    /// Checks that a model's provider is here, and its price known where money is counted.
+    fn check_model(&self, setup: &Setup, model: &ModelName, field: &str) -> Result<(), Error> {
+        let provider = &model.provider;
+        if self.rooms.models.get(provider).is_none() {
+            let here: Vec<&str> = self.rooms.models.names().collect();
+            return Err(Error::invalid(
+                field,
+                format!(
+                    "asks for provider `{provider}`, which is not configured; configured: {}",
+                    here.join(", ")
+                ),
+            ));
+        }
+        let nothing = Usage::default();
+        let has_price = provider == REHEARSAL || self.rooms.prices.cost(model, &nothing).is_some();
+        if setup.council.budget.usd.is_some() && !has_price {
+            return Err(Error::invalid(
+                "budget.usd",
+                format!(
+                    "cannot be kept: the price of `{model}` is not known; set `budget.tokens` instead"
+                ),
+            ));
         }
         Ok(())
     }
@@ -706,8 +714,14 @@ impl Setup {
                 continue;
             }
             if let Some(role) = self.role(sage.into()) {
-                let lane = crate::lane::Lane::new(sage.into(), 1, None);
-                first.push(lane.start(1, &role.model));
+                first.push(Body::AgentStart(
+                    sage,
+                    AgentStart {
+                        attempt: 1,
+                        provider: role.model.provider.clone(),
+                        model: role.model.model.clone(),
+                    },
+                ));
             }
         }
         first

@@ -57,6 +57,34 @@ impl<'a> Fields<'a> {
             .transpose()
     }
 
+    /// Reads a list of texts and parses each; a text alone is a list of one.
+    pub(crate) fn list<T: std::str::FromStr>(
+        &self,
+        name: &str,
+        most: usize,
+    ) -> Result<Option<Vec<T>>, Error>
+    where
+        T::Err: std::fmt::Display,
+    {
+        let items = match self.get(name) {
+            None => return Ok(None),
+            Some(Value::Array(items)) => items.as_slice(),
+            Some(one @ Value::String(_)) => std::slice::from_ref(one),
+            Some(other) => return Err(wrong(&self.path(name), "a list of texts", other)),
+        };
+        if items.len() > most {
+            return Err(self.invalid(name, format!("must hold at most {most}")));
+        }
+        let parse = |(place, item): (usize, &Value)| {
+            let field = format!("{}[{place}]", self.path(name));
+            let text = item.as_str().ok_or_else(|| wrong(&field, "a text", item))?;
+            text.parse()
+                .map_err(|error: T::Err| Error::invalid(field, format!("is wrong: {error}")))
+        };
+        let parsed: Result<Vec<T>, Error> = items.iter().enumerate().map(parse).collect();
+        parsed.map(Some)
+    }
+
     /// Reads a text and parses it.
     pub(crate) fn parse<T: std::str::FromStr>(&self, name: &str) -> Result<Option<T>, Error>
     where

@@ -81,8 +81,6 @@ pub(crate) async fn run(
         let matter = stage.setup.matter(&notes);
         prompt::judge(role, &matter, arguments, stage.env.entropy.as_ref())
     };
-    let mut models = vec![role.model.clone()];
-    models.extend(council.second_judge().cloned());
     let total = council.deadlines.judge_total;
     let member = Member {
         stage,
@@ -96,7 +94,7 @@ pub(crate) async fn run(
             &stage.control.pauses,
         ),
         read: read_verdict,
-        models,
+        models: council.models(Agent::Judge),
         call: &call,
         may_refuse: false,
     };

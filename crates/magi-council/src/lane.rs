@@ -25,6 +25,8 @@ pub(crate) struct Lane {
 #[derive(Debug)]
 struct State {
     attempt: u32,
+    /// The model of the present attempt.
+    model: ModelName,
     began: Instant,
     attempt_began: Instant,
     digest: TextDigest,
@@ -87,16 +89,12 @@ pub(crate) struct LaneEnd {
 }
 
 impl Lane {
-    /// Makes the lane of a member whose attempt of this number has just begun.
-    pub(crate) fn new(agent: Agent, attempt: u32, order: Option<(u32, Vec<Sage>)>) -> Self {
-        Lane::after(Before::default(), agent, attempt, order)
-    }
-
-    /// Makes the lane of a member whose attempt of this number has just begun, after others.
+    /// Makes the lane of a member whose attempt of this number, on this model, has just begun, after
+    /// others.
     pub(crate) fn after(
         before: Before,
         agent: Agent,
-        attempt: u32,
+        (attempt, model): (u32, ModelName),
         order: Option<(u32, Vec<Sage>)>,
     ) -> Self {
         let now = Instant::now();
@@ -105,6 +103,7 @@ impl Lane {
             order,
             state: Mutex::new(State {
                 attempt,
+                model,
                 began: now,
                 attempt_began: now,
                 digest: TextDigest::new(),
@@ -142,8 +141,9 @@ impl Lane {
     pub(crate) fn restart(&self, writer: &Writer, model: &ModelName) -> Result<(), Closed> {
         let mut state = self.state();
         let attempt = state.attempt + 1;
-        writer.append(self.start(attempt, model))?;
+        writer.append(self.start_of(attempt, model))?;
         state.attempt = attempt;
+        state.model = model.clone();
         state.attempt_began = Instant::now();
         state.digest = TextDigest::new();
         state.prose.clear();
@@ -151,8 +151,18 @@ impl Lane {
         Ok(())
     }
 
-    /// Makes the event with which an attempt begins.
-    pub(crate) fn start(&self, attempt: u32, model: &ModelName) -> Body {
+    /// Returns the model of the present attempt.
+    pub(crate) fn model(&self) -> ModelName {
+        self.state().model.clone()
+    }
+
+    /// Makes the event with which the present attempt begins.
+    pub(crate) fn start(&self) -> Body {
+        let state = self.state();
+        self.start_of(state.attempt, &state.model)
+    }
+
+    fn start_of(&self, attempt: u32, model: &ModelName) -> Body {
         let (provider, name) = (model.provider.clone(), model.model.clone());
         match self.agent {
             Agent::Sage(sage) => Body::AgentStart(

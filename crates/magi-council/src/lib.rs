@@ -44,7 +44,7 @@ pub mod vote;
 mod words;
 
 pub use control::Watch;
-pub use council::{Budget, Council, Deadlines, Role, Sampling};
+pub use council::{Budget, Council, Deadlines, MOST_FALLBACKS, Role, Sampling};
 pub use engine::{Asked, Engine, Limits, Rooms, Stopped};
 pub use error::Error;
 pub use link::{Fork, MOST_REJUDGEMENTS, Rejudge};

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use crate::fields::Fields;
-use crate::{Budget, Council, Deadlines, Error, Sampling};
+use crate::{Budget, Council, Deadlines, Error, MOST_FALLBACKS, Sampling};
 
 /// The longest that any deadline may be set to, in seconds: a day.
 const LONGEST: f64 = 86_400.0;
@@ -19,8 +19,8 @@ const LONGEST_PROMPT: usize = 64 * 1024;
 
 /// What is to be other than in the preset; what is `None` stays.
 ///
-/// As JSON: `{rule, quorum, roles: {<agent>: {prompt, model, temperature, top_p, max_tokens,
-/// enabled}}, judge_fallback, deadlines: {connect, first_token, idle, sage_total, judge_total, whole,
+/// As JSON: `{rule, quorum, roles: {<agent>: {prompt, model, fallbacks, temperature, top_p,
+/// max_tokens, enabled}}, judge_fallback, deadlines: {connect, first_token, idle, sage_total, judge_total, whole,
 /// throttle_cap, unwatched, paused}, budget: {usd, tokens}}`, every part optional, deadlines in seconds.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CouncilPatch {
@@ -30,7 +30,8 @@ pub struct CouncilPatch {
     pub quorum: Option<u32>,
     /// Changes to the members' parts.
     pub roles: BTreeMap<Agent, RolePatch>,
-    /// The model that judges when the judge's own has failed.
+    /// The model that judges when the judge's own has failed: as the judge's `fallbacks` with this
+    /// one alone, which win over it in the same patch.
     pub judge_fallback: Option<ModelName>,
     /// Changes to how long everything may take.
     pub deadlines: DeadlinesPatch,
@@ -47,6 +48,8 @@ pub struct RolePatch {
     pub model: Option<ModelName>,
     /// Where the model stands in the request, if not at `council.roles.<agent>.model`.
     pub model_field: Option<String>,
+    /// The models that play the role, in this order, where those before have failed; empty for none.
+    pub fallbacks: Option<Vec<ModelName>>,
     /// Whether the model is an id of Bedrock's as the original writes it, which names no provider:
     /// where there is no Bedrock, the settings' own model answers and a `trace` event says so.
     pub is_bare_id: bool,
@@ -111,6 +114,13 @@ impl CouncilPatch {
         self
     }
 
+    /// Returns a patch that sets the models which follow one role's own.
+    #[must_use]
+    pub fn with_fallbacks(mut self, agent: Agent, models: Vec<ModelName>) -> Self {
+        self.roles.entry(agent).or_default().fallbacks = Some(models);
+        self
+    }
+
     /// Returns a patch that sets one role's model.
     #[must_use]
     pub fn with_role_model(mut self, agent: Agent, model: ModelName) -> Self {
@@ -125,18 +135,23 @@ impl CouncilPatch {
         let before = council.clone();
         set(&mut council.rule, self.rule);
         set(&mut council.quorum, self.quorum);
+        if let Some(model) = &self.judge_fallback
+            && let Some(role) = council.roles.get_mut(&Agent::Judge)
+        {
+            role.fallbacks = Some(vec![model.clone()]);
+        }
         for (agent, patch) in &self.roles {
             let Some(role) = council.roles.get_mut(agent) else {
                 continue;
             };
             set(&mut role.prompt, patch.prompt.clone());
             set(&mut role.model, patch.model.clone());
+            keep(&mut role.fallbacks, patch.fallbacks.clone());
             set(&mut role.enabled, patch.enabled);
             keep(&mut role.sampling.temperature, patch.sampling.temperature);
             keep(&mut role.sampling.top_p, patch.sampling.top_p);
             keep(&mut role.sampling.max_tokens, patch.sampling.max_tokens);
         }
-        keep(&mut council.judge_fallback, self.judge_fallback.clone());
         self.deadlines.apply(&mut council.deadlines);
         keep(&mut council.budget.usd, self.budget.usd);
         keep(&mut council.budget.tokens, self.budget.tokens);
@@ -220,6 +235,7 @@ fn read_roles(fields: &Fields<'_>) -> Result<BTreeMap<Agent, RolePatch>, Error> 
             let patch = RolePatch {
                 prompt: read_prompt(&role, "prompt")?,
                 model: role.parse("model")?,
+                fallbacks: role.list("fallbacks", MOST_FALLBACKS)?,
                 sampling: read_sampling(&role, ["temperature", "max_tokens", "top_p"])?,
                 enabled: role.flag("enabled")?,
                 ..RolePatch::default()

@@ -72,6 +72,7 @@ impl Preset {
             let role = Role {
                 prompt: self.role_text(agent, lang),
                 model: model.clone(),
+                fallbacks: None,
                 sampling: Sampling::default(),
                 enabled: true,
             };

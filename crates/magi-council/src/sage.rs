@@ -78,13 +78,13 @@ pub(crate) async fn run(
             &stage.control.pauses,
         ),
         read: read_vote,
-        models: vec![role.model.clone()],
+        models: stage.setup.council.models(agent),
         call: &call,
         may_refuse: true,
     };
     let end = match member.work().await? {
         Came::Read(ballot, tool) => {
-            let is_rehearsal = role.model.provider == REHEARSAL && says_rehearsal(&tool);
+            let is_rehearsal = lane.model().provider == REHEARSAL && says_rehearsal(&tool);
             voted(lane.end(), ballot, is_rehearsal)
         }
         Came::Refused(words) => refused(lane.end(), words, stage.setup.lang),

@@ -41,6 +41,9 @@ pub struct CouncilInfo {
     pub sages: Vec<Sage>,
     /// The model of each role, as `provider:model`; the keys are agents' names.
     pub models: BTreeMap<Agent, String>,
+    /// The models that follow each role's own where those before have failed, in their order.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fallbacks: BTreeMap<Agent, Vec<String>>,
 }
 
 /// `start`: a question was put to a council.

@@ -131,6 +131,7 @@ pub fn council(sages: &[Sage], rule: Rule, quorum: u32) -> CouncilInfo {
         quorum,
         sages: sages.to_vec(),
         models: models.collect(),
+        fallbacks: std::collections::BTreeMap::new(),
     }
 }
 

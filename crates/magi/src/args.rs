@@ -111,8 +111,11 @@ pub(crate) struct ModelFlags {
     /// The model of all roles, as provider:model
     #[arg(long, value_name = "MODEL")]
     model: Option<String>,
+    /// The models that follow in this order where those before have failed, separated by commas
+    #[arg(long, value_name = "MODELS")]
+    fallback: Option<String>,
     /// Answer by rehearsal: written scenes, no model is asked
-    #[arg(long, conflicts_with = "model")]
+    #[arg(long, conflicts_with_all = ["model", "fallback"])]
     rehearsal: bool,
 }
 
@@ -584,6 +587,19 @@ impl Flags {
     }
 
     fn models(&mut self, models: &ModelFlags) {
+        let fallback = match &models.fallback {
+            Some(models) => Some(models.clone()),
+            None => models.rehearsal.then(|| "none".to_owned()),
+        };
+        for key in [
+            "fallback",
+            "models.caspar_fallback",
+            "models.balthasar_fallback",
+            "models.melchior_fallback",
+            "models.solomon_fallback",
+        ] {
+            self.add(key, fallback.as_ref());
+        }
         let model = if models.rehearsal {
             Some("rehearsal".to_owned())
         } else {

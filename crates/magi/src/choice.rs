@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
+use magi_council::MOST_FALLBACKS;
 use magi_event::Agent;
 use magi_model::ModelName;
 
@@ -15,12 +16,16 @@ const OPENAI: &str = "openai:gpt-5";
 const BEDROCK: &str = "bedrock:global.anthropic.claude-sonnet-4-6";
 
 /// The settings that name a model.
-pub(crate) const MODELS: [&str; 6] = [
+pub(crate) const MODELS: [&str; 10] = [
     "model",
+    "fallback",
     "models.caspar",
     "models.balthasar",
     "models.melchior",
     "models.solomon",
+    "models.caspar_fallback",
+    "models.balthasar_fallback",
+    "models.melchior_fallback",
     "models.solomon_fallback",
 ];
 
@@ -29,13 +34,20 @@ pub(crate) const MODELS: [&str; 6] = [
 pub(crate) struct Choice {
     /// The model of each role.
     pub(crate) models: BTreeMap<Agent, ModelName>,
-    /// The model that judges when the judge's own has failed.
-    pub(crate) fallback: Option<ModelName>,
+    /// The models that follow a role's own, where somebody said which; none where they said `none`.
+    pub(crate) fallbacks: BTreeMap<Agent, Vec<ModelName>>,
     /// Where the choice comes from, as in "environment MAGI_MODEL"; empty when nothing was set.
     pub(crate) why: String,
 }
 
 impl Choice {
+    /// Returns every model that may be asked.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &ModelName> {
+        self.models
+            .values()
+            .chain(self.fallbacks.values().flatten())
+    }
+
     /// Tells whether every role is played from written scenes.
     pub(crate) fn is_rehearsal(&self) -> bool {
         self.models
@@ -90,10 +102,22 @@ pub(crate) fn choose(settings: &Settings) -> Result<Choice> {
     }
     whys.retain(|why| !why.is_empty());
     whys.dedup();
-    let fallback = settings.parse("models.solomon_fallback")?;
+    let mut fallbacks = BTreeMap::new();
+    let for_all = settings.list::<ModelName>("fallback")?;
+    for agent in Agent::ALL {
+        if let Some(models) = settings.list(fallback_key(agent))?.or(for_all.clone()) {
+            anyhow::ensure!(
+                models.len() <= MOST_FALLBACKS,
+                "setting `{}` (or `fallback`) names {} models: at most {MOST_FALLBACKS} are asked",
+                fallback_key(agent),
+                models.len()
+            );
+            fallbacks.insert(agent, models);
+        }
+    }
     Ok(Choice {
         models,
-        fallback,
+        fallbacks,
         why: whys.join(", "),
     })
 }
@@ -105,6 +129,16 @@ const fn key(agent: Agent) -> &'static str {
         Agent::Sage(Balthasar) => "models.balthasar",
         Agent::Sage(Melchior) => "models.melchior",
         Agent::Judge => "models.solomon",
+    }
+}
+
+const fn fallback_key(agent: Agent) -> &'static str {
+    use magi_event::Sage::{Balthasar, Caspar, Melchior};
+    match agent {
+        Agent::Sage(Caspar) => "models.caspar_fallback",
+        Agent::Sage(Balthasar) => "models.balthasar_fallback",
+        Agent::Sage(Melchior) => "models.melchior_fallback",
+        Agent::Judge => "models.solomon_fallback",
     }
 }
 
@@ -197,6 +231,30 @@ mod tests {
         assert!(choose_with(&[local, ("OPENAI_API_KEY", "k")]).is_err());
         let choice = choose_with(&[local, ("MAGI_MODEL", "openai:llama")]).unwrap();
         assert_eq!(choice.models[&Agent::Judge].model, "llama");
+    }
+
+    #[test]
+    fn fallbacks_keep_their_order_and_one_role_may_differ() {
+        let choice = choose_with(&[
+            ("MAGI_MODEL", "openai:a"),
+            ("MAGI_FALLBACK_MODEL", "anthropic:b, ollama:c"),
+            ("MAGI_CASPAR_FALLBACK_MODEL", "none"),
+            ("MAGI_SOLOMON_FALLBACK_MODEL", "ollama:d"),
+        ])
+        .unwrap();
+        let of = |agent: &str| {
+            let models = &choice.fallbacks[&agent.parse().unwrap()];
+            models.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(of("melchior"), ["anthropic:b", "ollama:c"]);
+        assert_eq!(of("caspar"), Vec::<String>::new());
+        assert_eq!(of("solomon"), ["ollama:d"]);
+        assert_eq!(choice.all().count(), 4 + 2 + 2 + 1);
+        let wrong = [("MAGI_FALLBACK_MODEL", "openai:a,gpt5")];
+        let error = choose_with(&wrong).unwrap_err().to_string();
+        assert!(error.contains("`fallback` holds `gpt5`"), "{error}");
+        assert!(choose_with(&[("MAGI_FALLBACK_MODEL", "a:b,a:c,a:d,a:e,a:f")]).is_err());
+        assert!(choose_with(&[]).unwrap().fallbacks.is_empty());
     }
 
     #[test]

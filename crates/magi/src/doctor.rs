@@ -179,7 +179,7 @@ async fn models(settings: &Settings, choice: &Choice, checks: &mut Vec<Check>) {
 /// Has Bedrock count the tokens of a word for each model chosen: that costs nothing, and needs
 /// region, credentials and id.
 async fn reach_bedrock(settings: &Settings, choice: &Choice) -> Vec<Check> {
-    let chosen = choice.models.values().chain(&choice.fallback);
+    let chosen = choice.all();
     let models: BTreeSet<_> = chosen
         .filter(|model| model.provider == "bedrock")
         .map(|model| model.model.as_str())

@@ -146,7 +146,7 @@ pub(crate) fn logs_in_memory() -> Logs {
 }
 
 fn check_providers(choice: &Choice, models: &Registry) -> Result<()> {
-    for model in choice.models.values().chain(&choice.fallback) {
+    for model in choice.all() {
         if models.get(&model.provider).is_none() {
             let names = models.names().collect::<Vec<_>>().join(", ");
             bail!(
@@ -172,7 +172,9 @@ fn defaults(settings: &Settings, choice: &Choice) -> Result<CouncilPatch> {
     for (agent, model) in &choice.models {
         patch = patch.with_role_model(*agent, model.clone());
     }
-    patch.judge_fallback.clone_from(&choice.fallback);
+    for (agent, models) in &choice.fallbacks {
+        patch = patch.with_fallbacks(*agent, models.clone());
+    }
     patch.deadlines.connect = settings.duration("deadlines.connect")?;
     patch.deadlines.first_token = settings.duration("deadlines.first_token")?;
     patch.deadlines.idle = settings.duration("deadlines.idle")?;

@@ -25,6 +25,14 @@ pub(crate) async fn run(settings: &Settings, as_json: bool) -> Result<Exit> {
             .iter()
             .map(|(agent, model)| (agent.name().to_owned(), json!(model.to_string())))
             .collect();
+        let fallbacks: serde_json::Map<_, _> = choice
+            .fallbacks
+            .iter()
+            .map(|(agent, models)| {
+                let models: Vec<_> = models.iter().map(ToString::to_string).collect();
+                (agent.name().to_owned(), json!(models))
+            })
+            .collect();
         let offered: serde_json::Map<_, _> = offers
             .iter()
             .map(|(vendor, offer)| {
@@ -38,7 +46,7 @@ pub(crate) async fn run(settings: &Settings, as_json: bool) -> Result<Exit> {
         writeln!(
             out,
             "{}",
-            json!({ "roles": roles, "why": choice.reason(Lang::En), "providers": offered })
+            json!({ "roles": roles, "fallbacks": fallbacks, "why": choice.reason(Lang::En), "providers": offered })
         )?;
         return Ok(Exit::Done);
     }
@@ -49,6 +57,9 @@ pub(crate) async fn run(settings: &Settings, as_json: bool) -> Result<Exit> {
             words::shape(*agent),
             words::name(*agent)
         )?;
+        for next in choice.fallbacks.get(agent).into_iter().flatten() {
+            writeln!(out, "            then {next}")?;
+        }
     }
     writeln!(out, "  because: {}", choice.reason(Lang::En))?;
     for (vendor, offer) in &offers {

@@ -54,7 +54,10 @@ pub(crate) fn registry(settings: &Settings) -> Result<Registry> {
 /// them for something else, and a question must not be paid for because they lie around.
 pub(crate) fn wants_bedrock(settings: &Settings) -> bool {
     let is_set = |key: &&str| settings.get(key).is_some();
-    let is_named = |key: &&str| settings.text(key).trim_start().starts_with("bedrock:");
+    let is_named = |key: &&str| {
+        let mut models = settings.text(key).split(',');
+        models.any(|model| model.trim_start().starts_with("bedrock:"))
+    };
     ["bedrock.api_key", "bedrock.endpoint_url"]
         .iter()
         .any(is_set)

@@ -77,6 +77,22 @@ pub(crate) const KNOWN: &[Known] = &[
     known("models.balthasar", &["MAGI_BALTHASAR_MODEL"], None),
     known("models.melchior", &["MAGI_MELCHIOR_MODEL"], None),
     known("models.solomon", &["MAGI_SOLOMON_MODEL"], None),
+    known("fallback", &["MAGI_FALLBACK_MODEL"], None),
+    known(
+        "models.caspar_fallback",
+        &["MAGI_CASPAR_FALLBACK_MODEL"],
+        None,
+    ),
+    known(
+        "models.balthasar_fallback",
+        &["MAGI_BALTHASAR_FALLBACK_MODEL"],
+        None,
+    ),
+    known(
+        "models.melchior_fallback",
+        &["MAGI_MELCHIOR_FALLBACK_MODEL"],
+        None,
+    ),
     known(
         "models.solomon_fallback",
         &["MAGI_SOLOMON_FALLBACK_MODEL"],
@@ -216,6 +232,33 @@ impl Settings {
                 )
             }
         }
+    }
+
+    /// Reads a setting as a list, its items separated by commas; `none` is the empty list.
+    ///
+    /// # Errors
+    ///
+    /// When an item is not a `T`; the error names the setting, the item and its source.
+    pub(crate) fn list<T>(&self, key: &str) -> Result<Option<Vec<T>>>
+    where
+        T: std::str::FromStr,
+        T::Err: fmt::Display,
+    {
+        let Some(value) = self.get(key) else {
+            return Ok(None);
+        };
+        if value.text.trim() == "none" {
+            return Ok(Some(Vec::new()));
+        }
+        let items = value.text.split(',').map(str::trim);
+        let parse = |item: &str| {
+            item.parse::<T>().map_err(|error| {
+                let source = &value.source;
+                anyhow::anyhow!("setting `{key}` holds `{item}` (from {source}): {error}")
+            })
+        };
+        let items: Result<Vec<T>> = items.filter(|item| !item.is_empty()).map(parse).collect();
+        items.map(Some)
     }
 
     /// Reads a setting as a duration: `2s`, `500ms`, `5m`, `1h`, or seconds alone.

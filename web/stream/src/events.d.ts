@@ -27,56 +27,56 @@ export type Event =
   | CompleteEvent
   | CancelledEvent
   | ErrorEvent
+/**
+ * RFC 3339 in UTC with milliseconds
+ */
+export type Timestamp = string
+export type DeliberationId = string
 export type Rule = string
 /**
  * One of the three sages, who analyse the question in parallel and blind to each other.
  */
 export type Sage = 'caspar' | 'balthasar' | 'melchior'
-export type DeliberationId = string
 /**
  * How the answers of a deliberation came to be.
  */
 export type Mode = 'live' | 'rehearsal' | 'replay'
 /**
- * RFC 3339 in UTC with milliseconds
- */
-export type Timestamp = string
-/**
  * Which deadline ran out.
  */
 export type TimeoutKind = 'connect' | 'first_token' | 'idle' | 'total'
+/**
+ * What a sage decides.
+ */
+export type Decision = 'APPROVED' | 'REJECTED' | 'ABSTAINED'
+/**
+ * How sure a model says it is: 0 to 1, both included, always finite.
+ */
+export type Confidence = number
 /**
  * Why a sage abstained.
  */
 export type Cause =
   'own' | 'rehearsal' | 'refused' | 'failed' | 'timeout' | 'unparsable' | 'stopped'
 /**
- * How sure a model says it is: 0 to 1, both included, always finite.
- */
-export type Confidence = number
-/**
- * What a sage decides.
- */
-export type Decision = 'APPROVED' | 'REJECTED' | 'ABSTAINED'
-/**
  * What the council decides. A failure is never one of these: see [`Status`].
  */
 export type FinalDecision = 'APPROVED' | 'REJECTED' | 'UNDECIDED'
-export type Agent = 'caspar' | 'balthasar' | 'melchior' | 'solomon'
 /**
  * How a deliberation stands or ended.
  */
 export type Status = 'running' | 'paused' | 'completed' | 'degraded' | 'cancelled' | 'failed'
+export type Agent = 'caspar' | 'balthasar' | 'melchior' | 'solomon'
 export type Cursor = string
+/**
+ * How far a deliberation has come; [`Status`] says how it fares.
+ */
+export type Phase = 'waiting' | 'sages' | 'tally' | 'judge' | 'over'
 /**
  * Where one role stands.
  */
 export type LaneState =
   'waiting' | 'connecting' | 'thinking' | 'writing' | 'retrying' | 'failed' | 'done'
-/**
- * How far a deliberation has come; [`Status`] says how it fares.
- */
-export type Phase = 'waiting' | 'sages' | 'tally' | 'judge' | 'over'
 
 /**
  * The three shapes a reader meets: an event, a door frame, a snapshot.
@@ -90,52 +90,69 @@ export interface Wire {
  * A question was put to a council.
  */
 export interface StartEvent {
-  data: Start
+  type: 'start'
   /**
    * Its number in the log, rising by exactly 1.
    */
   seq: number
   timestamp: Timestamp
   trace_id: DeliberationId
-  type: 'start'
+  data: Start
 }
 /**
  * `start`: a question was put to a council.
  */
 export interface Start {
   /**
-   * What this door can do: `resume`, `stop`, `history`, ...
+   * The version of this contract: 1.
    */
-  capabilities: string[]
+  protocol: number
+  trace_id: DeliberationId
+  /**
+   * The question, as asked.
+   */
+  question: string
   /**
    * More text to consider, as given.
    */
   context?: string
   /**
-   * The conversation this question belongs to.
-   */
-  conversation_id?: string
-  council: CouncilInfo
-  fork_of?: DeliberationId
-  /**
    * The language of prompts and answers: `ja` or `en`.
    */
   lang: string
+  council: CouncilInfo
   mode: Mode
   /**
-   * The version of this contract: 1.
+   * What this door can do: `resume`, `stop`, `history`, ...
    */
-  protocol: number
+  capabilities: string[]
   /**
-   * The question, as asked.
+   * The conversation this question belongs to.
    */
-  question: string
-  trace_id: DeliberationId
+  conversation_id?: string
+  fork_of?: DeliberationId
 }
 /**
  * The council as the reader needs to know it.
  */
 export interface CouncilInfo {
+  /**
+   * The preset's name, or `custom`.
+   */
+  name: string
+  /**
+   * The preset's version, from 1.
+   */
+  version: number
+  rule: Rule
+  /**
+   * The least number of valid votes for a decision.
+   */
+  quorum: number
+  /**
+   * The sages of this council, in the listed order.
+   */
+  sages: Sage[]
   /**
    * The model of each role, as `provider:model`; the keys are agents' names.
    */
@@ -146,35 +163,27 @@ export interface CouncilInfo {
     solomon?: string
   }
   /**
-   * The preset's name, or `custom`.
+   * The models that follow each role's own where those before have failed, in their order.
    */
-  name: string
-  /**
-   * The least number of valid votes for a decision.
-   */
-  quorum: number
-  rule: Rule
-  /**
-   * The sages of this council, in the listed order.
-   */
-  sages: Sage[]
-  /**
-   * The preset's version, from 1.
-   */
-  version: number
+  fallbacks?: {
+    balthasar?: string[]
+    caspar?: string[]
+    melchior?: string[]
+    solomon?: string[]
+  }
 }
 /**
  * The sages set out.
  */
 export interface SagesStartEvent {
-  data: SagesStart
+  type: 'sages_start'
   /**
    * Its number in the log, rising by exactly 1.
    */
   seq: number
   timestamp: Timestamp
   trace_id: DeliberationId
-  type: 'sages_start'
+  data: SagesStart
 }
 /**
  * `sages_start`: the sages set out.
@@ -189,15 +198,15 @@ export interface SagesStart {
  * An attempt of a sage begins.
  */
 export interface AgentStartEvent {
-  agentId: Sage
-  data: AgentStart
+  type: 'agent_start'
   /**
    * Its number in the log, rising by exactly 1.
    */
   seq: number
   timestamp: Timestamp
   trace_id: DeliberationId
-  type: 'agent_start'
+  data: AgentStart
+  agentId: Sage
 }
 /**
  * `agent_start`: an attempt begins; one above 1 resets what was shown of the sage.
@@ -208,27 +217,27 @@ export interface AgentStart {
    */
   attempt: number
   /**
-   * The model at that vendor.
-   */
-  model: string
-  /**
    * The vendor's API.
    */
   provider: string
+  /**
+   * The model at that vendor.
+   */
+  model: string
 }
 /**
  * A piece of a sage's own reasoning.
  */
 export interface AgentThinkingEvent {
-  agentId: Sage
-  data: Delta
+  type: 'agent_thinking'
   /**
    * Its number in the log, rising by exactly 1.
    */
   seq: number
   timestamp: Timestamp
   trace_id: DeliberationId
-  type: 'agent_thinking'
+  data: Delta
+  agentId: Sage
 }
 /**
  * A piece of text, as it came.
@@ -243,38 +252,34 @@ export interface Delta {
  * A piece of a sage's visible prose.
  */
 export interface AgentChunkEvent {
-  agentId: Sage
-  data: Delta
+  type: 'agent_chunk'
   /**
    * Its number in the log, rising by exactly 1.
    */
   seq: number
   timestamp: Timestamp
   trace_id: DeliberationId
-  type: 'agent_chunk'
+  data: Delta
+  agentId: Sage
 }
 /**
  * An attempt of a sage failed.
  */
 export interface AgentErrorEvent {
-  agentId: Sage
-  data: AttemptError
+  type: 'agent_error'
   /**
    * Its number in the log, rising by exactly 1.
    */
   seq: number
   timestamp: Timestamp
   trace_id: DeliberationId
-  type: 'agent_error'
+  data: AttemptError
+  agentId: Sage
 }
 /**
  * `agent_error` and `judge_error`: an attempt failed.
  */
 export interface AttemptError {
-  /**
-   * Which try failed, from 1.
-   */
-  attempt: number
   /**
    * The kind of failure: `throttled`, `overloaded`, `unauthorised`, `truncated`, ...
    */
@@ -284,99 +289,95 @@ export interface AttemptError {
    */
   message: string
   /**
-   * Seconds until the next try.
+   * Which try failed, from 1.
    */
-  retry_in?: number
+  attempt: number
   /**
    * Whether another try follows.
    */
   retryable: boolean
+  /**
+   * Seconds until the next try.
+   */
+  retry_in?: number
 }
 /**
  * An attempt of a sage took too long.
  */
 export interface AgentTimeoutEvent {
-  agentId: Sage
-  data: AttemptTimeout
+  type: 'agent_timeout'
   /**
    * Its number in the log, rising by exactly 1.
    */
   seq: number
   timestamp: Timestamp
   trace_id: DeliberationId
-  type: 'agent_timeout'
+  data: AttemptTimeout
+  agentId: Sage
 }
 /**
  * `agent_timeout` and `judge_timeout`: an attempt took too long.
  */
 export interface AttemptTimeout {
+  kind: TimeoutKind
   /**
-   * Which try ran out of time, from 1.
+   * That deadline, in seconds.
    */
-  attempt: number
+  timeout: number
   /**
    * Seconds since the attempt began.
    */
   elapsed: number
-  kind: TimeoutKind
   /**
    * Up to 200 characters of what had come, or null.
    */
   partial_response: string | null
   /**
+   * Which try ran out of time, from 1.
+   */
+  attempt: number
+  /**
    * Whether another try follows.
    */
   retryable: boolean
-  /**
-   * That deadline, in seconds.
-   */
-  timeout: number
 }
 /**
  * A sage is done.
  */
 export interface AgentCompleteEvent {
-  agentId: Sage
-  data: AgentComplete
+  type: 'agent_complete'
   /**
    * Its number in the log, rising by exactly 1.
    */
   seq: number
   timestamp: Timestamp
   trace_id: DeliberationId
-  type: 'agent_complete'
+  data: AgentComplete
+  agentId: Sage
 }
 /**
  * `agent_complete`: a sage is done. Every sage of the council ends with one.
  */
 export interface AgentComplete {
-  /**
-   * The attempt that ended, from 1.
-   */
-  attempt: number
-  cause?: Cause
-  /**
-   * What must hold for the decision to stand.
-   */
-  conditions: string[]
-  confidence?: Confidence
-  /**
-   * Cost over all attempts, where the price is known.
-   */
-  cost_usd?: number
   decision: Decision
-  /**
-   * Milliseconds over all attempts.
-   */
-  execution_time: number
-  /**
-   * Milliseconds from the attempt's start to its first token.
-   */
-  first_token_ms?: number
   /**
    * The vote's own reasoning, or the prose when it has none.
    */
   reasoning: string
+  /**
+   * What must hold for the decision to stand.
+   */
+  conditions: string[]
+  /**
+   * What would change the decision.
+   */
+  would_change: string[]
+  confidence?: Confidence
+  cause?: Cause
+  /**
+   * The attempt that ended, from 1.
+   */
+  attempt: number
   /**
    * Bytes of this attempt's chunks.
    */
@@ -387,26 +388,22 @@ export interface AgentComplete {
   text_sha256: string
   usage?: Usage
   /**
-   * What would change the decision.
+   * Cost over all attempts, where the price is known.
    */
-  would_change: string[]
+  cost_usd?: number
+  /**
+   * Milliseconds from the attempt's start to its first token.
+   */
+  first_token_ms?: number
+  /**
+   * Milliseconds over all attempts.
+   */
+  execution_time: number
 }
 /**
  * Tokens of one or more model calls, as the vendor counted them.
  */
 export interface Usage {
-  /**
-   * Tokens read from the vendor's prompt cache.
-   */
-  cache_read_tokens?: number
-  /**
-   * Tokens written to the vendor's prompt cache.
-   */
-  cache_write_tokens?: number
-  /**
-   * True where the vendor did not tell and the number is bytes / 4.
-   */
-  estimated?: boolean
   /**
    * Tokens read, those from a cache included.
    */
@@ -419,58 +416,70 @@ export interface Usage {
    * Tokens of reasoning among those written, where the vendor tells.
    */
   reasoning_tokens?: number
+  /**
+   * Tokens read from the vendor's prompt cache.
+   */
+  cache_read_tokens?: number
+  /**
+   * Tokens written to the vendor's prompt cache.
+   */
+  cache_write_tokens?: number
+  /**
+   * True where the vendor did not tell and the number is bytes / 4.
+   */
+  estimated?: boolean
 }
 /**
  * The votes were counted.
  */
 export interface TallyEvent {
-  data: Tally
+  type: 'tally'
   /**
    * Its number in the log, rising by exactly 1.
    */
   seq: number
   timestamp: Timestamp
   trace_id: DeliberationId
-  type: 'tally'
+  data: Tally
 }
 /**
  * `tally`: the votes counted in code.
  */
 export interface Tally {
   /**
-   * Sages who abstained, cast or missing.
-   */
-  abstained: number
-  /**
-   * `approved-rejected-abstained`, as in "2-1-0".
-   */
-  agreement: string
-  /**
    * Sages for the proposal.
    */
   approved: number
-  outcome: FinalDecision
-  /**
-   * The least number of valid votes for a decision.
-   */
-  quorum: number
   /**
    * Sages against the proposal.
    */
   rejected: number
+  /**
+   * Sages who abstained, cast or missing.
+   */
+  abstained: number
+  /**
+   * The least number of valid votes for a decision.
+   */
+  quorum: number
+  outcome: FinalDecision
+  /**
+   * `approved-rejected-abstained`, as in "2-1-0".
+   */
+  agreement: string
 }
 /**
  * An attempt of the judge begins.
  */
 export interface JudgeStartEvent {
-  data: JudgeStart
+  type: 'judge_start'
   /**
    * Its number in the log, rising by exactly 1.
    */
   seq: number
   timestamp: Timestamp
   trace_id: DeliberationId
-  type: 'judge_start'
+  data: JudgeStart
 }
 /**
  * `judge_start`: an attempt of the judge begins.
@@ -481,122 +490,97 @@ export interface JudgeStart {
    */
   attempt: number
   /**
+   * The vendor's API.
+   */
+  provider: string
+  /**
    * The model at that vendor.
    */
   model: string
-  /**
-   * Who is Sage A, B and C to the judge.
-   */
-  order: Sage[]
   /**
    * The seed of the order in which the judge sees the sages.
    */
   order_seed: number
   /**
-   * The vendor's API.
+   * Who is Sage A, B and C to the judge.
    */
-  provider: string
+  order: Sage[]
 }
 /**
  * A piece of the judge's own reasoning.
  */
 export interface JudgeThinkingEvent {
-  data: Delta
+  type: 'judge_thinking'
   /**
    * Its number in the log, rising by exactly 1.
    */
   seq: number
   timestamp: Timestamp
   trace_id: DeliberationId
-  type: 'judge_thinking'
+  data: Delta
 }
 /**
  * A piece of the judge's visible prose.
  */
 export interface JudgeChunkEvent {
-  data: Delta
+  type: 'judge_chunk'
   /**
    * Its number in the log, rising by exactly 1.
    */
   seq: number
   timestamp: Timestamp
   trace_id: DeliberationId
-  type: 'judge_chunk'
+  data: Delta
 }
 /**
  * An attempt of the judge failed.
  */
 export interface JudgeErrorEvent {
-  data: AttemptError
+  type: 'judge_error'
   /**
    * Its number in the log, rising by exactly 1.
    */
   seq: number
   timestamp: Timestamp
   trace_id: DeliberationId
-  type: 'judge_error'
+  data: AttemptError
 }
 /**
  * An attempt of the judge took too long.
  */
 export interface JudgeTimeoutEvent {
-  data: AttemptTimeout
+  type: 'judge_timeout'
   /**
    * Its number in the log, rising by exactly 1.
    */
   seq: number
   timestamp: Timestamp
   trace_id: DeliberationId
-  type: 'judge_timeout'
+  data: AttemptTimeout
 }
 /**
  * The judge is done.
  */
 export interface JudgeCompleteEvent {
-  data: JudgeComplete
+  type: 'judge_complete'
   /**
    * Its number in the log, rising by exactly 1.
    */
   seq: number
   timestamp: Timestamp
   trace_id: DeliberationId
-  type: 'judge_complete'
+  data: JudgeComplete
 }
 /**
  * `judge_complete`: the judge is done.
  */
 export interface JudgeComplete {
-  /**
-   * The attempt that ended, from 1; 0 where no judge was called.
-   */
-  attempt: number
-  /**
-   * The merged conditions.
-   */
-  conditions: string[]
-  confidence?: Confidence
-  /**
-   * Cost over all attempts, where the price is known.
-   */
-  cost_usd?: number
-  dissent?: Dissent
-  /**
-   * Milliseconds over all attempts.
-   */
-  execution_time: number
   final_decision: FinalDecision
-  /**
-   * Milliseconds from the attempt's start to its first token.
-   */
-  first_token_ms?: number
-  /**
-   * Whether the judge agrees with the tally; null without a judge.
-   */
-  judge_agrees: boolean | null
   /**
    * The synthesis, or why there is no judgment.
    */
   reasoning: string
+  confidence?: Confidence
   /**
    * 0 to 100 per sage; a sage the judge did not score is absent.
    */
@@ -609,6 +593,23 @@ export interface JudgeComplete {
   score_reasons: {
     [k: string]: string
   }
+  dissent?: Dissent
+  /**
+   * The merged conditions.
+   */
+  conditions: string[]
+  /**
+   * What would change the verdict.
+   */
+  would_change: string[]
+  /**
+   * Whether the judge agrees with the tally; null without a judge.
+   */
+  judge_agrees: boolean | null
+  /**
+   * The attempt that ended, from 1; 0 where no judge was called.
+   */
+  attempt: number
   /**
    * Bytes of this attempt's chunks.
    */
@@ -619,9 +620,17 @@ export interface JudgeComplete {
   text_sha256: string
   usage?: Usage
   /**
-   * What would change the verdict.
+   * Cost over all attempts, where the price is known.
    */
-  would_change: string[]
+  cost_usd?: number
+  /**
+   * Milliseconds from the attempt's start to its first token.
+   */
+  first_token_ms?: number
+  /**
+   * Milliseconds over all attempts.
+   */
+  execution_time: number
 }
 /**
  * The strongest argument against the verdict, and whose it is.
@@ -637,56 +646,56 @@ export interface Dissent {
  * A span of work started or ended.
  */
 export interface TraceEvent {
-  agentId?: Sage
-  data: Trace
+  type: 'trace'
   /**
    * Its number in the log, rising by exactly 1.
    */
   seq: number
   timestamp: Timestamp
   trace_id: DeliberationId
-  type: 'trace'
+  data: Trace
+  agentId?: Sage
 }
 /**
  * `trace`: one started or ended span of work.
  */
 export interface Trace {
   /**
-   * What else is known of it.
+   * 16 lower-case hex digits, unique in the deliberation.
    */
-  attributes: {
-    [k: string]: unknown
-  }
-  /**
-   * How long it took; absent while it goes on.
-   */
-  duration_ms?: number
-  /**
-   * What is done: `deliberation`, `phase.sages`, `model.call`, `retry`, `repair`, `commit`, ...
-   */
-  name: string
+  span_id: string
   /**
    * The span this one is part of.
    */
   parent_id?: string
   /**
-   * 16 lower-case hex digits, unique in the deliberation.
+   * What is done: `deliberation`, `phase.sages`, `model.call`, `retry`, `repair`, `commit`, ...
    */
-  span_id: string
+  name: string
   started_at: Timestamp
+  /**
+   * How long it took; absent while it goes on.
+   */
+  duration_ms?: number
+  /**
+   * What else is known of it.
+   */
+  attributes: {
+    [k: string]: unknown
+  }
 }
 /**
  * Somebody told the council something.
  */
 export interface NoteEvent {
-  data: Note
+  type: 'note'
   /**
    * Its number in the log, rising by exactly 1.
    */
   seq: number
   timestamp: Timestamp
   trace_id: DeliberationId
-  type: 'note'
+  data: Note
 }
 /**
  * `note`: somebody told the council something.
@@ -697,26 +706,26 @@ export interface Note {
    */
   from: string
   /**
-   * What was told.
-   */
-  text: string
-  /**
    * A sage's name, or `all`.
    */
   to: string
+  /**
+   * What was told.
+   */
+  text: string
 }
 /**
  * Nothing is called until it is resumed.
  */
 export interface PausedEvent {
-  data: Paused
+  type: 'paused'
   /**
    * Its number in the log, rising by exactly 1.
    */
   seq: number
   timestamp: Timestamp
   trace_id: DeliberationId
-  type: 'paused'
+  data: Paused
 }
 /**
  * `paused`: nothing is called until `resumed`.
@@ -739,14 +748,14 @@ export interface Paused {
  * It goes on.
  */
 export interface ResumedEvent {
-  data: Resumed
+  type: 'resumed'
   /**
    * Its number in the log, rising by exactly 1.
    */
   seq: number
   timestamp: Timestamp
   trace_id: DeliberationId
-  type: 'resumed'
+  data: Resumed
 }
 /**
  * `resumed`: it goes on.
@@ -765,14 +774,14 @@ export interface Resumed {
  * A new generation begins.
  */
 export interface RewindEvent {
-  data: Rewind
+  type: 'rewind'
   /**
    * Its number in the log, rising by exactly 1.
    */
   seq: number
   timestamp: Timestamp
   trace_id: DeliberationId
-  type: 'rewind'
+  data: Rewind
 }
 /**
  * `rewind`: a new generation begins; what a reader saw after `to` is void.
@@ -787,20 +796,46 @@ export interface Rewind {
  * The verdict.
  */
 export interface CompleteEvent {
-  data: Complete
+  type: 'complete'
   /**
    * Its number in the log, rising by exactly 1.
    */
   seq: number
   timestamp: Timestamp
   trace_id: DeliberationId
-  type: 'complete'
+  data: Complete
 }
 /**
  * `complete`: the verdict. The last event of a deliberation that came to its end.
  */
 export interface Complete {
+  trace_id: DeliberationId
+  status: Status
+  /**
+   * Whose part is missing, and why.
+   */
+  missing: Missing[]
+  final_decision: FinalDecision
+  voting_result: Votes
+  solomon_judgment: JudgeComplete
+  /**
+   * True when the judge decided against the votes, which only rule `judge` allows.
+   */
+  overruled: boolean
+  /**
+   * Whether the judge agrees with the votes; null without a judge.
+   */
+  judge_agrees: boolean | null
+  /**
+   * What was decided, in one or two sentences.
+   */
+  summary: string
+  /**
+   * What to do now.
+   */
+  recommendation: string
   confidence?: Confidence
+  usage: Usage
   /**
    * Cost of the whole deliberation, where all prices are known.
    */
@@ -809,32 +844,6 @@ export interface Complete {
    * Milliseconds of the whole deliberation, time paused or down left out.
    */
   execution_time: number
-  final_decision: FinalDecision
-  /**
-   * Whether the judge agrees with the votes; null without a judge.
-   */
-  judge_agrees: boolean | null
-  /**
-   * Whose part is missing, and why.
-   */
-  missing: Missing[]
-  /**
-   * True when the judge decided against the votes, which only rule `judge` allows.
-   */
-  overruled: boolean
-  /**
-   * What to do now.
-   */
-  recommendation: string
-  solomon_judgment: JudgeComplete
-  status: Status
-  /**
-   * What was decided, in one or two sentences.
-   */
-  summary: string
-  trace_id: DeliberationId
-  usage: Usage
-  voting_result: Votes
 }
 /**
  * A member of the council whose part is missing, and why.
@@ -852,10 +861,6 @@ export interface Missing {
  */
 export interface Votes {
   /**
-   * Sages who abstained, cast or missing.
-   */
-  abstained: number
-  /**
    * Sages for the proposal.
    */
   approved: number
@@ -863,19 +868,23 @@ export interface Votes {
    * Sages against the proposal.
    */
   rejected: number
+  /**
+   * Sages who abstained, cast or missing.
+   */
+  abstained: number
 }
 /**
  * It was ended before its verdict.
  */
 export interface CancelledEvent {
-  data: Cancelled
+  type: 'cancelled'
   /**
    * Its number in the log, rising by exactly 1.
    */
   seq: number
   timestamp: Timestamp
   trace_id: DeliberationId
-  type: 'cancelled'
+  data: Cancelled
 }
 /**
  * `cancelled`: it was ended before its verdict; what was said is kept.
@@ -886,27 +895,27 @@ export interface Cancelled {
    */
   by: string
   /**
-   * Cost until then, where all prices are known.
-   */
-  cost_usd?: number
-  /**
    * Why.
    */
   reason: string
   usage?: Usage
+  /**
+   * Cost until then, where all prices are known.
+   */
+  cost_usd?: number
 }
 /**
  * The deliberation failed.
  */
 export interface ErrorEvent {
-  data: Failure
+  type: 'error'
   /**
    * Its number in the log, rising by exactly 1.
    */
   seq: number
   timestamp: Timestamp
   trace_id: DeliberationId
-  type: 'error'
+  data: Failure
 }
 /**
  * `error`: the deliberation failed; there is no verdict.
@@ -917,10 +926,6 @@ export interface Failure {
    */
   code: string
   /**
-   * Cost until then, where all prices are known.
-   */
-  cost_usd?: number
-  /**
    * What happened and what to do, for a person to read.
    */
   message: string
@@ -929,17 +934,21 @@ export interface Failure {
    */
   missing?: Missing[]
   usage?: Usage
+  /**
+   * Cost until then, where all prices are known.
+   */
+  cost_usd?: number
 }
 /**
  * An error of the door itself, in no log, without `id` and `seq`: the HTTP status it names.
  */
 export interface DoorFrame {
-  data: DoorError
+  type: 'error'
   /**
    * What happened and what to do.
    */
   error: string
-  type: 'error'
+  data: DoorError
 }
 /**
  * A door frame: an error of the door itself, in the shape of an event but in no log.
@@ -948,22 +957,22 @@ export interface DoorFrame {
  */
 export interface DoorError {
   /**
+   * The HTTP status this stands for.
+   */
+  status: number
+  /**
    * What failed: `store_unavailable`, `not_found`, `bad_request`, ...
    */
   code: string
-  /**
-   * The field at fault, as a path such as `question`.
-   */
-  field?: string
-  first_kept?: Cursor
   /**
    * What happened and what to do.
    */
   message: string
   /**
-   * The HTTP status this stands for.
+   * The field at fault, as a path such as `question`.
    */
-  status: number
+  field?: string
+  first_kept?: Cursor
 }
 /**
  * All that is known of a deliberation at one place of its log.
@@ -973,97 +982,97 @@ export interface DoorError {
  * deltas one of them saw.
  */
 export interface Snapshot {
-  cancelled?: Cancelled
-  /**
-   * What the door that asked can do.
-   */
-  capabilities: string[]
-  /**
-   * More text to consider, as given.
-   */
-  context?: string
-  /**
-   * The conversation this question belongs to.
-   */
-  conversation_id?: string
-  /**
-   * Cost so far; absent where a price is not known.
-   */
-  cost_usd?: number
-  council?: CouncilInfo
+  trace_id: DeliberationId
   cursor: Cursor
-  ended_at?: Timestamp
-  error?: Failure
-  fork_of?: DeliberationId
-  judge: LaneOfJudgeComplete
-  /**
-   * Who is Sage A, B and C to the judge; empty before the judge is called.
-   */
-  judge_order: Sage[]
-  /**
-   * The language of prompts and answers: `ja` or `en`; empty before `start`.
-   */
-  lang: string
-  /**
-   * Whose part is missing so far, and why.
-   */
-  missing: Missing[]
-  mode?: Mode
-  /**
-   * What the council was told on the way.
-   */
-  notes: Noted[]
-  paused?: Paused
+  status: Status
   phase: Phase
   /**
    * The question, as asked.
    */
   question: string
   /**
+   * More text to consider, as given.
+   */
+  context?: string
+  /**
+   * The language of prompts and answers: `ja` or `en`; empty before `start`.
+   */
+  lang: string
+  council?: CouncilInfo
+  mode?: Mode
+  /**
+   * What the door that asked can do.
+   */
+  capabilities: string[]
+  /**
+   * The conversation this question belongs to.
+   */
+  conversation_id?: string
+  fork_of?: DeliberationId
+  /**
    * Every sage of the council.
    */
   sages: {
     [k: string]: LaneOfAgentComplete
   }
-  started_at?: Timestamp
-  status: Status
   tally?: Tally
-  trace_id: DeliberationId
-  updated_at?: Timestamp
-  usage: Usage
+  judge: LaneOfJudgeComplete
+  /**
+   * Who is Sage A, B and C to the judge; empty before the judge is called.
+   */
+  judge_order: Sage[]
+  /**
+   * What the council was told on the way.
+   */
+  notes: Noted[]
+  paused?: Paused
+  /**
+   * Whose part is missing so far, and why.
+   */
+  missing: Missing[]
   verdict?: Complete
+  cancelled?: Cancelled
+  error?: Failure
+  usage: Usage
+  /**
+   * Cost so far; absent where a price is not known.
+   */
+  cost_usd?: number
+  started_at?: Timestamp
+  updated_at?: Timestamp
+  ended_at?: Timestamp
 }
 /**
  * What is known of one role: the texts are those of its newest attempt.
  */
-export interface LaneOfJudgeComplete {
+export interface LaneOfAgentComplete {
+  state: LaneState
   /**
    * The newest attempt, from 1; 0 before the first.
    */
   attempt: number
-  complete?: JudgeComplete
-  /**
-   * What failed so far, over all attempts.
-   */
-  faults: Fault[]
-  /**
-   * The model of that attempt.
-   */
-  model?: string
   /**
    * The vendor's API of that attempt.
    */
   provider?: string
+  /**
+   * The model of that attempt.
+   */
+  model?: string
   started_at?: Timestamp
-  state: LaneState
+  /**
+   * The model's own reasoning, as far as it came.
+   */
+  thinking: string
   /**
    * The visible prose, as far as it came.
    */
   text: string
   /**
-   * The model's own reasoning, as far as it came.
+   * What failed so far, over all attempts.
    */
-  thinking: string
+  faults: Fault[]
+  complete?: AgentComplete
 }
 /**
  * One failed attempt: exactly one of the two parts is there.
@@ -1074,41 +1083,41 @@ export interface Fault {
   timeout?: AttemptTimeout
 }
 /**
- * A note, and when it was given.
- */
-export interface Noted {
-  at: Timestamp
-  note: Note
-}
-/**
  * What is known of one role: the texts are those of its newest attempt.
  */
-export interface LaneOfAgentComplete {
+export interface LaneOfJudgeComplete {
+  state: LaneState
   /**
    * The newest attempt, from 1; 0 before the first.
    */
   attempt: number
-  complete?: AgentComplete
-  /**
-   * What failed so far, over all attempts.
-   */
-  faults: Fault[]
-  /**
-   * The model of that attempt.
-   */
-  model?: string
   /**
    * The vendor's API of that attempt.
    */
   provider?: string
+  /**
+   * The model of that attempt.
+   */
+  model?: string
   started_at?: Timestamp
-  state: LaneState
+  /**
+   * The model's own reasoning, as far as it came.
+   */
+  thinking: string
   /**
    * The visible prose, as far as it came.
    */
   text: string
   /**
-   * The model's own reasoning, as far as it came.
+   * What failed so far, over all attempts.
    */
-  thinking: string
+  faults: Fault[]
+  complete?: JudgeComplete
+}
+/**
+ * A note, and when it was given.
+ */
+export interface Noted {
+  at: Timestamp
+  note: Note
 }

@@ -2,6 +2,7 @@
 //! deliberations from scripts.
 
 mod deliberations;
+mod fallbacks;
 mod faulty;
 mod outcomes;
 mod phases;

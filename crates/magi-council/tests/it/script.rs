@@ -348,12 +348,26 @@ pub(crate) struct House {
     pub(crate) fault: Faulty,
     pub(crate) engine: Engine,
     pub(crate) model: Arc<Scripted>,
+    /// Another vendor: `spare:one` and so on.
+    pub(crate) spare: Arc<Scripted>,
 }
 
 impl House {
     /// Builds an engine over a store on which the scripted models answer for `script`.
     pub(crate) fn over(store: &MemoryStore, seed: u64, lines: Lines) -> House {
+        let lines = [lines, Lines::default()];
         House::build(store, Env::seeded(seed), lines, Options::default())
+    }
+
+    /// Builds an engine with two vendors on a store of its own.
+    pub(crate) fn pair(script: &str, spare: &str) -> House {
+        let lines = [script, spare].map(|text| Script::read(text).lines);
+        House::build(
+            &MemoryStore::new(),
+            Env::seeded(3),
+            lines,
+            Options::default(),
+        )
     }
 
     /// Builds an engine whose logs keep little in memory, on a store of its own.
@@ -362,7 +376,7 @@ impl House {
             unstored_bytes,
             ..Options::default()
         };
-        let lines = Script::read(text).lines;
+        let lines = [Script::read(text).lines, Lines::default()];
         House::build(&MemoryStore::new(), Env::seeded(1), lines, options)
     }
 
@@ -375,14 +389,14 @@ impl House {
         House::build(
             &self.store,
             env,
-            Script::read(text).lines,
+            [Script::read(text).lines, Lines::default()],
             Options::default(),
         )
     }
 
     /// Builds an engine that allows so much to be spent, on a store of its own.
     pub(crate) fn capped(budget: Budget, text: &str) -> House {
-        let lines = Script::read(text).lines;
+        let lines = [Script::read(text).lines, Lines::default()];
         let limits = Limits {
             budget,
             ..Limits::default()
@@ -391,25 +405,29 @@ impl House {
         House::limited(&MemoryStore::new(), env, lines, Options::default(), limits)
     }
 
-    fn build(store: &MemoryStore, env: Env, lines: Lines, options: Options) -> House {
+    fn build(store: &MemoryStore, env: Env, lines: [Lines; 2], options: Options) -> House {
         House::limited(store, env, lines, options, Limits::default())
     }
 
     fn limited(
         store: &MemoryStore,
         env: Env,
-        lines: Lines,
+        lines: [Lines; 2],
         options: Options,
         limits: Limits,
     ) -> House {
+        let [lines, spare] = lines;
         let model = Scripted::new("script", lines);
+        let spare = Scripted::new("spare", spare);
         let own = env.clone();
         let fault = Faulty::over(store.peer());
         let logs = Logs::new(Arc::new(fault.clone()), env.clone(), options);
         let settings = CouncilPatch::default().with_model(&"script:one".parse().unwrap());
         let engine = Engine::new(Rooms {
             logs,
-            models: Registry::default().with(Arc::clone(&model) as Arc<dyn Provider>),
+            models: Registry::default()
+                .with(Arc::clone(&model) as Arc<dyn Provider>)
+                .with(Arc::clone(&spare) as Arc<dyn Provider>),
             env,
             limits,
             prices: Prices::default(),
@@ -422,6 +440,7 @@ impl House {
             fault,
             engine,
             model,
+            spare,
         }
     }
 

@@ -90,6 +90,7 @@ pub(crate) fn opening(id: DeliberationId) -> Vec<Body> {
             quorum: 2,
             sages: Sage::ALL.to_vec(),
             models: BTreeMap::new(),
+            fallbacks: BTreeMap::new(),
         },
         mode: Mode::Live,
         capabilities: vec![],

@@ -66,7 +66,7 @@ pub(crate) struct Council {
     quorum: Option<u32>,
     /// Changes by agent: caspar, balthasar, melchior, solomon.
     roles: Option<BTreeMap<String, Role>>,
-    /// The model that judges when the judge's own has failed.
+    /// The model that judges when the judge's own has failed: the judge's `fallbacks` with this one.
     judge_fallback: Option<String>,
     /// How long everything may take, in seconds.
     deadlines: Option<BTreeMap<String, f64>>,
@@ -81,6 +81,8 @@ pub(super) struct Role {
     prompt: Option<String>,
     /// `provider:model`, or `rehearsal`.
     model: Option<String>,
+    /// The models that follow in this order where those before have failed, at most 4; `[]` for none.
+    fallbacks: Option<Vec<String>>,
     /// How the model samples.
     temperature: Option<f64>,
     /// How the model samples.

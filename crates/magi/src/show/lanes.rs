@@ -247,6 +247,7 @@ mod tests {
                 quorum: 2,
                 sages: Sage::ALL.to_vec(),
                 models: [(Agent::Judge, "rehearsal".to_owned())].into(),
+                fallbacks: std::collections::BTreeMap::new(),
             },
             mode: Mode::Rehearsal,
             capabilities: Vec::new(),

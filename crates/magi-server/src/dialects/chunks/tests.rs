@@ -64,6 +64,7 @@ fn start(lang: &str) -> Body {
             quorum: 2,
             sages: Sage::ALL.to_vec(),
             models: BTreeMap::new(),
+            fallbacks: BTreeMap::new(),
         },
         mode: Mode::Rehearsal,
         capabilities: vec![],
