@@ -6,6 +6,7 @@ use magi_log::Closed;
 use magi_model::{Call, Chunk, ChunkStream, StopReason};
 use tokio::time::{Instant, timeout_at};
 
+use crate::breaker::Pass;
 use crate::deadline::Allowance;
 use crate::lane::Lane;
 use crate::meter::Tab;
@@ -42,6 +43,8 @@ pub(crate) struct Attempt<'a, 'b> {
     pub(crate) lane: &'a Lane,
     pub(crate) allowance: &'a mut Allowance<'b>,
     pub(crate) tab: Tab<'a>,
+    /// Leave to make this call.
+    pub(crate) pass: Pass,
     /// Whether the prose is shown: a repair's is not.
     pub(crate) is_aloud: bool,
 }
@@ -77,6 +80,11 @@ impl Attempt<'_, '_> {
         let failure = self.listen(&mut stream, &mut heard, &mut shown).await?;
         // The connection closes before anything else happens.
         drop(stream);
+        let became = match &failure {
+            Some(failure) => self.pass.failed(failure, Instant::now()),
+            None => self.pass.answered(),
+        };
+        self.stage.breaker(&self.pass.provider, became)?;
         self.show(&shown.finish())?;
         Ok((heard, failure))
     }
@@ -137,7 +145,11 @@ impl Attempt<'_, '_> {
 
     /// Takes one token in: reasoning, text or arguments.
     fn take(&mut self, chunk: Chunk, heard: &mut Heard, shown: &mut Shown) -> Result<(), Closed> {
-        heard.spoke = true;
+        if !heard.spoke {
+            heard.spoke = true;
+            let became = self.pass.answered();
+            self.stage.breaker(&self.pass.provider, became)?;
+        }
         if self.is_aloud {
             self.lane.token();
         }

@@ -12,6 +12,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::breaker::{Breaker, Breakers};
 use crate::control::{Control, Halt, Watch};
 use crate::deliberation;
 use crate::memory::Memory;
@@ -81,6 +82,8 @@ pub(crate) struct Inner {
     pub(crate) closing: CancellationToken,
     /// Every deliberation stands still, to be taken over by whoever comes next.
     halting: CancellationToken,
+    /// Which providers are left alone; every deliberation of this process asks it.
+    breakers: Arc<Breakers>,
 }
 
 /// One deliberation that runs here.
@@ -130,6 +133,7 @@ impl Engine {
             tracker: TaskTracker::new(),
             closing: CancellationToken::new(),
             halting: CancellationToken::new(),
+            breakers: Arc::default(),
         });
         inner.tracker.spawn(Arc::clone(&inner).listen());
         Engine { inner }
@@ -326,6 +330,12 @@ impl Engine {
     #[must_use]
     pub fn n_running(&self) -> usize {
         self.inner.running().len()
+    }
+
+    /// Returns how the breaker of every provider stands that was called here.
+    #[must_use]
+    pub fn breakers(&self) -> Vec<(String, Breaker)> {
+        self.inner.breakers.all()
     }
 
     /// Tells whether this deliberation runs here.
@@ -559,6 +569,7 @@ impl Inner {
             writer: run.writer,
             env: rooms.env.clone(),
             models: rooms.models.clone(),
+            breakers: Arc::clone(&self.breakers),
             meter: Meter::new(
                 run.setup.council.budget,
                 rooms.prices.clone(),

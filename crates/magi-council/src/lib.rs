@@ -10,6 +10,7 @@
 //! checked) and [`Council`] (who deliberates, and how).
 
 mod attempt;
+mod breaker;
 mod control;
 mod council;
 mod deadline;
@@ -43,6 +44,7 @@ mod verbs;
 pub mod vote;
 mod words;
 
+pub use breaker::Breaker;
 pub use control::Watch;
 pub use council::{Budget, Council, Deadlines, MOST_FALLBACKS, Role, Sampling};
 pub use engine::{Asked, Engine, Limits, Rooms, Stopped};

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use magi_event::{AttemptError, AttemptTimeout, Cause};
+use magi_event::{AttemptError, AttemptTimeout, Cause, TimeoutKind};
 use magi_log::Closed;
 use magi_model::{Call, Kind, ModelName, StopReason};
 use serde_json::json;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::attempt::{Attempt, Heard, LONGEST_ANSWER};
+use crate::breaker::{Breaker, Pass};
 use crate::deadline::Allowance;
 use crate::lane::Lane;
 use crate::prompt;
@@ -66,6 +67,7 @@ impl<T> Member<'_, T> {
         let models = std::mem::take(&mut self.models);
         let mut current = 0;
         let mut plan = Plan::new(models.len() > 1);
+        let mut held = None;
         loop {
             let Some(model) = models.get(current) else {
                 return Ok(Came::Missing {
@@ -73,12 +75,17 @@ impl<T> Member<'_, T> {
                     message: "no model is set".to_owned(),
                 });
             };
-            let (failure, spoke) = match self.attempt(model).await? {
+            let (failure, spoke) = match self.attempt(model, held.take()).await? {
                 Tried::Came(came) => return Ok(came),
                 Tried::Failed { failure, spoke } => (failure, spoke),
             };
-            let again = plan
-                .next(&failure, spoke, self.stage.env.entropy.as_ref())
+            let again = self
+                .again(
+                    &mut plan,
+                    (&failure, spoke),
+                    model,
+                    current + 1 < models.len(),
+                )
                 .filter(|wait| self.has_time_for(&failure, *wait));
             let next = match again {
                 Some(wait) => Some((current, wait)),
@@ -96,6 +103,20 @@ impl<T> Member<'_, T> {
                 });
             };
             self.wait(&failure, wait).await?;
+            if let Failure::Shut { provider, .. } = &failure
+                && chosen == current
+            {
+                held = match self.wait_for_pass(provider).await? {
+                    Ok(pass) => Some(pass),
+                    Err(late) => {
+                        self.tell(&late, None)?;
+                        return Ok(Came::Missing {
+                            cause: late.cause(),
+                            message: words::failed(self.stage.setup.lang, &failure),
+                        });
+                    }
+                };
+            }
             current = chosen;
             if let Some(model) = models.get(current) {
                 self.lane.restart(&self.stage.writer, model)?;
@@ -103,12 +124,77 @@ impl<T> Member<'_, T> {
         }
     }
 
-    async fn attempt(&mut self, model: &ModelName) -> Result<Tried<T>, Closed> {
+    /// Returns how long to wait before the same model is asked again, if it is: one whose provider
+    /// is left alone only where there is no other.
+    fn again(
+        &self,
+        plan: &mut Plan,
+        (failure, spoke): (&Failure, bool),
+        model: &ModelName,
+        has_other: bool,
+    ) -> Option<Duration> {
+        if let Failure::Shut { wait, .. } = failure {
+            return (!has_other).then(|| wait.unwrap_or_default());
+        }
+        let wait = plan.next(failure, spoke, self.stage.env.entropy.as_ref())?;
+        // So long a wait is for those who have nobody else to ask.
+        let cap = self.stage.setup.council.deadlines.throttle_cap;
+        if has_other && is_throttle(failure) && wait > cap {
+            return None;
+        }
+        match self.stage.breakers.shut(&model.provider, Instant::now()) {
+            Some(_) if has_other => None,
+            Some(shut) => Some(wait.max(shut.wait.unwrap_or_default())),
+            None => Some(wait),
+        }
+    }
+
+    /// Waits until a provider that is left alone may be called, as long as there is time.
+    async fn wait_for_pass(&self, provider: &str) -> Result<Result<Pass, Failure>, Closed> {
+        let began = Instant::now();
+        let attributes = json!({"provider": provider});
+        let sage = self.lane.agent().sage();
+        let span = self
+            .stage
+            .begin(&self.span.id, "breaker.wait", sage, attributes)?;
+        let passed = loop {
+            let end = self.allowance.end();
+            match timeout_at(end, self.stage.breakers.pass(provider)).await {
+                Ok(pass) => break Ok(pass),
+                // A pause moved the end meanwhile.
+                Err(_) if self.has_time_left() => {}
+                Err(_) => {
+                    break Err(Failure::Late {
+                        kind: TimeoutKind::Total,
+                        limit: self.allowance.limit(),
+                        elapsed: began.elapsed(),
+                    });
+                }
+            }
+        };
+        self.stage.end(&span, json!({}))?;
+        Ok(passed)
+    }
+
+    async fn attempt(&mut self, model: &ModelName, held: Option<Pass>) -> Result<Tried<T>, Closed> {
         // Whatever is told in a pause is told to the call after it.
         self.stage.control.pauses.over().await;
+        let pass = match held {
+            Some(pass) => Ok(pass),
+            None => self.enter(model),
+        };
+        let pass = match pass {
+            Ok(pass) => pass,
+            Err(failure) => {
+                return Ok(Tried::Failed {
+                    failure,
+                    spoke: false,
+                });
+            }
+        };
         let mut call = (self.call)();
         call.model.clone_from(&model.model);
-        let (heard, failure) = self.converse(&call, model, "model.call").await?;
+        let (heard, failure) = self.converse(&call, model, ("model.call", pass)).await?;
         let spoke = heard.spoke;
         let Some(failure) = failure else {
             return self.understand(&call, model, &heard).await;
@@ -122,13 +208,27 @@ impl<T> Member<'_, T> {
         Ok(Tried::Failed { failure, spoke })
     }
 
+    /// Asks for leave to call a model's provider.
+    fn enter(&self, model: &ModelName) -> Result<Pass, Failure> {
+        let provider = &model.provider;
+        let pass = self.stage.breakers.enter(provider, Instant::now());
+        pass.map_err(|shut| Failure::Shut {
+            provider: provider.clone(),
+            wait: shut.wait,
+        })
+    }
+
     /// Makes one call inside a span.
     async fn converse(
         &mut self,
         call: &Call,
         model: &ModelName,
-        name: &'static str,
+        (name, pass): (&'static str, Pass),
     ) -> Result<(Heard, Option<Failure>), Closed> {
+        if pass.is_probe {
+            self.stage
+                .breaker(&pass.provider, Some(Breaker::HalfOpen))?;
+        }
         self.stage.control.pauses.over().await;
         let attributes = json!({
             "attempt": self.lane.attempt(),
@@ -149,6 +249,7 @@ impl<T> Member<'_, T> {
             lane: self.lane,
             allowance: &mut self.allowance,
             tab: self.stage.meter.open(model, bytes),
+            pass,
             is_aloud: name != REPAIR,
         };
         let (heard, failure) = attempt.run(provider.stream(call.clone()), call).await?;
@@ -227,7 +328,10 @@ impl<T> Member<'_, T> {
             &heard.text
         };
         let call = prompt::repair(call, said);
-        let (heard, failure) = self.converse(&call, model, REPAIR).await?;
+        let Ok(pass) = self.enter(model) else {
+            return Ok(None);
+        };
+        let (heard, failure) = self.converse(&call, model, (REPAIR, pass)).await?;
         let is_usable = failure.is_none() && heard.stop != Some(StopReason::Refused);
         let read = is_usable.then(|| self.believe(&heard, &call));
         Ok(read.and_then(Result::ok).map(|read| (read, heard.tool)))
@@ -273,7 +377,8 @@ impl<T> Member<'_, T> {
             | Failure::Empty
             | Failure::Unreadable(_)
             | Failure::Cut(_)
-            | Failure::Refused(_) => self.lane.error(AttemptError {
+            | Failure::Refused(_)
+            | Failure::Shut { .. } => self.lane.error(AttemptError {
                 code: failure.code().to_owned(),
                 message: words::failed(self.stage.setup.lang, failure),
                 attempt,

@@ -25,6 +25,11 @@ pub(crate) enum Failure {
     Cut(Limit),
     /// The model refused, where a refusal is no answer.
     Refused(String),
+    /// No call was made: the provider's breaker is open, or its probe is on its way.
+    Shut {
+        provider: String,
+        wait: Option<Duration>,
+    },
 }
 
 /// Which limit cut an answer.
@@ -46,13 +51,14 @@ impl Failure {
             Failure::Unreadable(_) => "unparsable",
             Failure::Cut(_) => Kind::Truncated.code(),
             Failure::Refused(_) => "refused",
+            Failure::Shut { .. } => "circuit_open",
         }
     }
 
     /// Returns the cause of the abstention that follows when nothing else does.
     pub(crate) const fn cause(&self) -> Cause {
         match self {
-            Failure::Model(_) | Failure::Refused(_) => Cause::Failed,
+            Failure::Model(_) | Failure::Refused(_) | Failure::Shut { .. } => Cause::Failed,
             Failure::Late { .. } => Cause::Timeout,
             Failure::Empty | Failure::Unreadable(_) | Failure::Cut(_) => Cause::Unparsable,
         }
@@ -118,6 +124,8 @@ impl Plan {
                 TimeoutKind::Total => false,
             },
             Failure::Empty => true,
+            // That one is waited for, not tried again.
+            Failure::Shut { .. } => false,
             Failure::Unreadable(_) | Failure::Cut(_) | Failure::Refused(_) => false,
         };
         if !may_help {

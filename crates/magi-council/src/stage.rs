@@ -6,10 +6,11 @@ use std::time::Duration;
 use magi_event::{Agent, Body, Note, Sage, Timestamp, Trace};
 use magi_log::{Closed, Env, Writer};
 use magi_model::Registry;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use crate::StateKey;
+use crate::breaker::{Breaker, Breakers};
 use crate::control::Control;
 use crate::lane::millis;
 use crate::meter::Meter;
@@ -20,6 +21,8 @@ pub(crate) struct Stage {
     pub(crate) writer: Writer,
     pub(crate) env: Env,
     pub(crate) models: Registry,
+    /// Which providers are left alone, for all deliberations of this process.
+    pub(crate) breakers: Arc<Breakers>,
     pub(crate) setup: Setup,
     pub(crate) meter: Meter,
     /// Signs what a suspended deliberation leaves; absent: it leaves nothing to go on from.
@@ -201,6 +204,14 @@ impl Stage {
             attributes: Map::new(),
         };
         Some(Body::Trace(None, trace))
+    }
+
+    /// Appends that a provider's breaker changed.
+    pub(crate) fn breaker(&self, provider: &str, became: Option<Breaker>) -> Result<(), Closed> {
+        let Some(state) = became else { return Ok(()) };
+        let attributes = json!({"provider": provider, "state": state});
+        self.writer.append(self.record("breaker", attributes))?;
+        Ok(())
     }
 
     /// Makes the event that records something that happened at once.

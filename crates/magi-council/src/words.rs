@@ -417,6 +417,14 @@ pub(crate) fn failed(lang: Lang, failure: &Failure) -> String {
         (_, Failure::Cut(limit)) => cut(lang, *limit),
         (Lang::Ja, Failure::Refused(words)) => format!("モデルが回答を拒否しました：{words}"),
         (Lang::En, Failure::Refused(words)) => format!("the model refused: {words}"),
+        (Lang::Ja, Failure::Shut { provider, .. }) => format!(
+            "{provider} への呼び出しが続けて失敗したため、しばらく呼び出しを見合わせています"
+        ),
+        (Lang::En, Failure::Shut { provider, .. }) => {
+            format!(
+                "calls to {provider} failed one after the other, so it is left alone for a while"
+            )
+        }
     }
 }
 

@@ -166,6 +166,7 @@ pub(crate) async fn healthz(State(app): State<App>) -> Result<Response, Problem>
 pub(crate) async fn figures(State(app): State<App>) -> Response {
     let n_running = i64::try_from(app.engine.n_running()).unwrap_or(i64::MAX);
     app.metrics.running.set(n_running);
+    app.metrics.stand(app.engine.breakers());
     let mut response = app.metrics.text().into_response();
     response.headers_mut().insert(
         header::CONTENT_TYPE,

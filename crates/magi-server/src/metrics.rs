@@ -1,6 +1,7 @@
 //! What is measured of this process, in the OpenMetrics text that `/metrics` answers.
 
-use magi_event::{Body, Event, Status, Usage};
+use magi_council::Breaker;
+use magi_event::{Body, Event, Status, Trace, Usage};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -9,6 +10,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::histogram::exponential_buckets;
 use prometheus_client::registry::{Registry, Unit};
+use serde_json::Value;
 
 /// The media type of the answer.
 ///
@@ -25,6 +27,19 @@ struct ByStatus {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByCode {
     code: String,
+}
+
+/// A provider.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByProvider {
+    provider: String,
+}
+
+/// A change of a provider's breaker.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByChange {
+    provider: String,
+    state: &'static str,
 }
 
 /// A direction of tokens.
@@ -47,6 +62,8 @@ pub(crate) struct Metrics {
     ended: Family<ByStatus, Counter>,
     tokens: Family<ByDirection, Counter>,
     call_errors: Family<ByCode, Counter>,
+    breakers: Family<ByProvider, Gauge>,
+    breaker_changes: Family<ByChange, Counter>,
     commits: Histogram,
     requests: Family<ByAnswer, Counter>,
     /// Deliberations that go on in this process.
@@ -66,6 +83,8 @@ impl Metrics {
             ended: Family::default(),
             tokens: Family::default(),
             call_errors: Family::default(),
+            breakers: Family::default(),
+            breaker_changes: Family::default(),
             // 0.5 ms to about 8 s: a commit later than 5 s closes its writer.
             commits: Histogram::new(exponential_buckets(0.0005, 2.0, 15)),
             requests: Family::default(),
@@ -99,6 +118,17 @@ impl Metrics {
             "model_call_errors",
             "Model calls that failed or took too long, by the kind of failure",
             self.call_errors.clone(),
+        );
+        registry.register(
+            "breaker_shut",
+            "Whether a provider's breaker lets no call through: 0 closed, 1 open, or half open with its \
+             one call under way",
+            self.breakers.clone(),
+        );
+        registry.register(
+            "breaker_changes",
+            "Changes of the breakers, by provider and what they became",
+            self.breaker_changes.clone(),
         );
         registry.register_with_unit(
             "commit",
@@ -145,6 +175,30 @@ impl Metrics {
             .inc();
     }
 
+    /// Takes over how the breakers stand.
+    pub(crate) fn stand(&self, breakers: Vec<(String, Breaker)>) {
+        for (provider, state) in breakers {
+            let is_shut = i64::from(state != Breaker::Closed);
+            let gauge = self.breakers.get_or_create(&ByProvider { provider });
+            gauge.set(is_shut);
+        }
+    }
+
+    fn breaker(&self, trace: &Trace) {
+        let text = |name: &str| trace.attributes.get(name).and_then(Value::as_str);
+        let states = [Breaker::Closed, Breaker::Open, Breaker::HalfOpen];
+        let state = states
+            .into_iter()
+            .find(|state| Some(state.word()) == text("state"));
+        if let (Some(provider), Some(state)) = (text("provider"), state) {
+            let change = ByChange {
+                provider: provider.to_owned(),
+                state: state.word(),
+            };
+            self.breaker_changes.get_or_create(&change).inc();
+        }
+    }
+
     /// Counts what an event of a deliberation of this process tells.
     pub(crate) fn observe(&self, event: &Event) {
         match &event.body {
@@ -158,6 +212,7 @@ impl Metrics {
                         .observe(std::time::Duration::from_millis(ms).as_secs_f64());
                 }
             }
+            Body::Trace(_, trace) if trace.name == "breaker" => self.breaker(trace),
             Body::Complete(complete) => self.ended(complete.status),
             Body::Cancelled(_) => self.ended(Status::Cancelled),
             Body::Error(_) => self.ended(Status::Failed),
@@ -227,9 +282,27 @@ mod tests {
             cost_usd: None,
         })));
         metrics.answered(&http::Method::from_bytes(b"BREW").unwrap(), 405);
+        for state in ["open", "half_open", "open", "melted"] {
+            let attributes = serde_json::json!({"provider": "openai", "state": state});
+            metrics.observe(&event(Body::Trace(
+                None,
+                Trace {
+                    span_id: "0123456789abcdef".into(),
+                    parent_id: None,
+                    name: "breaker".into(),
+                    started_at: Timestamp::from_millis(1),
+                    duration_ms: Some(0),
+                    attributes: attributes.as_object().unwrap().clone(),
+                },
+            )));
+        }
+        metrics.stand(vec![("openai".into(), Breaker::Open)]);
         let text = metrics.text();
         for line in [
             "magi_model_call_errors_total{code=\"throttled\"} 1",
+            "magi_breaker_changes_total{provider=\"openai\",state=\"open\"} 2",
+            "magi_breaker_changes_total{provider=\"openai\",state=\"half_open\"} 1",
+            "magi_breaker_shut{provider=\"openai\"} 1",
             "magi_deliberations_total{status=\"failed\"} 1",
             "magi_http_requests_total{method=\"other\",status=\"405\"} 1",
             "magi_sse_readers 0",

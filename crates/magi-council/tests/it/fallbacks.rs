@@ -1,11 +1,15 @@
-//! What follows where a model fails: the next of its list, in order.
+//! What follows where a model fails: the next of its list, in order; where a whole vendor fails: its
+//! breaker; where it is too busy: a wait.
 
 #![cfg(test)]
 
-use magi_council::{Ask, Door, Error};
+use std::time::Duration;
+
+use magi_council::{Ask, Breaker, Door, Error};
 use magi_event::check::Mode;
 use magi_event::{Agent, Body, Cause, Cursor, Event, Sage, Status};
 use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
 
 use crate::script::{House, check_log, last};
 
@@ -215,5 +219,163 @@ async fn a_list_that_cannot_be_kept_is_refused_by_its_name() {
         let (found, message) = refused(&body, &house).await;
         assert_eq!(found, field, "{fallbacks}");
         assert!(message.contains(says), "{fallbacks}: {message}");
+    }
+}
+
+/// Every sage's first four calls meet a vendor that is down.
+fn down() -> String {
+    let sages = ["caspar", "balthasar", "melchior"].map(|sage| {
+        let down = format!("{sage}: +0.1 fail overloaded\n").repeat(4);
+        format!("{down}{sage}: text Back. | vote APPROVED\n")
+    });
+    format!(
+        "{}solomon: text Weighed. | verdict APPROVED\n",
+        sages.concat()
+    )
+}
+
+/// Returns when the breaker changed to what, and when each call began, in the order of the log.
+fn circuit(log: &Log) -> Vec<(i64, String)> {
+    log.iter()
+        .filter_map(|(_, event)| match &event.body {
+            Body::Trace(_, trace) => Some(trace),
+            _ => None,
+        })
+        .filter_map(|trace| {
+            let state = trace.attributes.get("state").and_then(Value::as_str);
+            let what = match (trace.name.as_str(), trace.duration_ms) {
+                ("breaker", _) => state?.to_owned(),
+                ("model.call", None) => "call".to_owned(),
+                _ => return None,
+            };
+            Some((trace.started_at.as_millis(), what))
+        })
+        .collect()
+}
+
+async fn until_open(house: &House) {
+    while !house
+        .engine
+        .breakers()
+        .contains(&("script".to_owned(), Breaker::Open))
+    {
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_open_breaker_rests_then_one_call_tries_and_all_go_on() {
+    let house = House::pair(&down(), "");
+    let log = deliberate(&house, &json!({})).await;
+    assert_eq!(verdict(&log).status, Status::Completed);
+    let circuit = circuit(&log);
+    let (mut opened, mut is_trying, mut n_opened, mut tried) = (None, false, 0, 0);
+    for (at, what) in &circuit {
+        match what.as_str() {
+            "open" => {
+                (opened, is_trying) = (Some(*at), false);
+                n_opened += 1;
+            }
+            "half_open" => {
+                let rested = at - opened.take().expect("it was open");
+                assert!(rested >= 10_000, "{circuit:?}");
+                (is_trying, tried) = (true, 0);
+            }
+            "closed" => is_trying = false,
+            _ => {
+                assert_eq!(opened, None, "no call while open: {circuit:?}");
+                tried += 1;
+                assert!(!is_trying || tried == 1, "one call tries: {circuit:?}");
+            }
+        }
+    }
+    assert!(n_opened > 0, "{circuit:?}");
+    assert!(circuit.iter().any(|(_, what)| what == "closed"));
+    // Who had nobody else to ask says that it waits, and how long.
+    let waits = log.iter().any(|(_, event)| {
+        matches!(&event.body, Body::AgentError(_, error)
+            if error.code == "circuit_open" && error.retryable && error.retry_in > Some(1.0))
+    });
+    assert!(waits, "{:?}", lane(&log, Agent::Sage(Sage::Caspar)));
+    assert_eq!(
+        house.engine.breakers(),
+        [("script".to_owned(), Breaker::Closed)]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_breaker_is_every_deliberations_and_its_roles_go_to_their_next_model_at_once() {
+    let spare = ["caspar", "balthasar", "melchior"].map(|sage| format!("{sage}: vote REJECTED\n"));
+    let spare = format!("{}solomon: verdict REJECTED\n", spare.concat());
+    let house = House::pair(&down(), &spare);
+    let first = house.ask(&json!({"question": "Q?"})).await;
+    until_open(&house).await;
+    let (n_before, began) = (house.model.calls().len(), Instant::now());
+    let next = json!({"fallbacks": ["spare:two"]});
+    let roles = json!({"caspar": next, "balthasar": next, "melchior": next, "solomon": next});
+    let log = deliberate(&house, &json!({"roles": roles})).await;
+    assert!(began.elapsed() < Duration::from_secs(1));
+    assert_eq!(house.model.calls().len(), n_before, "nobody called it");
+    for agent in Agent::ALL {
+        let went = ["script:one", "circuit_open", "spare:two"];
+        assert_eq!(lane(&log, agent), went, "{agent}");
+    }
+    assert_eq!(verdict(&log).status, Status::Completed);
+    // The first one had no other model: it waited, and went on.
+    let first = house.read(first).await.expect("it ends");
+    assert_eq!(verdict(&first).status, Status::Completed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_cannot_wait_for_a_breaker_is_missing() {
+    let house = House::pair(&down(), "");
+    let council = json!({"deadlines": {"sage_total": 9}});
+    let body = json!({"question": "Q?", "council": council});
+    let id = house.ask(&body).await;
+    let log = house.read(id).await.expect("it ends");
+    check_log(&log, Mode::Reader, true);
+    match last(&log) {
+        Body::Error(failure) => {
+            assert_eq!(failure.code, "no_votes");
+            assert!(
+                failure.message.contains("left alone"),
+                "{}",
+                failure.message
+            );
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_throttled_wait_counts_up_to_the_cap_and_the_deliberation_goes_on() {
+    let script = format!("caspar: fail throttled 50\ncaspar: text Late. | vote APPROVED\n{OTHERS}");
+    for (cap, status) in [(30, Status::Completed), (60, Status::Degraded)] {
+        let house = House::pair(&script, "");
+        let council = json!({"deadlines": {"sage_total": 45, "throttle_cap": cap}});
+        let began = Instant::now();
+        let log = deliberate(&house, &council).await;
+        let waited = began.elapsed() >= Duration::from_secs(50);
+        assert_eq!(verdict(&log).status, status, "cap {cap}");
+        assert_eq!(
+            waited,
+            status == Status::Completed,
+            "a wait that cannot fit is not begun"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_throttled_wait_beyond_the_cap_is_not_waited_where_another_model_is() {
+    for (asked, models) in [
+        (50, vec!["script:one", "throttled", "spare:two"]),
+        (20, vec!["script:one", "throttled", "script:one"]),
+    ] {
+        let script = format!("caspar: fail throttled {asked}\ncaspar: vote APPROVED\n{OTHERS}");
+        let house = House::pair(&script, "caspar: vote APPROVED");
+        let council = json!({"roles": {"caspar": {"fallbacks": ["spare:two"]}}});
+        let log = deliberate(&house, &council).await;
+        assert_eq!(lane(&log, Agent::Sage(Sage::Caspar)), models);
+        assert_eq!(verdict(&log).status, Status::Completed);
     }
 }
