@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
+use crate::late::Late;
 use crate::setup::REHEARSAL;
 
 /// The most models that may follow a role's own.
@@ -40,6 +41,9 @@ pub struct Council {
     )]
     #[schemars(with = "Option<String>")]
     pub judge_fallback: Option<ModelName>,
+    /// What becomes of a sage who is late.
+    #[serde(default)]
+    pub late: Late,
     /// How long everything may take.
     pub deadlines: Deadlines,
     /// How much may be spent.
@@ -119,6 +123,11 @@ pub struct Deadlines {
     #[serde(with = "seconds")]
     #[schemars(with = "f64")]
     pub judge_total: Duration,
+    /// How long a sage is still waited for once enough others have voted for the quorum: 10 s. It
+    /// is late then, and [`Council::late`] says what becomes of it.
+    #[serde(with = "seconds", default = "ten_seconds")]
+    #[schemars(with = "f64")]
+    pub late: Duration,
     /// The whole deliberation: 180 s.
     #[serde(with = "seconds")]
     #[schemars(with = "f64")]
@@ -138,6 +147,10 @@ pub struct Deadlines {
     pub paused: Duration,
 }
 
+const fn ten_seconds() -> Duration {
+    Duration::from_secs(10)
+}
+
 const fn a_day() -> Duration {
     Duration::from_secs(86_400)
 }
@@ -150,6 +163,7 @@ impl Default for Deadlines {
             idle: Duration::from_secs(15),
             sage_total: Duration::from_secs(90),
             judge_total: Duration::from_secs(60),
+            late: ten_seconds(),
             whole: Duration::from_secs(180),
             throttle_cap: Duration::from_secs(30),
             unwatched: Duration::from_secs(3600),

@@ -14,6 +14,7 @@ use crate::control::{Halt, Why};
 use crate::ending::JudgePart;
 use crate::judge::{self, JudgeEnd};
 use crate::lane::{Before, Lane, LaneEnd};
+use crate::late::Waiting;
 use crate::memory::{Memory, Said};
 use crate::obey::Asked;
 use crate::order::Order;
@@ -54,6 +55,12 @@ pub(crate) struct Deliberation {
     pub(crate) last_stopped: BTreeSet<Sage>,
     /// The keys of the orders that were obeyed.
     pub(crate) keys: BTreeSet<String>,
+    /// Since when the votes would do without those who are still at work.
+    pub(crate) waiting: Option<Waiting>,
+    /// Whether somebody was late already: it is told once.
+    pub(crate) was_late: bool,
+    /// The sages whose call was ended because they were late.
+    pub(crate) excluded: BTreeSet<Sage>,
 }
 
 /// A sage at work.
@@ -114,6 +121,7 @@ enum Ended {
 enum Next {
     Halted(Halt),
     Ordered(Order),
+    Late,
     Ended(Agent, Ended),
 }
 
@@ -157,6 +165,9 @@ impl Deliberation {
             asked: Vec::new(),
             last_stopped: BTreeSet::new(),
             keys: memory.keys.clone(),
+            waiting: None,
+            was_late: false,
+            excluded: BTreeSet::new(),
             stage,
             memory,
         }
@@ -174,6 +185,7 @@ impl Deliberation {
         }
         self.set_out(has_begun)?;
         loop {
+            self.look_for_late();
             if self.lanes.is_empty()
                 && self.judge.is_none()
                 && let Some(last) = self.settle()?
@@ -183,6 +195,7 @@ impl Deliberation {
             match self.next().await? {
                 Next::Halted(halt) => return self.halt(&halt).await,
                 Next::Ordered(order) => self.obey(order)?,
+                Next::Late => self.take_late()?,
                 Next::Ended(Agent::Sage(sage), ended) => self.sage_ended(sage, ended)?,
                 Next::Ended(Agent::Judge, ended) => self.judge_ended(ended)?,
             }
@@ -195,8 +208,10 @@ impl Deliberation {
             stage,
             tasks,
             names,
+            waiting,
             ..
         } = self;
+        let waiting = *waiting;
         let (control, setup) = (&stage.control, &stage.setup);
         loop {
             let joined = tokio::select! {
@@ -211,6 +226,7 @@ impl Deliberation {
                     return Ok(Next::Halted(halt));
                 }
                 order = control.next_order() => return Ok(Next::Ordered(order)),
+                () = late_over(waiting, stage) => return Ok(Next::Late),
                 Some(joined) = tasks.join_next_with_id() => joined,
             };
             let (id, ended) = match joined {
@@ -334,6 +350,7 @@ impl Deliberation {
         let lane = work.lane;
         self.memory.attempts.insert(sage, lane.attempt());
         let is_retried = self.is_to_retry(sage);
+        let is_excluded = self.excluded.remove(&sage);
         match ended {
             Ended::With(TaskEnd::Sage(end)) => {
                 self.take_end(sage, &lane, *end?)?;
@@ -345,6 +362,21 @@ impl Deliberation {
             Ended::Aborted if is_retried => {
                 let error = self.given_up(&lane, Again::Retried);
                 self.begin_again(sage, lane.end().into(), Turn::Again, vec![error])?;
+            }
+            Ended::Aborted if is_excluded => {
+                lane.hear(self.stage.notes().len());
+                let setup = &self.stage.setup;
+                let message = words::excluded(setup.lang, setup.council.deadlines.late);
+                let error = lane.error(AttemptError {
+                    code: "late".to_owned(),
+                    message: message.clone(),
+                    attempt: lane.attempt(),
+                    retryable: false,
+                    retry_in: None,
+                });
+                let end = sage::missing(&lane, setup.lang, Cause::Timeout, &message);
+                self.write(vec![error])?;
+                self.take_end(sage, &lane, end)?;
             }
             Ended::Aborted => {
                 self.last_stopped.insert(sage);
@@ -509,7 +541,7 @@ impl Deliberation {
         Ok(!replies.is_empty())
     }
 
-    fn count(&self) -> Count {
+    pub(crate) fn count(&self) -> Count {
         let council = &self.stage.setup.council;
         let ballots = self.done.iter().map(|(sage, said)| {
             let complete = &said.end.complete;
@@ -666,6 +698,17 @@ impl Deliberation {
             self.write(Vec::new())?;
         }
         self.cancel(halt)
+    }
+}
+
+/// Waits until those at work are late; for ever where nobody can be.
+async fn late_over(waiting: Option<Waiting>, stage: &Stage) {
+    match waiting {
+        Some(waiting) => {
+            let grace = stage.setup.council.deadlines.late;
+            waiting.over(&stage.control.pauses, grace).await;
+        }
+        None => std::future::pending().await,
     }
 }
 

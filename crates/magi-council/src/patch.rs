@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use crate::fields::Fields;
-use crate::{Budget, Council, Deadlines, Error, MOST_FALLBACKS, Sampling};
+use crate::{Budget, Council, Deadlines, Error, Late, MOST_FALLBACKS, Sampling};
 
 /// The longest that any deadline may be set to, in seconds: a day.
 const LONGEST: f64 = 86_400.0;
@@ -20,8 +20,8 @@ const LONGEST_PROMPT: usize = 64 * 1024;
 /// What is to be other than in the preset; what is `None` stays.
 ///
 /// As JSON: `{rule, quorum, roles: {<agent>: {prompt, model, fallbacks, temperature, top_p,
-/// max_tokens, enabled}}, judge_fallback, deadlines: {connect, first_token, idle, sage_total, judge_total, whole,
-/// throttle_cap, unwatched, paused}, budget: {usd, tokens}}`, every part optional, deadlines in seconds.
+/// max_tokens, enabled}}, judge_fallback, late, deadlines: {connect, first_token, idle, sage_total,
+/// judge_total, late, whole, throttle_cap, unwatched, paused}, budget: {usd, tokens}}`, every part optional, deadlines in seconds.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CouncilPatch {
     /// How votes become an outcome.
@@ -33,6 +33,8 @@ pub struct CouncilPatch {
     /// The model that judges when the judge's own has failed: as the judge's `fallbacks` with this
     /// one alone, which win over it in the same patch.
     pub judge_fallback: Option<ModelName>,
+    /// What becomes of a sage who is late.
+    pub late: Option<Late>,
     /// Changes to how long everything may take.
     pub deadlines: DeadlinesPatch,
     /// How much may be spent.
@@ -72,6 +74,8 @@ pub struct DeadlinesPatch {
     pub sage_total: Option<Duration>,
     /// See [`Deadlines::judge_total`].
     pub judge_total: Option<Duration>,
+    /// See [`Deadlines::late`].
+    pub late: Option<Duration>,
     /// See [`Deadlines::whole`].
     pub whole: Option<Duration>,
     /// See [`Deadlines::throttle_cap`].
@@ -96,6 +100,7 @@ impl CouncilPatch {
             quorum: quorum.and_then(|quorum| u32::try_from(quorum).ok()),
             roles: read_roles(&fields)?,
             judge_fallback: fields.parse("judge_fallback")?,
+            late: fields.parse("late")?,
             deadlines: fields
                 .object("deadlines")?
                 .map(|deadlines| DeadlinesPatch::read(&deadlines))
@@ -152,6 +157,7 @@ impl CouncilPatch {
             keep(&mut role.sampling.top_p, patch.sampling.top_p);
             keep(&mut role.sampling.max_tokens, patch.sampling.max_tokens);
         }
+        set(&mut council.late, self.late);
         self.deadlines.apply(&mut council.deadlines);
         keep(&mut council.budget.usd, self.budget.usd);
         keep(&mut council.budget.tokens, self.budget.tokens);
@@ -189,6 +195,7 @@ impl DeadlinesPatch {
             idle: time("idle")?,
             sage_total: time("sage_total")?,
             judge_total: time("judge_total")?,
+            late: time("late")?,
             whole: time("whole")?,
             throttle_cap: time("throttle_cap")?,
             unwatched: time("unwatched")?,
@@ -202,6 +209,7 @@ impl DeadlinesPatch {
         set(&mut deadlines.idle, self.idle);
         set(&mut deadlines.sage_total, self.sage_total);
         set(&mut deadlines.judge_total, self.judge_total);
+        set(&mut deadlines.late, self.late);
         set(&mut deadlines.whole, self.whole);
         set(&mut deadlines.throttle_cap, self.throttle_cap);
         set(&mut deadlines.unwatched, self.unwatched);

@@ -7,7 +7,7 @@ use magi_model::{Lang, ModelName};
 use serde::Serialize;
 
 use crate::prompt::texts;
-use crate::{Budget, Council, Deadlines, Role, Sampling};
+use crate::{Budget, Council, Deadlines, Late, Role, Sampling};
 
 /// A text in both languages of the house.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -85,6 +85,7 @@ impl Preset {
             quorum: self.quorum,
             roles: BTreeMap::from(roles),
             judge_fallback: None,
+            late: Late::Wait,
             deadlines: Deadlines::default(),
             budget: Budget::default(),
         }

@@ -428,6 +428,15 @@ pub(crate) fn failed(lang: Lang, failure: &Failure) -> String {
     }
 }
 
+/// Says that a sage was left out because it was late.
+pub(crate) fn excluded(lang: Lang, grace: std::time::Duration) -> String {
+    let seconds = grace.as_secs_f64();
+    match lang {
+        Lang::Ja => format!("他の賢者の投票後{seconds}秒待っても回答がなく、除外しました"),
+        Lang::En => format!("left out: no vote within {seconds} s after the others had voted"),
+    }
+}
+
 /// Says which limit cut an answer before its vote, and what to raise.
 fn cut(lang: Lang, limit: Limit) -> String {
     match (lang, limit) {

@@ -180,6 +180,8 @@ fn defaults(settings: &Settings, choice: &Choice) -> Result<CouncilPatch> {
     patch.deadlines.idle = settings.duration("deadlines.idle")?;
     patch.deadlines.sage_total = settings.duration("deadlines.sage")?;
     patch.deadlines.judge_total = settings.duration("deadlines.judge")?;
+    patch.late = settings.parse("late")?;
+    patch.deadlines.late = settings.duration("deadlines.late")?;
     patch.deadlines.whole = settings.duration("deadlines.whole")?;
     patch.budget.usd = settings.parse("budget.usd")?;
     patch.budget.tokens = settings.parse("budget.tokens")?;

@@ -140,6 +140,8 @@ pub(crate) const KNOWN: &[Known] = &[
     known("deadlines.idle", &["MAGI_IDLE_TIMEOUT"], None),
     known("deadlines.sage", &["MAGI_SAGE_TIMEOUT"], None),
     known("deadlines.judge", &["MAGI_JUDGE_TIMEOUT"], None),
+    known("late", &["MAGI_LATE"], None),
+    known("deadlines.late", &["MAGI_LATE_TIMEOUT"], None),
     known("deadlines.whole", &["MAGI_WHOLE_TIMEOUT"], None),
     known("budget.usd", &["MAGI_BUDGET_USD"], None),
     known("budget.tokens", &["MAGI_BUDGET_TOKENS"], None),

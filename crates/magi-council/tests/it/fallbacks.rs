@@ -379,3 +379,87 @@ async fn a_throttled_wait_beyond_the_cap_is_not_waited_where_another_model_is() 
         assert_eq!(verdict(&log).status, Status::Completed);
     }
 }
+
+/// Caspar votes at 40 s, the others at once.
+fn one_is_late() -> String {
+    format!("caspar: text Well. | +40 vote REJECTED\n{OTHERS}")
+}
+
+/// Returns what the log says of those who were late.
+fn late(log: &Log) -> Vec<(String, String)> {
+    log.iter()
+        .filter_map(|(_, event)| match &event.body {
+            Body::Trace(_, trace) if trace.name == "late" => Some(&trace.attributes),
+            _ => None,
+        })
+        .map(|told| (told["agent"].to_string(), told["choice"].to_string()))
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_sage_is_waited_for_or_left_out_by_choice() {
+    // `first_token` and `idle` stand back, so that only lateness is seen.
+    let deadlines = json!({"first_token": 60, "idle": 60, "late": 7});
+    for (choice, votes, seconds) in [("wait", "2-1-0", 40), ("exclude", "2-0-1", 7)] {
+        let house = House::pair(&one_is_late(), "");
+        let began = Instant::now();
+        let council = json!({"late": choice, "deadlines": deadlines});
+        let log = deliberate(&house, &council).await;
+        assert_eq!(began.elapsed().as_secs(), seconds, "{choice}");
+        let complete = verdict(&log);
+        assert_eq!(complete.voting_result.agreement(), votes, "{choice}");
+        let caspar = Agent::Sage(Sage::Caspar);
+        let missing: Vec<_> = complete
+            .missing
+            .iter()
+            .map(|m| (m.agent, m.cause))
+            .collect();
+        if choice == "exclude" {
+            let told = [r#""caspar""#, r#""exclude""#].map(str::to_owned);
+            assert_eq!(late(&log), [told.into()], "the choice is recorded");
+            assert_eq!(missing, [(caspar, Cause::Timeout)]);
+            assert_eq!(lane(&log, caspar), ["script:one", "late"]);
+            assert!(
+                complete.missing[0]
+                    .message
+                    .as_deref()
+                    .is_some_and(|m| m.contains("7 s"))
+            );
+        } else {
+            assert_eq!(late(&log), []);
+            assert_eq!(missing, []);
+        }
+        sleep(Duration::from_millis(1)).await;
+        assert_eq!(house.model.n_open(), 0, "its call is closed");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_late_before_the_votes_reach_the_quorum() {
+    let deadlines = json!({"first_token": 60, "idle": 60, "late": 7});
+    let house = House::pair(&one_is_late(), "");
+    let council = json!({"late": "exclude", "quorum": 3, "deadlines": deadlines});
+    let log = deliberate(&house, &council).await;
+    assert_eq!(late(&log), []);
+    assert_eq!(verdict(&log).voting_result.agreement(), "2-1-0");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_makes_nobody_late() {
+    let deadlines = json!({"first_token": 60, "idle": 60, "late": 7});
+    let house = House::pair(&one_is_late(), "");
+    let council = json!({"late": "exclude", "deadlines": deadlines});
+    let id = house
+        .ask(&json!({"question": "Q?", "council": council}))
+        .await;
+    sleep(Duration::from_secs(3)).await;
+    let told = || magi_council::Told::by("user");
+    house.engine.pause(id, told()).await.unwrap();
+    sleep(Duration::from_secs(36)).await;
+    house.engine.resume(id, told()).await.unwrap();
+    let log = house.read(id).await.expect("it ends");
+    check_log(&log, Mode::Reader, true);
+    // Three seconds before the pause and one after it: its vote came at forty.
+    assert_eq!(late(&log), []);
+    assert_eq!(verdict(&log).voting_result.agreement(), "2-1-0");
+}

@@ -68,6 +68,8 @@ pub(crate) struct Council {
     roles: Option<BTreeMap<String, Role>>,
     /// The model that judges when the judge's own has failed: the judge's `fallbacks` with this one.
     judge_fallback: Option<String>,
+    /// What becomes of a sage who is late: `wait` (default) or `exclude`.
+    late: Option<String>,
     /// How long everything may take, in seconds.
     deadlines: Option<BTreeMap<String, f64>>,
     /// How much may be spent.
