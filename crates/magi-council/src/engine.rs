@@ -487,7 +487,9 @@ impl Inner {
             let field = named.and_then(|role| role.model_field.clone());
             let field = field.unwrap_or_else(|| format!("council.roles.{agent}.model"));
             self.check_model(setup, &role.model, &field)?;
-            for model in setup.council.models(agent).iter().skip(1) {
+            // The judge's implied fallback is a sage's model: where that sage is not asked, its
+            // provider need not be here.
+            for model in role.fallbacks.iter().flatten() {
                 self.check_model(setup, model, &format!("council.roles.{agent}.fallbacks"))?;
             }
         }
