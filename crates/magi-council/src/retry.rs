@@ -91,8 +91,11 @@ pub(crate) struct Plan {
     /// How many of them followed a failure before the first token.
     retries: u32,
     restarts: u32,
-    /// A vendor that accepts and stays silent is asked twice, not three times.
+    /// A vendor that accepts and stays silent is asked twice, not three times; where there is another
+    /// model, once: each time costs the whole limit.
     silences: u32,
+    /// Whether a vendor that does not even accept is asked again.
+    may_knock_again: bool,
     /// How many attempts at a busy vendor may follow the first one.
     patience: u32,
 }
@@ -104,7 +107,8 @@ impl Plan {
             done: 0,
             retries: 0,
             restarts: RESTARTS,
-            silences: 1,
+            silences: if has_other_model { 0 } else { 1 },
+            may_knock_again: !has_other_model,
             patience: if has_other_model { RETRIES } else { PATIENCE },
         }
     }
@@ -119,7 +123,8 @@ impl Plan {
         let may_help = match failure {
             Failure::Model(error) => error.kind.is_retryable(),
             Failure::Late { kind, .. } => match kind {
-                TimeoutKind::Connect | TimeoutKind::Idle => true,
+                TimeoutKind::Connect => self.may_knock_again,
+                TimeoutKind::Idle => true,
                 TimeoutKind::FirstToken => take_one(&mut self.silences),
                 TimeoutKind::Total => false,
             },
@@ -252,6 +257,25 @@ mod tests {
         );
         assert_eq!(plan.next(&failed(Kind::Truncated), true, &entropy), None);
         assert!(plan.next(&failed(Kind::Network), false, &entropy).is_some());
+    }
+
+    #[test]
+    fn a_silent_vendor_is_asked_once_where_there_is_another_model() {
+        let entropy = SeededEntropy::new(1);
+        let late = |kind| Failure::Late {
+            kind,
+            limit: Duration::from_secs(10),
+            elapsed: Duration::from_secs(10),
+        };
+        for (kind, alone) in [(TimeoutKind::Connect, 2), (TimeoutKind::FirstToken, 1)] {
+            assert_eq!(waits(&late(kind), false, 1).len(), alone);
+            assert_eq!(waits(&late(kind), true, 1).len(), 0);
+        }
+        let mut plan = Plan::new(true);
+        assert!(
+            plan.next(&late(TimeoutKind::Idle), true, &entropy)
+                .is_some()
+        );
     }
 
     #[test]
