@@ -48,6 +48,7 @@
 //! | `no-tools`, `no-forced-tool`, `no-text-format`, `no-count` | Bedrock: refuses a request with tools, with a forced tool, with `outputConfig.textFormat`; cannot count tokens |
 //! | `cached` | Bedrock: half of the prompt read from a cache, a quarter written to it |
 //! | `strict-params` | refuses sampling parameters and `max_tokens` as the vendors' newest models do |
+//! | `no-prefill` | refuses a request whose last message is the assistant's |
 //! | `approve`, `reject`, `abstain`, `by-role`, `random`, `random-SEED` | the vote; by role CASPAR rejects, the others approve; random draws prose, form and vote |
 //! | `tool`, `tail`, `json`, `prose`, `malformed`, `malformed-N`, `quoted` | how it is given: tool call, fenced tail, JSON alone, not at all, damaged (N picks how), after somebody else's block |
 //! | `len-N` | N tokens of prose (60 without it) |

@@ -302,6 +302,9 @@ impl App {
                 Vendor::Bedrock => bedrock::strict(body)?,
             }
         }
+        if plan.no_prefill {
+            refuse::prefill(ask.vendor, body)?;
+        }
         if ask.vendor == Vendor::Bedrock {
             bedrock::lacks(&plan, body)?;
         }

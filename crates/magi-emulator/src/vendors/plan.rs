@@ -47,6 +47,7 @@ pub(crate) struct Plan {
     pub(crate) len: Option<usize>,
     pub(crate) lockstep: bool,
     pub(crate) strict_params: bool,
+    pub(crate) no_prefill: bool,
     pub(crate) cut_byte: Option<CutByte>,
     pub(crate) stall_at_end: bool,
     pub(crate) lacks: Vec<Lack>,
@@ -87,6 +88,7 @@ impl Plan {
             len: None,
             lockstep: false,
             strict_params: false,
+            no_prefill: false,
             cut_byte: None,
             stall_at_end: false,
             lacks: Vec::new(),
@@ -134,6 +136,7 @@ impl Plan {
             What::Len(n) => self.len = Some(*n),
             What::Lockstep => self.lockstep = true,
             What::StrictParams => self.strict_params = true,
+            What::NoPrefill => self.no_prefill = true,
             What::CutByte { after, clean } => {
                 self.cut_byte = Some(CutByte {
                     after: *after,

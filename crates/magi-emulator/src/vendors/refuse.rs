@@ -130,3 +130,13 @@ pub(crate) fn invalid(vendor: Vendor, message: &str, param: Option<&str>) -> Ref
     }
     Refused::new(400, body)
 }
+
+/// Refuses a conversation that ends in the model's own words, as models that cannot go on from them do.
+pub(crate) fn prefill(vendor: Vendor, body: &Value) -> Result<(), Refused> {
+    let last = body["messages"].as_array().and_then(|all| all.last());
+    if last.is_some_and(|message| message["role"] == "assistant") {
+        let message = "This model does not support assistant message prefill. The conversation must end with a user message.";
+        return Err(invalid(vendor, message, Some("messages")));
+    }
+    Ok(())
+}

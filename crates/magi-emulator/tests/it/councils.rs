@@ -14,14 +14,31 @@ use serde_json::{Value, json};
 
 use crate::Fakes;
 
-const ENGLISH: &str = "Should we ship on Friday?";
-const JAPANESE: &str = "本番の移行を金曜日に行うべきか？";
+pub(crate) const ENGLISH: &str = "Should we ship on Friday?";
+pub(crate) const JAPANESE: &str = "本番の移行を金曜日に行うべきか？";
 
-/// Puts a question to a council whose models are all `model`, and returns its log.
-async fn deliberate(fakes: &Fakes, model: &str, question: &str, council: Value) -> Vec<Event> {
+/// The two vendors at the fakes' addresses.
+pub(crate) fn vendors(fakes: &Fakes) -> Registry {
     let key = || Some(Key::new("sk-test").unwrap());
     let openai = OpenAiConfig::new("openai", fakes.running.openai_url(), key());
     let anthropic = AnthropicConfig::new("anthropic", fakes.running.anthropic_url(), key());
+    Registry::default()
+        .with(Arc::new(OpenAi::new(openai).unwrap()))
+        .with(Arc::new(Anthropic::new(anthropic).unwrap()))
+}
+
+/// Puts a question to a council whose models are all `model`, and returns its log.
+async fn deliberate(fakes: &Fakes, model: &str, question: &str, council: Value) -> Vec<Event> {
+    deliberate_with(vendors(fakes), model, question, council).await
+}
+
+/// As [`deliberate`], with these vendors.
+pub(crate) async fn deliberate_with(
+    models: Registry,
+    model: &str,
+    question: &str,
+    council: Value,
+) -> Vec<Event> {
     let env = Env::seeded(7);
     let model: ModelName = model.parse().unwrap();
     let engine = Engine::new(Rooms {
@@ -30,9 +47,7 @@ async fn deliberate(fakes: &Fakes, model: &str, question: &str, council: Value) 
             env.clone(),
             Options::default(),
         ),
-        models: Registry::default()
-            .with(Arc::new(OpenAi::new(openai).unwrap()))
-            .with(Arc::new(Anthropic::new(anthropic).unwrap())),
+        models,
         env,
         limits: Limits::default(),
         prices: Prices::default(),
@@ -63,7 +78,7 @@ async fn deliberate(fakes: &Fakes, model: &str, question: &str, council: Value) 
     events
 }
 
-fn complete(events: &[Event]) -> &Complete {
+pub(crate) fn complete(events: &[Event]) -> &Complete {
     match &events.last().unwrap().body {
         Body::Complete(complete) => complete,
         other => panic!("ended with {other:?}"),
@@ -71,7 +86,7 @@ fn complete(events: &[Event]) -> &Complete {
 }
 
 /// Says in a line what came out: status, votes, decision, and who is missing why.
-fn outcome(events: &[Event]) -> String {
+pub(crate) fn outcome(events: &[Event]) -> String {
     match &events.last().unwrap().body {
         Body::Complete(complete) => {
             let missing: Vec<String> = complete

@@ -10,8 +10,10 @@
 mod agentcore;
 mod agentcore_container;
 mod agentcore_sdk;
+mod catalogue;
 mod cloud_function;
 mod councils;
+mod failover;
 mod faults;
 mod function;
 mod identity;
