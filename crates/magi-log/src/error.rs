@@ -81,6 +81,12 @@ pub enum Error {
         /// Why not.
         reason: String,
     },
+    /// The store's file is damaged; the same call will not succeed.
+    #[error("the store is damaged: {reason}")]
+    Damaged {
+        /// What was found, and what can be done.
+        reason: String,
+    },
     /// Another owner, or this process, is writing the deliberation.
     #[error("deliberation `{0}` is being written by a live owner")]
     Owned(DeliberationId),

@@ -24,7 +24,7 @@ pub(crate) async fn run(
     command: &Option<HistoryCommand>,
     bare: &HistoryList,
 ) -> Result<Exit> {
-    let logs = house::logs(settings)?;
+    let logs = house::logs_to_read(settings)?;
     match command {
         None => list(&logs, bare, settings).await?,
         Some(HistoryCommand::List(flags)) => list(&logs, flags, settings).await?,
@@ -168,7 +168,7 @@ async fn lines(logs: &Logs, id: DeliberationId) -> Result<()> {
 
 /// Runs `magi export`.
 pub(crate) async fn export(settings: &Settings, id: &str, format: Format) -> Result<Exit> {
-    let logs = house::logs(settings)?;
+    let logs = house::logs_to_read(settings)?;
     let id = house::find(&logs, id).await?;
     let (snapshot, _) = logs.snapshot(id).await?;
     let row = logs.catalogue().get(id).await?;
@@ -210,7 +210,7 @@ pub(crate) async fn replay(settings: &Settings, id: &str, view: View, pace: Pace
         pace.speed.is_finite() && pace.speed > 0.0,
         "--speed must be a number above 0, as in --speed 4"
     );
-    let logs = house::logs(settings)?;
+    let logs = house::logs_to_read(settings)?;
     let id = house::find(&logs, id).await?;
     let events = logs.events(id).await?;
     logs.close().await;

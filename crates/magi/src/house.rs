@@ -1,5 +1,6 @@
 //! Wires the rooms together: settings in, a store, providers and an engine out.
 
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -42,6 +43,27 @@ pub(crate) fn logs(settings: &Settings) -> Result<Logs> {
     let store = SqliteStore::open(&folder)
         .with_context(|| format!("failed to open the store in {}", folder.display()))?;
     Ok(Logs::new(Arc::new(store), env(), Options::default()))
+}
+
+/// Opens the store for commands that only read: a damaged one is said to be, and read as far as it can be.
+///
+/// # Errors
+///
+/// As [`logs`], but for damage.
+pub(crate) fn logs_to_read(settings: &Settings) -> Result<Logs> {
+    match logs(settings) {
+        Err(error) if is_damaged(&error) => {
+            writeln!(std::io::stderr().lock(), "warning: {error:#}")?;
+            let store = SqliteStore::open_to_read(&settings.data_dir())?;
+            Ok(Logs::new(Arc::new(store), env(), Options::default()))
+        }
+        opened => opened,
+    }
+}
+
+fn is_damaged(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref::<magi_log::Error>();
+    matches!(error, Some(magi_log::Error::Damaged { .. }))
 }
 
 /// Makes the folder that only its owner may read: questions are private.

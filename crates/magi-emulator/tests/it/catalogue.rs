@@ -19,12 +19,12 @@ fn quick() -> Value {
 }
 
 /// CASPAR alone on a model with a fault.
-fn council(model: &str, deadlines: Value) -> Value {
+fn council(model: &str, deadlines: &Value) -> Value {
     json!({"roles": {"caspar": {"model": model}}, "deadlines": deadlines})
 }
 
 async fn play(fakes: &Fakes, model: &str, deadlines: Value) -> Vec<Event> {
-    let council = council(model, deadlines);
+    let council = council(model, &deadlines);
     deliberate_with(vendors(fakes), "openai:fake", ENGLISH, council).await
 }
 
@@ -169,7 +169,8 @@ async fn endless_answers_are_cut_at_their_bound() {
     for (words, expected) in [
         ("no-newline-64", &["malformed"; 3][..]),
         ("huge-line-4096", &["malformed"; 3]),
-        ("flood-64", &["truncated"]),
+        // What came is read; here it holds no vote, which one more call asks for alone.
+        ("flood-64", &[]),
     ] {
         let model = format!("fake+{words}");
         let events = play(&fakes, &format!("openai:{model}"), quick()).await;
@@ -193,7 +194,7 @@ async fn japanese_survives_every_cut_of_its_characters() {
     for words in ["split-utf8", "slices", "bom+null-content"] {
         for wire in ["openai", "anthropic"] {
             let model = format!("fake-{wire}+{words}");
-            let council = council(&format!("{wire}:{model}"), quick());
+            let council = council(&format!("{wire}:{model}"), &quick());
             let events = deliberate_with(vendors(&fakes), "openai:fake", JAPANESE, council).await;
             let text = shown(&events);
             assert_eq!(outcome(&events), WELL, "{model}");
@@ -225,7 +226,7 @@ async fn an_address_where_nobody_is_is_told_as_such() {
     ] {
         let config = OpenAiConfig::new("gone", address.clone(), Some(Key::new("sk-test").unwrap()));
         let models = vendors(&fakes).with(Arc::new(OpenAi::new(config).unwrap()));
-        let council = council("gone:fake", quick());
+        let council = council("gone:fake", &quick());
         let events = deliberate_with(models, "openai:fake", ENGLISH, council).await;
         assert_eq!(told(&events), expected, "{address}");
         assert_eq!(outcome(&events), FAILED, "{address}");

@@ -107,11 +107,11 @@ impl Played {
 
     /// The vendor and model of the judge's newest attempt, as a reader is told them.
     fn named(&self) -> String {
-        let starts = self.events.iter().filter_map(|event| match &event.body {
+        let mut starts = self.events.iter().filter_map(|event| match &event.body {
             Body::JudgeStart(start) => Some(format!("{}:{}", start.provider, start.model)),
             _ => None,
         });
-        starts.last().unwrap()
+        starts.next_back().unwrap()
     }
 
     /// What the judge's failed attempts were told as: a code, or the deadline that ran out.

@@ -1,6 +1,7 @@
 //! The store on disk: one SQLite database in the data folder.
 
 mod catalogue;
+mod damage;
 mod owner;
 mod queue;
 mod read;
@@ -47,22 +48,59 @@ impl SqliteStore {
     ///
     /// # Errors
     ///
-    /// [`Error::Newer`] when a newer version wrote it, [`Error::Open`] when it cannot be opened.
+    /// [`Error::Newer`] when a newer version wrote it, [`Error::Open`] when it cannot be opened,
+    /// [`Error::Damaged`] when the file is: it is looked through after an owner has died, and a copy
+    /// of a damaged one is kept beside it.
     pub fn open(folder: &Path) -> Result<Self, Error> {
-        let failed = |error: std::io::Error| Error::Open {
-            path: folder.display().to_string(),
-            reason: error.to_string(),
-        };
+        let failed = |error| cannot_open(folder, &error);
         create_private(folder).map_err(failed)?;
         let path = folder.join(DATABASE);
         let connection = schema::open_writer(&path)?;
-        let name = SystemEntropy.tag(NAME_LETTERS);
-        let ownership = Ownership::take(folder.join(OWNERS), name).map_err(failed)?;
+        let (ownership, dead) = own(folder)?;
+        if dead > 0 || damage::is_kept(&path) {
+            match damage::look(&connection) {
+                Ok(None) => {}
+                Ok(Some(found)) => return Err(damage::refuse(&path, &found)),
+                Err(error) if damage::is_damage(&error) => {
+                    return Err(damage::refuse(&path, &error.to_string()));
+                }
+                Err(error) => tracing::warn!(%error, "the store was not looked through"),
+            }
+        }
         Ok(SqliteStore {
             ownership: Arc::new(ownership),
             queue: Queue::new(path.clone(), connection),
             pool: Pool::new(path),
         })
+    }
+
+    /// Opens the database in `folder` for reading alone, as a damaged one is opened: what can be read
+    /// is, and every write is refused.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Open`] when there is no such folder. Damage is told by the reads that meet it.
+    pub fn open_to_read(folder: &Path) -> Result<Self, Error> {
+        let path = folder.join(DATABASE);
+        let (ownership, _) = own(folder)?;
+        Ok(SqliteStore {
+            ownership: Arc::new(ownership),
+            queue: Queue::refusing(path.clone()),
+            pool: Pool::new(path),
+        })
+    }
+}
+
+/// Makes an owner of the folder, and says how many dead ones it had.
+fn own(folder: &Path) -> Result<(Ownership, usize), Error> {
+    let name = SystemEntropy.tag(NAME_LETTERS);
+    Ownership::take(folder.join(OWNERS), name).map_err(|error| cannot_open(folder, &error))
+}
+
+fn cannot_open(folder: &Path, error: &std::io::Error) -> Error {
+    Error::Open {
+        path: folder.display().to_string(),
+        reason: error.to_string(),
     }
 }
 

@@ -17,22 +17,21 @@ pub(super) struct Ownership {
 }
 
 impl Ownership {
-    /// Makes the name known as alive, and clears away the files of the dead.
-    pub(super) fn take(folder: PathBuf, name: String) -> io::Result<Self> {
+    /// Makes the name known as alive, clears away the files of the dead, and says how many these were.
+    pub(super) fn take(folder: PathBuf, name: String) -> io::Result<(Self, usize)> {
         std::fs::create_dir_all(&folder)?;
         let gate = open(&folder.join(GATE))?;
         // A file system without locks leaves it to the leases alone.
         let guarded = gate.lock().is_ok();
         let file = open(&path_of(&folder, &name))?;
         let locked = file.lock().is_ok();
-        if guarded {
-            clear(&folder);
-        }
-        Ok(Ownership {
+        let dead = if guarded { clear(&folder) } else { 0 };
+        let ownership = Ownership {
             name,
             folder,
             lock: Mutex::new(locked.then_some(file)),
-        })
+        };
+        Ok((ownership, dead))
     }
 
     pub(super) fn name(&self) -> &str {
@@ -86,17 +85,20 @@ fn is_free(path: &Path) -> bool {
     }
 }
 
-fn clear(folder: &Path) {
+fn clear(folder: &Path) -> usize {
     let Ok(files) = std::fs::read_dir(folder) else {
-        return;
+        return 0;
     };
+    let mut dead = 0;
     for file in files.flatten() {
         let path = file.path();
         if path.extension().is_some_and(|end| end == "lock") && is_free(&path) {
             // Somebody else may have cleared it away already.
             let _ = std::fs::remove_file(path);
+            dead += 1;
         }
     }
+    dead
 }
 
 #[cfg(test)]
@@ -106,8 +108,8 @@ mod tests {
     #[test]
     fn the_dead_are_known_at_once_and_cleared_away() {
         let folder = tempfile::tempdir().unwrap();
-        let owner =
-            |name: &str| Ownership::take(folder.path().join("owners"), name.to_owned()).unwrap();
+        let take = |name: &str| Ownership::take(folder.path().join("owners"), name.to_owned());
+        let owner = |name: &str| take(name).unwrap().0;
         let (first, second) = (owner("a"), owner("b"));
         assert!(!second.is_dead("a") && !first.is_dead("b") && !first.is_dead("a"));
         assert!(first.is_dead("never"));
@@ -116,7 +118,8 @@ mod tests {
         assert!(second.is_dead("a"));
         let file = folder.path().join("owners").join("a.lock");
         assert!(file.exists());
-        let third = owner("c");
+        let (third, dead) = take("c").unwrap();
+        assert_eq!(dead, 1);
         assert!(!file.exists());
         drop(second);
         assert!(third.is_dead("b"));

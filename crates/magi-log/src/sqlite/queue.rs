@@ -40,6 +40,8 @@ struct Job {
 pub(super) struct Queue {
     line: Arc<Line>,
     places: Arc<Semaphore>,
+    /// Nothing is written: the database is open for reading alone.
+    refuses: bool,
 }
 
 struct Line {
@@ -63,16 +65,29 @@ struct Slot {
 
 impl Queue {
     pub(super) fn new(path: PathBuf, connection: Connection) -> Self {
+        Queue::over(path, Some(connection))
+    }
+
+    /// A line that takes nothing.
+    pub(super) fn refusing(path: PathBuf) -> Self {
+        Queue {
+            refuses: true,
+            ..Queue::over(path, None)
+        }
+    }
+
+    fn over(path: PathBuf, connection: Option<Connection>) -> Self {
         Queue {
             line: Arc::new(Line {
                 path,
                 waiting: Mutex::default(),
                 writer: Mutex::new(Slot {
-                    connection: Some(connection),
+                    connection,
                     suspect: false,
                 }),
             }),
             places: Arc::new(Semaphore::new(LINE)),
+            refuses: false,
         }
     }
 
@@ -98,6 +113,11 @@ impl Queue {
         act: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
         scrub: bool,
     ) -> Result<T, Error> {
+        if self.refuses {
+            return Err(Error::Damaged {
+                reason: "it is open for reading alone".to_owned(),
+            });
+        }
         let place = Arc::clone(&self.places).acquire_owned().await;
         let (reply, answer) = oneshot::channel();
         self.line.enter(Job {

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
+use super::damage;
 use crate::Error;
 
 /// The version of the stored format, in `user_version`.
 pub(super) const FORMAT: u32 = 1;
 
 /// "MAGI" in ASCII, in `application_id`, so that `file` and we know whose database it is.
-const APPLICATION: i32 = 0x4D41_4749;
+pub(super) const APPLICATION: i32 = 0x4D41_4749;
 
 /// How long SQLite waits for another process's lock before a call fails. Shorter than the time of
 /// one commit, which tries again.
@@ -139,6 +140,9 @@ fn sync_folder(path: &Path) -> Result<(), Error> {
 }
 
 fn cannot_open(path: &Path, error: &rusqlite::Error) -> Error {
+    if damage::is_damage(error) && damage::is_ours(path) {
+        return damage::refuse(path, &error.to_string());
+    }
     refused(path, &error.to_string())
 }
 

@@ -5,6 +5,7 @@ use rusqlite::Row;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::damage::is_damage;
 use crate::{Error, Facts};
 
 /// Numbers of this program stay far below 2^63; one that a reader made up is clamped.
@@ -76,7 +77,13 @@ pub(super) fn id(text: &str) -> rusqlite::Result<DeliberationId> {
     })
 }
 
-/// What SQLite says when it cannot do its work: the same call may succeed later.
+/// What SQLite says when it cannot do its work: the same call may succeed later, unless what it
+/// reads is damaged.
 pub(super) fn failed(error: rusqlite::Error) -> Error {
+    if is_damage(&error) {
+        return Error::Damaged {
+            reason: error.to_string(),
+        };
+    }
     Error::unavailable(error)
 }

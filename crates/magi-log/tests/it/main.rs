@@ -13,4 +13,6 @@ mod faulty;
 #[cfg(test)]
 mod interleavings;
 #[cfg(test)]
+mod recovery;
+#[cfg(test)]
 mod world;

@@ -12,6 +12,8 @@ mod cuts;
 mod direct;
 #[cfg(feature = "bedrock")]
 mod doctor;
+#[cfg(target_os = "linux")]
+mod failures;
 #[cfg(feature = "bedrock")]
 mod front_end;
 #[cfg(feature = "bedrock")]

@@ -81,6 +81,12 @@ impl Served {
         }
     }
 
+    /// The process's number.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id().unwrap()
+    }
+
     /// Kills the process where it stands (SIGKILL).
     pub(crate) async fn kill(mut self) -> u16 {
         self.child.kill().await.unwrap();

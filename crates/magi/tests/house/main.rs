@@ -3,4 +3,5 @@
 #![cfg(test)]
 
 mod arrows;
+mod failures;
 mod shape;
