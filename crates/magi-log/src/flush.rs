@@ -19,9 +19,22 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(400);
 /// Stores what is appended until the log ends or closes. Cancelled, it stops where it is, as a
 /// process that dies would.
 pub(crate) async fn run(inner: Arc<Inner>, live: Arc<Live>, stop: CancellationToken) {
+    let _watch = Watch(&inner, &live);
     tokio::select! {
         () = stop.cancelled() => {}
         () = flush(&inner, &live) => {}
+    }
+}
+
+/// Closes a log whose task panics, so that nobody waits for ever for a commit that cannot come.
+struct Watch<'a>(&'a Inner, &'a Arc<Live>);
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.1.close(Closed::Unavailable);
+            self.0.retire(self.1);
+        }
     }
 }
 

@@ -112,6 +112,9 @@ fn watch_over(cli: &Cli, settings: &Settings) -> Result<()> {
         .with_env_filter(filter)
         .with_ansi(io::stderr().is_terminal() && has_colour(cli))
         .with_writer(io::stderr)
+        // A line that cannot be written, as on a full disk, is lost. Told on stderr as well, that
+        // would panic, and end whichever task had something to say.
+        .log_internal_errors(false)
         .init();
     Ok(())
 }

@@ -35,6 +35,16 @@ async fn a_short_failure_holds_milestones_and_loses_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_writer_is_closed_when_the_task_that_stores_for_it_panics() {
+    let (store, logs, _place) = broken();
+    let writer = opened(&logs, 1).await;
+    store.panicking.store(true, Ordering::SeqCst);
+    let vote = writer.append(done(Sage::Caspar, 1, &[])).unwrap();
+    assert_eq!(writer.commit(vote).await, Err(Closed::Unavailable));
+    assert_eq!(writer.closed().await, Closed::Unavailable);
+}
+
+#[tokio::test(start_paused = true)]
 async fn after_five_seconds_the_writer_closes_and_readers_are_told() {
     let (store, logs, place) = broken();
     let writer = opened(&logs, 1).await;

@@ -15,6 +15,8 @@ pub(crate) struct Faulty {
     pub(crate) down: AtomicBool,
     /// No write ever answers.
     pub(crate) hanging: AtomicBool,
+    /// Every write panics.
+    pub(crate) panicking: AtomicBool,
     /// So many writes are made and then answered as failures.
     pub(crate) unconfirmed: AtomicU32,
     /// Renewals of the lease are lost, as those of a suspended process are.
@@ -29,6 +31,7 @@ impl Faulty {
             inner,
             down: AtomicBool::new(false),
             hanging: AtomicBool::new(false),
+            panicking: AtomicBool::new(false),
             unconfirmed: AtomicU32::new(0),
             suspended: AtomicBool::new(false),
             writes: AtomicU32::new(0),
@@ -72,6 +75,7 @@ impl Store for Faulty {
     fn write(&self, write: Arc<Write>) -> BoxFuture<'_, Result<(), Error>> {
         async move {
             self.check()?;
+            assert!(!self.panicking.load(Ordering::SeqCst), "panics on purpose");
             if self.hanging.load(Ordering::SeqCst) {
                 std::future::pending::<()>().await;
             }

@@ -51,6 +51,10 @@ async fn a_full_disk_is_told_and_the_deliberation_goes_on_when_there_is_room() {
         .env("OPENAI_BASE_URL", vendors.openai_url())
         .env("OPENAI_API_KEY", "test")
         .env("MAGI_MODEL", "openai:fake+len-600+tps-60");
+    // The server's own log is a file on the same full disk.
+    let log = folder.path().join("server.log");
+    fs::write(&log, vec![b'\n'; 8192]).unwrap();
+    command.stderr(fs::File::options().append(true).open(&log).unwrap());
     let served = Served::start(&mut command, 0).await;
     let client = http();
     let id = ask(&client, &served.address, QUESTION).await;
