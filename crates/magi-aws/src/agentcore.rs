@@ -20,6 +20,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::Blob;
 use aws_smithy_types::byte_stream::ByteStream;
 use bytes::Bytes;
+use magi_model::causes;
 use tokio::time::sleep;
 
 /// How long a connection may take to be made.
@@ -317,14 +318,7 @@ where
 }
 
 fn has_no_credentials(error: &(dyn std::error::Error + 'static)) -> bool {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        if error.is::<CredentialsError>() {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
+    causes(error).any(|cause| cause.is::<CredentialsError>())
 }
 
 /// Sorts AWS's refusals by what has to be done about them.

@@ -11,6 +11,7 @@ use aws_smithy_runtime_api::client::identity::Identity;
 use bytes::Bytes;
 use http::Request;
 use http::header::CONTENT_TYPE;
+use magi_model::root_cause;
 
 /// What a signature is good for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,7 +78,7 @@ impl Signer {
         let keys = keys.ok_or_else(|| nobody("this build knows no source of them".to_owned()))?;
         let identity: Identity = match keys.provide_credentials().await {
             Ok(keys) => keys.into(),
-            Err(error) => return Err(nobody(innermost(&error))),
+            Err(error) => return Err(nobody(root_cause(&error))),
         };
         let unsignable = |error: &dyn std::error::Error| SignError::Unsignable(error.to_string());
         let params = SigningParams::builder()
@@ -110,14 +111,6 @@ impl Signer {
         instructions.apply_to_request_http1x(request);
         Ok(())
     }
-}
-
-fn innermost(error: &dyn std::error::Error) -> String {
-    let mut error = error;
-    while let Some(source) = error.source() {
-        error = source;
-    }
-    error.to_string()
 }
 
 /// Reads service and region off the name of one of AWS's hosts.

@@ -175,12 +175,6 @@ impl Proxy {
         }
     }
 
-    /// Replaces the plan for the connections to come; [`Plan::Each`] starts at its first fault.
-    pub fn replan(&self, plan: Plan) {
-        let mut now = lock(&self.shared.plan);
-        *now = plan;
-    }
-
     /// Cuts every connection of now, in the middle of whatever it carries.
     pub fn cut_all(&self) {
         let next = self.shared.stop.child_token();

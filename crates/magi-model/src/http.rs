@@ -1,11 +1,11 @@
 //! One HTTP client per provider: connections, headers with keys, and how failures are told.
 
-use std::error::Error as StdError;
 use std::sync::{Arc, OnceLock};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Response, Url, redirect};
 
+use crate::causes::{causes, root_cause};
 use crate::fault::{Complaint, retry_after};
 use crate::secret::{Key, scrub};
 use crate::{Error, Kind, stream};
@@ -143,7 +143,11 @@ impl Http {
         } else {
             Kind::Network
         };
-        let message = format!("the connection to {} broke: {}", self.place(), root(error));
+        let message = format!(
+            "the connection to {} broke: {}",
+            self.place(),
+            root_cause(error)
+        );
         Error::new(kind, scrub(&message, self.0.key.as_ref()))
     }
 
@@ -189,7 +193,7 @@ impl Http {
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> Error {
-        let reason = root(error);
+        let reason = root_cause(error);
         let tls = causes(error).any(|cause| cause.is::<rustls::Error>());
         let (kind, message) = if tls {
             (
@@ -253,7 +257,7 @@ fn build(base: &Url) -> Result<Client, Error> {
     builder.build().map_err(|error| {
         Error::new(
             Kind::Untrusted,
-            format!("TLS cannot be set up: {}", root(&error)),
+            format!("TLS cannot be set up: {}", root_cause(&error)),
         )
     })
 }
@@ -304,28 +308,6 @@ async fn read_some(response: &mut Response) -> Vec<u8> {
         }
     }
     body
-}
-
-/// Walks an error's causes, those inside `io::Error` too, which its own `source` passes over.
-fn causes<'a>(
-    error: &'a (dyn StdError + 'static),
-) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
-    std::iter::successors(Some(error), |error| {
-        let error: &'a (dyn StdError + 'static) = *error;
-        let io = error
-            .downcast_ref::<std::io::Error>()
-            .and_then(std::io::Error::get_ref);
-        let inner: Option<&(dyn StdError + 'static)> = io.map(|inner| inner as _);
-        inner.or_else(|| error.source())
-    })
-}
-
-/// Returns the innermost cause: the outer ones repeat the URL.
-fn root(error: &(dyn StdError + 'static)) -> String {
-    causes(error)
-        .last()
-        .map(ToString::to_string)
-        .unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@
 
 mod anthropic;
 mod call;
+mod causes;
 pub mod decode;
 mod error;
 mod fault;
@@ -24,6 +25,7 @@ mod stream;
 
 pub use anthropic::{ANTHROPIC_URL, Anthropic, AnthropicConfig};
 pub use call::{About, Call, Lang, Message, Purpose, Sampling, Speaker, Tool};
+pub use causes::{causes, root_cause};
 pub use error::{Error, Kind};
 pub use fault::retry_after;
 pub use openai::{LimitName, OLLAMA_URL, OPENAI_URL, OpenAi, OpenAiConfig};

@@ -11,7 +11,7 @@ use aws_sdk_bedrockruntime::types::error::ConverseStreamOutputError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::event_stream::RawMessage;
 use http::{HeaderMap, HeaderValue};
-use magi_model::{Error, Key, Kind, retry_after, scrub};
+use magi_model::{Error, Key, Kind, causes, retry_after, root_cause, scrub};
 
 use super::Reach;
 
@@ -122,7 +122,7 @@ impl Teller {
         E: StdError + 'static,
         R: std::fmt::Debug + 'static,
     {
-        let reason = root(error);
+        let reason = root_cause(error);
         let has_no_credentials = causes(error).any(|cause| cause.is::<CredentialsError>());
         let is_untrusted = causes(error).any(|cause| cause.is::<rustls::Error>());
         let (kind, message) = if has_no_credentials {
@@ -170,7 +170,7 @@ impl Teller {
         if let Some(exception) = error.as_service_error() {
             return self.exception(exception);
         }
-        let reason = root(error);
+        let reason = root_cause(error);
         if matches!(error, SdkError::ResponseError(_)) {
             // The SDK has no type for this one.
             if reason == "unexpected end of stream" {
@@ -357,28 +357,6 @@ fn is_about_identity(word: &str) -> bool {
     ]
     .iter()
     .any(|front| word.starts_with(front))
-}
-
-/// Walks an error's causes, those inside `io::Error` too, which its own `source` passes over.
-fn causes<'a>(
-    error: &'a (dyn StdError + 'static),
-) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
-    std::iter::successors(Some(error), |error| {
-        let error: &'a (dyn StdError + 'static) = *error;
-        let io = error
-            .downcast_ref::<std::io::Error>()
-            .and_then(std::io::Error::get_ref);
-        let inner: Option<&(dyn StdError + 'static)> = io.map(|inner| inner as _);
-        inner.or_else(|| error.source())
-    })
-}
-
-/// Returns the innermost cause: the outer ones say only that something failed.
-fn root(error: &(dyn StdError + 'static)) -> String {
-    causes(error)
-        .last()
-        .map(ToString::to_string)
-        .unwrap_or_default()
 }
 
 #[cfg(test)]
