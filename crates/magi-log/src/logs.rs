@@ -473,7 +473,10 @@ impl Logs {
         }
         let handed_over = open.iter().filter(|live| !live.is_stored_whole());
         join_all(handed_over.map(|live| flush::give_up(&self.inner, live, true))).await;
-        self.inner.store.resign();
+        if timeout(limit, self.inner.store.close()).await.is_err() {
+            tracing::warn!("stopping before the store's files were closed");
+            self.inner.store.resign();
+        }
     }
 
     /// Drops what is not yet stored and hands nothing over, as the end of the process would. Tests

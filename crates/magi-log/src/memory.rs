@@ -418,6 +418,11 @@ impl Store for MemoryStore {
         })
     }
 
+    fn close(&self) -> BoxFuture<'_, ()> {
+        self.resign();
+        ready(()).boxed()
+    }
+
     fn resign(&self) {
         let mut data = self.data();
         if let Some(lease) = data.owners.get_mut(&self.name) {

@@ -273,6 +273,14 @@ pub trait Store: Send + Sync + 'static {
     /// Makes this owner known to be dead, at once and without writing to the store.
     fn resign(&self);
 
+    /// Resigns and lets the store's files go. When it returns nothing of this handle's is under way on
+    /// them: they may be copied, moved or replaced. A later call opens them again.
+    ///
+    /// # Cancel safety
+    ///
+    /// If it is dropped the owner may not have resigned; it may be called again.
+    fn close(&self) -> BoxFuture<'_, ()>;
+
     /// Keeps a verb for the log's owner.
     ///
     /// # Errors

@@ -192,6 +192,15 @@ impl Store for SqliteStore {
         self.ownership.resign();
     }
 
+    fn close(&self) -> BoxFuture<'_, ()> {
+        let close = async {
+            self.pool.close().await;
+            self.queue.close().await;
+            self.ownership.resign();
+        };
+        close.boxed()
+    }
+
     fn post(&self, id: DeliberationId, verb: PostedVerb) -> BoxFuture<'_, Result<(), Error>> {
         let act = move |c: &rusqlite::Connection| write::post(c, id, &verb);
         self.queue.write(act).boxed()

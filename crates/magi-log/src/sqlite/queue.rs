@@ -136,6 +136,14 @@ impl Queue {
         )
     }
 
+    /// Waits for the writer's turn to end and closes its connection; the next write opens one anew.
+    pub(super) async fn close(&self) {
+        let line = Arc::clone(&self.line);
+        let close = tokio::task::spawn_blocking(move || drop(line.slot().connection.take()));
+        // It only fails when the process is ending, which closes it too.
+        let _ = close.await;
+    }
+
     /// Lets a test reach the writer's connection.
     #[cfg(test)]
     pub(super) fn with_connection<T>(&self, act: impl FnOnce(&mut Connection) -> T) -> T {

@@ -58,6 +58,21 @@ impl Pool {
         });
         task.await.map_err(Error::unavailable)?
     }
+
+    /// Waits for the reads under way and closes every connection; the next read opens one anew.
+    pub(super) async fn close(&self) {
+        let most = u32::try_from(READERS).unwrap_or(u32::MAX);
+        let turns = Arc::clone(&self.turns).acquire_many_owned(most).await;
+        let idle = Arc::clone(&self.idle);
+        let close = tokio::task::spawn_blocking(move || {
+            let connections =
+                std::mem::take(&mut *idle.lock().unwrap_or_else(PoisonError::into_inner));
+            drop(connections);
+            drop(turns);
+        });
+        // It only fails when the process is ending, which closes them too.
+        let _ = close.await;
+    }
 }
 
 /// Reads where a log stands; whether its owner is dead is for the caller to find out.

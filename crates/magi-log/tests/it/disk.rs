@@ -35,6 +35,18 @@ async fn two(place: &Place) -> Logs {
     logs
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_closed_store_has_let_its_files_go_and_opens_them_again() {
+    let place = Place::disk();
+    let logs = two(&place).await;
+    let log = folder(&place).join("magi.db-wal");
+    assert!(log.exists(), "its connections are open");
+    logs.close().await;
+    // SQLite takes the write-ahead log away with the last connection.
+    assert!(!log.exists(), "a connection is still open");
+    assert_eq!(logs.events(id(2)).await.unwrap().len(), 14);
+}
+
 fn refusal(folder: &Path) -> Error {
     SqliteStore::open(folder).unwrap_err()
 }

@@ -106,6 +106,10 @@ impl Store for Faulty {
         self.inner.resign();
     }
 
+    fn close(&self) -> BoxFuture<'_, ()> {
+        self.inner.close()
+    }
+
     hand_on! {
         fn head(&self, id: DeliberationId) -> Head;
         fn batches(&self, id: DeliberationId, after: u64) -> Vec<Batch>;

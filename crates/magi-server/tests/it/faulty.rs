@@ -98,6 +98,10 @@ impl Store for Faulty {
         self.store.resign();
     }
 
+    fn close(&self) -> BoxFuture<'_, ()> {
+        self.store.close()
+    }
+
     fn post(&self, id: DeliberationId, verb: PostedVerb) -> BoxFuture<'_, Result<(), Error>> {
         self.guard(|store| store.post(id, verb))
     }
