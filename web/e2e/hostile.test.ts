@@ -1,0 +1,129 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, beforeAll, expect, inject, test } from 'vitest'
+import { launch, visit } from './browser.ts'
+import { HOSTILE } from './hostile.ts'
+import { Magi } from './magi.ts'
+import { Speaker } from './speaker.ts'
+import { idOf } from './steps.ts'
+
+const real = inject('real')
+/** So many are said by each of the four in one deliberation: few deliberations, since each takes a while. */
+const EACH = 3
+const AT_ONCE = 4 * EACH
+let browser: Browser
+let data: string
+let magi: Magi
+let speaker: Speaker
+beforeAll(async () => {
+  if (!real) return
+  browser = await launch()
+  data = await mkdtemp(join(tmpdir(), 'magi-hostile-'))
+  speaker = await Speaker.start()
+  magi = await Magi.start(data, {
+    OPENAI_BASE_URL: speaker.url,
+    OPENAI_API_KEY: 'test',
+    MAGI_MODEL: 'openai:speaker',
+  })
+})
+afterAll(async () => {
+  if (!real) return
+  await browser.close()
+  await magi.down('SIGTERM')
+  await speaker.stop()
+  await rm(data, { recursive: true, force: true })
+})
+
+/** What ran, or was asked for, against the page's will. */
+function watch(page: Page): string[] {
+  const seen: string[] = []
+  page.on('dialog', (dialog) => {
+    seen.push(`dialog: ${dialog.message()}`)
+    void dialog.dismiss()
+  })
+  page.on('request', (request) => {
+    if (/canary|evil\.test/.test(request.url())) seen.push(`request: ${request.url()}`)
+  })
+  page.on('popup', (popup) => seen.push(`popup: ${popup.url()}`))
+  return seen
+}
+
+/** Elements that no text of a model or a person may become, and addresses that no link may have. */
+const made = (page: Page, inside: string): Promise<string[]> =>
+  page.evaluate((root) => {
+    const unwanted =
+      'script, img, picture, iframe, object, embed, video, audio, form:not(.composer), input, style, link, base, meta, ' +
+      'math, marquee, foreignObject, image, use, animate'
+    const found: string[] = []
+    for (const place of document.querySelectorAll(root))
+      for (const element of place.querySelectorAll('*')) {
+        if (element.matches(unwanted)) found.push(element.outerHTML)
+        for (const { name } of element.attributes)
+          if (name.startsWith('on')) found.push(element.outerHTML)
+        const href = element.getAttribute('href') ?? ''
+        if (href !== '' && !/^(https?:\/\/|#|\/v1\/)/.test(href)) found.push(element.outerHTML)
+      }
+    return found
+  }, inside)
+
+const groups = Object.entries(HOSTILE)
+  .map((_, index, all) => all.slice(index, index + AT_ONCE))
+  .filter((_, index) => index % AT_ONCE === 0)
+
+test('there are at least forty of them', () => {
+  expect(Object.keys(HOSTILE).length).toBeGreaterThanOrEqual(40)
+})
+
+test
+  .runIf(real)
+  .each(groups.map((group) => [group.map(([name]) => name).join('; '), group] as const))(
+  'inert as question, answer, vote and verdict, live and in the record: %s',
+  async (_names, group) => {
+    const texts = group.map(([, text]) => text)
+    speaker.texts = [0, 1, 2, 3].map((voice) => {
+      const said = texts.filter((_, index) => index % 4 === voice)
+      return said.map((text) => `Before.\n\n${text}\n\nAfter: ${text}`).join('\n\n')
+    })
+    // No question may hold a NUL; an answer may.
+    const question = texts.join('\n').replaceAll('\u0000', '').trim()
+    const { page, context, complaints } = await visit(browser, magi.url)
+    const seen = watch(page)
+    await page.getByRole('textbox').first().fill(question)
+    await page.keyboard.press('Enter')
+    await page.locator('.verdict').waitFor()
+    expect(await page.locator('.verdict').getAttribute('data-kind')).toBe('APPROVED')
+    const id = idOf(page)
+    const lanes = await page.locator('.lane-scroll').allTextContents()
+    for (const lane of lanes) expect(lane, 'what was said is shown').toContain('After: ')
+    for (const address of [`${magi.url}/#/d/${id}`, `${magi.url}/`]) {
+      await page.goto(address)
+      await page.reload()
+      await page
+        .locator(address.endsWith('/') ? '.past' : '.verdict')
+        .first()
+        .waitFor()
+      // Whatever is folded away is drawn too.
+      for (const fold of await page.locator('button[aria-expanded=false]').all())
+        await fold.click({ timeout: 2000 }).catch(() => {})
+      for (const link of await page.locator('.prose a').all())
+        await link.hover({ timeout: 2000 }).catch(() => {})
+      expect(await made(page, 'main'), 'elements').toEqual([])
+    }
+    expect(await page.title()).toContain('MAGI')
+    expect(complaints).toEqual([])
+
+    const response = await fetch(`${magi.url}/v1/deliberations/${id}/export?format=html`)
+    const file = join(data, `${id}.html`)
+    await writeFile(file, await response.text())
+    const record = await context.newPage()
+    const there = watch(record)
+    await record.goto(pathToFileURL(file).href)
+    expect(await made(record, 'body'), 'elements of the record').toEqual([])
+    expect([...seen, ...there]).toEqual([])
+    expect(await page.evaluate(() => 'polluted' in {})).toBe(false)
+    await context.close()
+  },
+)
