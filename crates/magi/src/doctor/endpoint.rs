@@ -363,7 +363,12 @@ async fn door(
         |error: anyhow::Error| faults::CUT.found(&[("host", "?"), ("why", &format!("{error:#}"))]);
     let signed = way.transport().await.map_err(cut)?;
     // A browser asks before it calls, and so does the doctor: but whether a door is there comes first.
-    let able = capabilities(&signed, &way).await?;
+    let able = match capabilities(&signed, &way).await {
+        Err(found) if found.fault.name == faults::NO_CREDENTIALS.name => {
+            return Err(before_the_caller(bare, &way).await.unwrap_or(found));
+        }
+        able => able?,
+    };
     if let Some(uri) = way::read_uri(&way.address)
         .ok()
         .filter(|_| !report.plan.contains(&Hop::Page))
@@ -458,6 +463,13 @@ struct Able {
     json: Map<String, Value>,
     /// Whether one of AWS's services tagged the answer.
     is_tagged: bool,
+}
+
+/// Says what is wrong before anybody asks who calls. Without keys nothing was sent yet, and an unsigned request
+/// gets as far as that.
+async fn before_the_caller(bare: &Arc<dyn Transport>, way: &Way) -> Option<Box<Found>> {
+    let found = capabilities(bare, way).await.err()?;
+    (found.fault.hop < Hop::Caller).then_some(found)
 }
 
 /// Asks the door what it can do, and looks for a door near the path when there is none.

@@ -343,6 +343,17 @@ async fn who_may_not_call_is_told_why() {
         .env_remove("AWS_ACCESS_KEY_ID")
         .env_remove("AWS_SECRET_ACCESS_KEY");
     finds(nobody, "no-credentials", &[]).await;
+    // What is wrong before the caller matters is said first, keys or none.
+    let no_door = meddle(
+        &gateway,
+        Does::Says(404, "text/html", "<html>nothing</html>"),
+    )
+    .await;
+    let mut nobody = as_user(&no_door, "", "");
+    nobody
+        .env_remove("AWS_ACCESS_KEY_ID")
+        .env_remove("AWS_SECRET_ACCESS_KEY");
+    finds(nobody, "no-door", &[]).await;
     finds(as_user(&gateway, "AKIDNOBODY", "s"), "keys-unknown", &[]).await;
     finds(as_user(&gateway, Account::DEPLOYER, "wrong"), "secret", &[]).await;
     cloud
@@ -391,6 +402,13 @@ async fn who_may_not_call_is_told_why() {
     finds(
         doctor(folder, &page(&cloud, "villain"), &[]),
         "proxy-buffers",
+        &[],
+    )
+    .await;
+
+    finds(
+        doctor(folder, &page(&cloud, "bearer"), &[]),
+        "wants-token",
         &[],
     )
     .await;
@@ -525,6 +543,14 @@ async fn a_page_that_calls_wrongly_and_a_browser_that_may_not_are_told() {
     let wrong = ground.host(with_page(), json!({"dor": "server"})).await;
     finds(at(&wrong), "config-invalid", &[]).await;
     let gone = json!({"door": "server", "base": "http://127.0.0.1:9"});
+    finds(
+        at(&ground.host(with_page(), gone).await),
+        "config-door",
+        &[],
+    )
+    .await;
+    // Without a token too: no hop is passed that nothing was sent to.
+    let gone = json!({"door": "invocations", "base": "http://127.0.0.1:9", "sign": "bearer"});
     finds(
         at(&ground.host(with_page(), gone).await),
         "config-door",
