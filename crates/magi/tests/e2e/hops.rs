@@ -218,7 +218,11 @@ async fn moved(cloud: &RunningCloud, way: Way) -> [u64; 3] {
     [front, behind, sent.parse().unwrap()]
 }
 
-/// Waits until the models have said everything and then nothing moves any more.
+/// The least that a token's event takes on the wire, in bytes.
+const TOKEN: u64 = 150;
+
+/// Waits until the models have said more than all that may be on its way, and nothing moves any more. Not until
+/// they are done: a server cuts off who takes nothing for a minute.
 async fn until_it_stands(cloud: &RunningCloud, way: Way) -> [u64; 3] {
     let ledger = cloud.vendors().ledger();
     let (mut last, mut times) = ([0; 3], 0);
@@ -227,9 +231,14 @@ async fn until_it_stands(cloud: &RunningCloud, way: Way) -> [u64; 3] {
     while times < 10 {
         ticks.tick().await;
         let entries = ledger.entries();
-        let is_over = entries.len() == 4 && entries.iter().all(|entry| entry.end.is_some());
+        let tokens = entries.iter().map(|entry| entry.tokens_sent as u64);
+        let is_ahead = tokens.sum::<u64>() * TOKEN > sum(way);
         let now = moved(cloud, way).await;
-        times = if is_over && now == last { times + 1 } else { 0 };
+        times = if is_ahead && now == last {
+            times + 1
+        } else {
+            0
+        };
         last = now;
     }
     last
