@@ -10,6 +10,7 @@
 mod agentcore;
 mod agentcore_container;
 mod agentcore_sdk;
+mod bedrock_sdk;
 mod catalogue;
 mod cloud_function;
 mod councils;

@@ -30,6 +30,8 @@ mod readme;
 mod runtime;
 mod support;
 #[cfg(feature = "bedrock")]
+mod tls;
+#[cfg(feature = "bedrock")]
 mod topologies;
 #[cfg(feature = "bedrock")]
 mod ways;
