@@ -11,7 +11,7 @@ use reqwest::Url;
 use serde_json::{Map, Value};
 
 use crate::client::Options;
-use crate::{Body, Error, Http, Problem, Transport};
+use crate::{Body, Error, Http, Problem, Transport, Upgrade};
 
 /// Which of a server's two ways in is used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,6 +21,9 @@ pub enum Door {
     Api,
     /// `POST /invocations` alone, with actions: behind AgentCore and the Lambda gateway.
     Invocations,
+    /// `/v1`, with questions, events and verbs over WebSockets: where the way to the server lets
+    /// WebSockets through but holds an answer's body back.
+    Socket,
 }
 
 /// `Last-Event-ID`, which no list of header names knows.
@@ -154,6 +157,28 @@ impl Server {
         let sending = self.transport.send(self.request(call)?);
         let limit = self.options.answer_timeout;
         match tokio::time::timeout(limit, sending).await {
+            Ok(answer) => answer.map_err(Error::Unreachable),
+            Err(_) => Err(Error::Silent(limit)),
+        }
+    }
+
+    /// Sends a call that asks for a WebSocket under a key, and waits for the head of its answer.
+    pub(crate) async fn upgrade(&self, call: Call, key: &str) -> Result<Response<Upgrade>, Error> {
+        let mut request = self.request(call)?;
+        let fixed = [
+            (header::CONNECTION, "Upgrade"),
+            (header::UPGRADE, "websocket"),
+            (header::SEC_WEBSOCKET_VERSION, "13"),
+        ];
+        let headers = request.headers_mut();
+        for (name, value) in fixed {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+        if let Ok(key) = HeaderValue::from_str(key) {
+            headers.insert(header::SEC_WEBSOCKET_KEY, key);
+        }
+        let limit = self.options.answer_timeout;
+        match tokio::time::timeout(limit, self.transport.upgrade(request)).await {
             Ok(answer) => answer.map_err(Error::Unreachable),
             Err(_) => Err(Error::Silent(limit)),
         }

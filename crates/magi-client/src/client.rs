@@ -256,7 +256,7 @@ impl Client {
 
     fn only_api(&self, call: &'static str) -> Result<(), Error> {
         match self.server.options.door {
-            Door::Api => Ok(()),
+            Door::Api | Door::Socket => Ok(()),
             Door::Invocations => Err(Error::Unsupported(call)),
         }
     }
@@ -271,7 +271,7 @@ impl Client {
 impl Server {
     pub(crate) async fn get(&self, id: DeliberationId) -> Result<Map<String, Value>, Error> {
         let call = match self.options.door {
-            Door::Api => Call::about(Method::GET, id, &[]),
+            Door::Api | Door::Socket => Call::about(Method::GET, id, &[]),
             Door::Invocations => {
                 let id = Map::from_iter([("id".to_owned(), id.to_string().into())]);
                 crate::invocations::action("snapshot", id)

@@ -1,9 +1,9 @@
 //! The stream client: it connects to a MAGI server, reads deliberations to their end over as many
 //! connections as that takes, and speaks the verbs.
 //!
-//! This room knows both ways to a server (`/v1` and `/invocations`), how to go on after a cut, and
-//! what a server says when it refuses. It must not know a council, a model, a store or a terminal,
-//! and it starts no task: everything happens while its caller polls.
+//! This room knows the ways to a server (`/v1`, `/invocations`, WebSockets), how to go on after a
+//! cut, and what a server says when it refuses. It must not know a council, a model, a store or a
+//! terminal, and it starts no task: everything happens while its caller polls.
 //!
 //! Read first: [`Client`] (one server), [`Reading`] (one deliberation as it comes, each event exactly
 //! once) and [`Error`] (why not).
@@ -37,6 +37,8 @@ mod list;
 mod problem;
 mod question;
 mod read;
+mod socket;
+mod source;
 mod transport;
 mod verbs;
 
@@ -48,5 +50,5 @@ pub use list::{Change, Format, ListQuery, Listed, Model, Page, Scene};
 pub use problem::Problem;
 pub use question::{Budget, Question};
 pub use read::{Entry, Reading, State, Step};
-pub use transport::{Body, Http, Sending, Transport, TransportError};
+pub use transport::{Body, Http, Pipe, Sending, Transport, TransportError, Upgrade, Upgrading};
 pub use verbs::{Done, Fork, Rejudge};

@@ -6,10 +6,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use futures_util::{Stream, StreamExt, stream};
-use http::{Method, StatusCode, header};
+use http::{HeaderMap, Method, Response, StatusCode, header};
 use magi_event::{
     Body as EventBody, Cursor, DecodeError, DeliberationId, Event, Snapshot, Status, Timestamp, sse,
 };
@@ -19,6 +18,8 @@ use serde_json::{Map, Value};
 use crate::call::{Call, Server};
 use crate::invocations::action;
 use crate::problem::date;
+use crate::socket::{Opened, Socket};
+use crate::source::{Pulled, Source};
 use crate::{Body, Door, Error, Problem, TransportError};
 
 /// A server's own word on how long to wait is honoured up to this.
@@ -161,8 +162,7 @@ enum Phase {
 
 /// A connection that gives events.
 struct Live {
-    body: Body,
-    decoder: sse::Decoder,
+    source: Source,
     /// Events before this instant were there before us; none are, once one was not.
     caught_up: Option<Timestamp>,
     has_events: bool,
@@ -184,7 +184,7 @@ struct Reader {
     phase: Phase,
 }
 
-/// What the bytes of one read came to.
+/// What one read came to.
 enum Came {
     /// Events, or nothing whole yet.
     Events,
@@ -249,7 +249,7 @@ impl Reader {
             }
         };
         match self.server.options.door {
-            Door::Api => Call::about(Method::GET, id, &["events"])
+            Door::Api | Door::Socket => Call::about(Method::GET, id, &["events"])
                 .after(self.cursor)
                 .stream(),
             Door::Invocations => {
@@ -264,7 +264,7 @@ impl Reader {
 
     fn ask(&self, body: Map<String, Value>) -> Call {
         match self.server.options.door {
-            Door::Api => Call::new(Method::POST, &["v1", "deliberations"])
+            Door::Api | Door::Socket => Call::new(Method::POST, &["v1", "deliberations"])
                 .body(body)
                 .stream(),
             Door::Invocations => action("ask", body).stream(),
@@ -273,6 +273,10 @@ impl Reader {
 
     /// Sends the request that comes next and sees what kind of answer it gets.
     async fn request(&mut self) -> Result<(), Error> {
+        let is_state = matches!((&self.origin, self.cursor), (Origin::State(_), None));
+        if self.server.options.door == Door::Socket && !is_state {
+            return self.open().await;
+        }
         let (head, body) = match self.server.send(self.call()).await {
             Ok(answer) => answer.into_parts(),
             Err(error) => return self.again(Some(error)),
@@ -284,18 +288,52 @@ impl Reader {
         let kind = head.headers.get(header::CONTENT_TYPE);
         let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         if head.status.is_success() && kind.starts_with("text/event-stream") {
-            let caught_up = date(&head.headers)
-                .map(|now| Timestamp::from_millis(now.as_millisecond() - FRESH_MS));
-            let resumed = self.resumed;
-            self.say(State::Live { resumed });
-            self.phase = Phase::Live(Box::new(Live {
-                body,
-                decoder: sse::Decoder::new(self.server.options.max_event_bytes),
-                caught_up,
-                has_events: false,
-            }));
+            let decoder = sse::Decoder::new(self.server.options.max_event_bytes);
+            self.live(&head.headers, Source::Stream(body, decoder));
             return Ok(());
         }
+        self.no_stream(Response::from_parts(head, body)).await
+    }
+
+    /// Opens a WebSocket: the deliberation's own, or one on which the question is put.
+    async fn open(&mut self) -> Result<(), Error> {
+        let call = match self.id() {
+            Some(id) => {
+                let after = self.cursor.map(|cursor| ("after", cursor.to_string()));
+                Call::about(Method::GET, id, &["ws"]).query(after.into_iter().collect())
+            }
+            None => Call::new(Method::GET, &["ws"]),
+        };
+        let (headers, mut socket) = match Socket::open(&self.server, call).await {
+            Ok(Opened::Socket(headers, socket)) => (headers, socket),
+            Ok(Opened::Refused(answer)) => return self.no_stream(answer).await,
+            Err(error) => return self.again(Some(error)),
+        };
+        if let (Origin::Question { body, .. }, None) = (&self.origin, self.cursor)
+            && let Err(error) = socket.say("ask", body.clone()).await
+        {
+            return self.again(Some(error));
+        }
+        self.live(&headers, Source::Socket(socket));
+        Ok(())
+    }
+
+    /// Goes on with a connection that gives events.
+    fn live(&mut self, headers: &HeaderMap, source: Source) {
+        let caught_up =
+            date(headers).map(|now| Timestamp::from_millis(now.as_millisecond() - FRESH_MS));
+        let resumed = self.resumed;
+        self.say(State::Live { resumed });
+        self.phase = Phase::Live(Box::new(Live {
+            source,
+            caught_up,
+            has_events: false,
+        }));
+    }
+
+    /// Reads an answer that is no stream: a refusal.
+    async fn no_stream(&mut self, answer: Response<Body>) -> Result<(), Error> {
+        let (head, body) = answer.into_parts();
         let bytes = match self.server.collect(body).await {
             Ok(bytes) => bytes,
             Err(error) => return self.again(Some(error)),
@@ -304,12 +342,14 @@ impl Reader {
             return self.refused(Problem::of_answer(head.status, &head.headers, &bytes));
         }
         let frame = serde_json::from_slice(&bytes).unwrap_or_default();
-        match Problem::of_door_frame(&frame) {
-            Some(problem) => self.refused(problem),
-            None => Err(Error::Contract(format!(
-                "`{kind}` instead of an event stream"
-            ))),
+        if let Some(problem) = Problem::of_door_frame(&frame) {
+            return self.refused(problem);
         }
+        let kind = head.headers.get(header::CONTENT_TYPE);
+        let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        Err(Error::Contract(format!(
+            "`{kind}` instead of an event stream"
+        )))
     }
 
     /// Decides what a refusal means for the reading.
@@ -330,11 +370,10 @@ impl Reader {
         self.again(Some(problem.into()))
     }
 
-    /// Reads the next bytes of the connection.
+    /// Reads what comes next on the connection.
     async fn read(&mut self, mut live: Box<Live>) -> Result<(), Error> {
-        let silence = self.server.options.silence;
-        let bytes = match self.server.next_chunk(&mut live.body, silence).await {
-            Ok(Some(bytes)) => bytes,
+        let pulled = match live.source.pull(&self.server).await {
+            Ok(Some(pulled)) => pulled,
             Ok(None) if self.is_paused => {
                 self.say(State::Paused);
                 return Ok(());
@@ -346,11 +385,8 @@ impl Reader {
             Ok(None) => return self.again(None),
             Err(error) => return self.again(Some(error)),
         };
-        let came = self.decode(&mut live, &bytes);
-        if let Some(ms) = live.decoder.retry_ms() {
-            self.retry = Duration::from_millis(ms);
-        }
-        match came {
+        self.retry = pulled.retry.unwrap_or(self.retry);
+        match self.accept(&mut live, pulled) {
             Came::Events => self.phase = Phase::Live(live),
             Came::End => self.say(State::Over),
             // What came before the fault is given first.
@@ -363,11 +399,12 @@ impl Reader {
         Ok(())
     }
 
-    /// Tells whether the last event is read already. Behind a front, where 204 may
-    /// be lost, a door of actions ends the stream without an event, and is asked.
+    /// Tells whether the last event is read already. A door of actions, whose 204 a front may lose,
+    /// and a socket, which has none, then end without an event, and are asked.
     async fn is_over(&mut self) -> bool {
-        let (Door::Invocations, Some(cursor)) = (self.server.options.door, self.cursor) else {
-            return false;
+        let cursor = match (self.server.options.door, self.cursor) {
+            (Door::Invocations | Door::Socket, Some(cursor)) => cursor,
+            (Door::Api, _) | (_, None) => return false,
         };
         let id = cursor.deliberation.to_string().into();
         let call = action("status", Map::from_iter([("id".to_owned(), id)]));
@@ -388,11 +425,9 @@ impl Reader {
         }
     }
 
-    /// Decodes bytes into steps, up to the last event or a fault.
-    fn decode(&mut self, live: &mut Live, bytes: &Bytes) -> Came {
-        let mut messages = Vec::new();
-        let whole = live.decoder.push(bytes, |message| messages.push(message));
-        for message in messages {
+    /// Turns messages into steps, up to the last event or a fault.
+    fn accept(&mut self, live: &mut Live, pulled: Pulled) -> Came {
+        for message in pulled.messages {
             match self.take(&message) {
                 Ok(None) => {}
                 Ok(Some(mut entry)) => {
@@ -408,10 +443,7 @@ impl Reader {
                 Err(fault) => return Came::Fault(fault),
             }
         }
-        match whole {
-            Ok(()) => Came::Events,
-            Err(too_long) => Came::Fault(Error::TooLong(too_long)),
-        }
+        pulled.fault.map_or(Came::Events, Came::Fault)
     }
 
     /// Reads one message: an event that is new, or nothing; a door frame is a fault.

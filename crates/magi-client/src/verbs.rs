@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::call::Call;
-use crate::{Client, Door, Error};
+use crate::{Client, Door, Error, socket};
 
 /// What a verb did.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -156,6 +156,10 @@ impl Client {
             Door::Invocations => {
                 fields.insert("id".into(), id.to_string().into());
                 self.action(verb, fields).await?
+            }
+            Door::Socket => {
+                fields.insert("id".into(), id.to_string().into());
+                socket::act(&self.server, verb, fields).await?
             }
         };
         serde_json::from_value(Value::Object(answer))

@@ -142,6 +142,11 @@ impl Data {
             return Err(Closed::Deleted.into());
         };
         if kept.holds(write) {
+            // Of two who take over in the same millisecond, the rewinds are the same to the byte.
+            let begins = matches!(write.opens, Some(Opens::Again { .. }));
+            if begins && kept.owner.as_deref() != Some(owner) {
+                return Err(Closed::Fenced.into());
+            }
             return Ok(());
         }
         if let Some(Opens::Again { last_seq, released }) = write.opens {

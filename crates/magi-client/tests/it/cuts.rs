@@ -18,7 +18,12 @@ use crate::fake::{Asked, Fake, Part, Reply};
 
 /// What a server that may die at any rewind has to give after a cursor: the stored log, and before
 /// each rewind as much of what was never stored as this connection happens to see.
-fn rest(seen: &[Entry], stored: &[Entry], after: Option<Cursor>, dice: &mut Dice) -> Vec<Entry> {
+pub(crate) fn rest(
+    seen: &[Entry],
+    stored: &[Entry],
+    after: Option<Cursor>,
+    dice: &mut Dice,
+) -> Vec<Entry> {
     let Some(at) = after else {
         return with_void(seen, stored, dice);
     };
@@ -97,12 +102,12 @@ fn log_server(seed: u64, seen: Vec<Entry>, stored: Vec<Entry>, cuts: bool) -> Fa
 
 /// What a reading came to.
 #[derive(Default)]
-struct Tally {
-    entries: Vec<Entry>,
-    connections: u32,
+pub(crate) struct Tally {
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) connections: u32,
 }
 
-async fn read_all(mut reading: Reading) -> Tally {
+pub(crate) async fn read_all(mut reading: Reading) -> Tally {
     let mut tally = Tally::default();
     while let Some(step) = reading.next().await {
         match step.expect("a good end") {
@@ -116,7 +121,7 @@ async fn read_all(mut reading: Reading) -> Tally {
 }
 
 /// Holds that what was read is the stored log and void deltas, each once and in order.
-fn hold(id: DeliberationId, read: &[Entry], stored: &[Entry]) {
+pub(crate) fn hold(id: DeliberationId, read: &[Entry], stored: &[Entry]) {
     let mut checker = Checker::new(Mode::Reader);
     for (cursor, event) in read {
         checker.entry(*cursor, event).unwrap();
@@ -131,7 +136,7 @@ fn hold(id: DeliberationId, read: &[Entry], stored: &[Entry]) {
     assert_eq!(fold(read), fold(stored));
 }
 
-fn logs(seed: u64) -> (Vec<Entry>, Vec<Entry>) {
+pub(crate) fn logs(seed: u64) -> (Vec<Entry>, Vec<Entry>) {
     let stored = sample::log(seed);
     (sample::as_seen(&stored, seed), stored)
 }

@@ -9,4 +9,6 @@ mod invocations;
 #[cfg(test)]
 mod reading;
 #[cfg(test)]
+mod socket;
+#[cfg(test)]
 mod verbs;

@@ -1,10 +1,12 @@
 //! The one suite that every store passes.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use magi_event::{Body, FinalDecision, Note, Paused, Resumed, Rewind, Sage, Status, Votes};
 use magi_log::{After, Closed, Error, Keyed, New, Patch, PostedVerb, Query};
+use tokio::sync::Barrier;
 use tokio::time::{advance, sleep, timeout};
 
 use crate::faulty::Faulty;
@@ -35,6 +37,7 @@ on_every_store! {
     deltas_are_seen_at_once_and_stored_within_their_time
     cursors_get_their_answers
     a_takeover_begins_with_a_stored_rewind
+    of_two_takeovers_in_the_same_millisecond_one_wins
     a_reader_goes_on_across_generations
     a_fenced_owner_stops_and_so_do_its_readers
     a_lapsed_lease_is_taken_over
@@ -156,6 +159,26 @@ async fn a_takeover_begins_with_a_stored_rewind(place: Place) {
     let seq = taken.writer.append(attempt(Sage::Caspar, 2)).unwrap();
     assert_eq!(seq, 7);
     assert!(second.unfinished().await.unwrap()[0].owner_alive);
+}
+
+/// Both have seen the same place at the same instant, so that their rewinds are the same to the byte.
+async fn of_two_takeovers_in_the_same_millisecond_one_wins(place: Place) {
+    let first = place.logs();
+    opened(&first, 1).await;
+    first.abandon();
+    let stores = [Faulty::new(place.store()), Faulty::new(place.store())];
+    let meeting = Arc::new(Barrier::new(2));
+    for store in &stores {
+        assert!(store.meeting.set(Arc::clone(&meeting)).is_ok());
+    }
+    let [one, other] = stores.map(|store| logs_on(store));
+    let (left, right) = tokio::join!(one.take_over(id(1)), other.take_over(id(1)));
+    let (won, lost): (Vec<_>, Vec<_>) = [left, right].into_iter().partition(Result::is_ok);
+    assert_eq!((won.len(), lost.len()), (1, 1), "both own it, or nobody");
+    let refused = lost.into_iter().find_map(Result::err);
+    assert_eq!(refused, Some(Error::Owned(id(1))));
+    let head = place.logs().head(id(1)).await.unwrap();
+    assert_eq!((head.last_seq, head.generation()), (6, 2));
 }
 
 async fn a_reader_goes_on_across_generations(place: Place) {

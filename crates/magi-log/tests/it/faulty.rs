@@ -1,12 +1,13 @@
 //! A store that fails on command.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt};
 use magi_event::{DeliberationId, Timestamp};
 use magi_log::{Batch, Error, Head, Keyed, Patch, PostedVerb, Query, Row, Rows, Store, Write};
+use tokio::sync::Barrier;
 
 /// Hands everything on, except what is switched off.
 pub(crate) struct Faulty {
@@ -23,6 +24,8 @@ pub(crate) struct Faulty {
     pub(crate) suspended: AtomicBool,
     /// The writes made.
     pub(crate) writes: AtomicU32,
+    /// Where every write waits for those of other stores, so that they are made at once.
+    pub(crate) meeting: OnceLock<Arc<Barrier>>,
 }
 
 impl Faulty {
@@ -35,6 +38,7 @@ impl Faulty {
             unconfirmed: AtomicU32::new(0),
             suspended: AtomicBool::new(false),
             writes: AtomicU32::new(0),
+            meeting: OnceLock::new(),
         })
     }
 
@@ -78,6 +82,9 @@ impl Store for Faulty {
             assert!(!self.panicking.load(Ordering::SeqCst), "panics on purpose");
             if self.hanging.load(Ordering::SeqCst) {
                 std::future::pending::<()>().await;
+            }
+            if let Some(meeting) = self.meeting.get() {
+                meeting.wait().await;
             }
             self.inner.write(write).await?;
             self.writes.fetch_add(1, Ordering::SeqCst);
