@@ -8,6 +8,7 @@ mod outcomes;
 mod phases;
 mod recovery;
 mod rehearsal;
+mod schedules;
 mod script;
 mod suspension;
 mod verbs;
