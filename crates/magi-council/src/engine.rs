@@ -496,6 +496,9 @@ impl Inner {
             for model in role.fallbacks.iter().flatten() {
                 self.check_model(setup, model, &format!("council.roles.{agent}.fallbacks"))?;
             }
+            for model in &role.panel {
+                self.check_model(setup, model, &format!("council.roles.{agent}.panel"))?;
+            }
         }
         Ok(())
     }

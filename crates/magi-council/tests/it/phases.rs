@@ -16,7 +16,7 @@ use crate::script::{House, Script, check_log, last};
 
 /// Calls at 0, accepted at 2, first token at 4; votes at 6, 6 and 10; the judge speaks at 12 and has
 /// its verdict at 16. What follows are further calls.
-const LINES: &str = "
+pub(crate) const LINES: &str = "
 caspar: +2 accept | +2 text Good. | +2 vote APPROVED Caspar's word.
 balthasar: +2 accept | +2 text Kind. | +2 vote APPROVED Balthasar's word.
 melchior: +2 accept | +2 text True. | +6 vote APPROVED Melchior's word.
@@ -49,9 +49,9 @@ const PHASES: [(Phase, u64); 7] = [
     (Phase::Ended, 30),
 ];
 
-type Log = Vec<(Cursor, Event)>;
+pub(crate) type Log = Vec<(Cursor, Event)>;
 
-fn house(text: &str) -> House {
+pub(crate) fn house(text: &str) -> House {
     House::over(&MemoryStore::new(), 3, Script::read(text).lines)
 }
 
@@ -60,7 +60,7 @@ fn told() -> Told<'static> {
 }
 
 /// Plays the lines, does something in a phase, and returns what came of it and the whole log.
-async fn at<T>(
+pub(crate) async fn at<T>(
     house: &House,
     seconds: u64,
     act: impl AsyncFnOnce(DeliberationId) -> T,
@@ -369,127 +369,6 @@ async fn note_to_one() {
             assert_eq!(count(&log, "note"), 1, "{what}");
         }
     }
-}
-
-/// What a verb linked after the end is found again by its key: at once, and after a restart.
-#[tokio::test(start_paused = true)]
-async fn the_same_key_finds_what_a_verb_linked() {
-    let caspar = Some(Sage::Caspar.into());
-    for verb in [
-        "retry",
-        "retry caspar",
-        "retry solomon",
-        "resume",
-        "rejudge",
-        "fork",
-    ] {
-        let first = house(LINES);
-        let id = first.ask(&json!({"question": "Q?"})).await;
-        first.read(id).await.unwrap();
-        let own = magi_council::Idempotency {
-            identity: "somebody".into(),
-            key: "k".into(),
-            body_sha256: [7; 32],
-        };
-        let say = async |house: &House, key: &'static str| {
-            let told = Told {
-                by: "user",
-                key: Some(key),
-            };
-            let own = magi_council::Idempotency {
-                key: key.into(),
-                ..own.clone()
-            };
-            let engine = &house.engine;
-            let done = match verb {
-                "retry" => engine.retry(id, None, None, told).await,
-                "retry caspar" => engine.retry(id, caspar, None, told).await,
-                "retry solomon" => engine.retry(id, Some(Agent::Judge), None, told).await,
-                "resume" => engine.resume(id, told).await,
-                "rejudge" => {
-                    let wish = Rejudge {
-                        times: 1,
-                        ..Rejudge::default()
-                    };
-                    let judged = engine.rejudge(id, &wish, Some(&own)).await.unwrap();
-                    return (judged[0].id, judged[0].fresh);
-                }
-                _ => {
-                    let forked = engine.fork(id, &Fork::default(), Some(own)).await.unwrap();
-                    return (forked.id, forked.fresh);
-                }
-            };
-            let done = done.unwrap();
-            assert_eq!(done.changed, done.fresh, "{verb}");
-            (done.id, done.fresh)
-        };
-        let (linked, fresh) = say(&first, "k").await;
-        assert!(fresh && linked != id, "{verb}");
-        assert_eq!(say(&first, "k").await, (linked, false), "{verb}");
-        first.read(linked).await.unwrap();
-        assert_eq!(say(&first, "k").await, (linked, false), "{verb}");
-        let n_calls = first.model.calls().len();
-        first.engine.logs().abandon();
-        let next = first.peer(5, LINES);
-        assert_eq!(say(&next, "k").await, (linked, false), "{verb}");
-        assert_eq!(
-            (first.model.calls().len(), next.model.calls().len()),
-            (n_calls, 0)
-        );
-        let (other, fresh) = say(&next, "another").await;
-        assert!(fresh && other != linked, "{verb}");
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_key_stands_for_one_verb_and_for_what_it_did_in_place() {
-    let house = house(LINES);
-    let caspar = Some(Sage::Caspar.into());
-    let told = |key| Told {
-        by: "user",
-        key: Some(key),
-    };
-    let (_, id, _) = at(&house, 8, async |id| {
-        let done = house.engine.retry(id, caspar, None, told("in place")).await;
-        assert!(done.unwrap().changed);
-    })
-    .await;
-    let engine = &house.engine;
-    for done in [
-        engine.retry(id, caspar, None, told("in place")).await,
-        // The second attempt is there already.
-        engine.retry(id, caspar, Some(1), told("other")).await,
-    ] {
-        let done = done.unwrap();
-        assert_eq!((done.id, done.changed, done.fresh), (id, false, false));
-    }
-    let linked = engine.retry(id, caspar, Some(2), told("k")).await.unwrap();
-    assert!(linked.fresh && linked.id != id);
-    for refused in [
-        engine.retry(id, None, None, told("k")).await,
-        engine.resume(id, told("k")).await,
-    ] {
-        assert_eq!(refused, Err(Error::KeyReused));
-    }
-    house.read(linked.id).await.unwrap();
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_key_of_a_resume_in_place_links_nothing_after_the_end() {
-    let first = house(LINES);
-    let id = first.ask(&json!({"question": "Q?"})).await;
-    sleep(Duration::from_secs(1)).await;
-    first.engine.logs().abandon();
-    let next = first.peer(4, LINES);
-    let told = Told {
-        by: "user",
-        key: Some("k"),
-    };
-    assert_eq!(next.engine.resume(id, told).await.unwrap().id, id);
-    let log = next.read(id).await.unwrap();
-    check_log(&log, Mode::Log, true);
-    let done = next.engine.resume(id, told).await.unwrap();
-    assert_eq!((done.id, done.changed, done.fresh), (id, false, false));
 }
 
 #[tokio::test(start_paused = true)]

@@ -17,12 +17,13 @@ use std::time::Duration;
 
 use magi_council::{Asked, CouncilPatch, Door, Engine, Fork, Rejudge, Told, Watch};
 use magi_event::check::{Checker, Mode};
-use magi_event::{Agent, Body, DeliberationId, Event, Sage, Snapshot, Status};
+use magi_event::{Agent, Body, DeliberationId, Event, Sage, Status};
 use magi_log::{After, Entry, Env, MemoryStore, Options};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::script::{House, Lines};
+use crate::seen::{Seen, is_passing, print};
 
 /// How many schedules run where nobody says.
 const FEW: u64 = 300;
@@ -362,6 +363,11 @@ impl World {
             roles["solomon"]["enabled"] = json!(false);
         } else if self.dice(3) == 0 {
             roles["solomon"]["fallbacks"] = json!(["spare:one", "script:two"]);
+        }
+        if self.dice(4) == 0 {
+            let panel = ["spare:a", "spare:b", "script:c", "script:d", "script:e"];
+            let n = usize::try_from(2 + self.dice(4)).unwrap();
+            roles["solomon"]["panel"] = json!(&panel[..n]);
         }
         let mut most = 3;
         for sage in Sage::ALL {
@@ -748,62 +754,6 @@ impl World {
                 return all;
             }
         }
-    }
-}
-
-/// Tells whether a reader comes back with its cursor.
-fn is_passing(error: &magi_log::Error) -> bool {
-    matches!(
-        error,
-        magi_log::Error::Moved | magi_log::Error::Unavailable { .. }
-    )
-}
-
-fn print(log: &[Entry]) -> String {
-    let lines = log
-        .iter()
-        .map(|entry| String::from_utf8_lossy(entry.json()).into_owned());
-    lines.collect::<Vec<_>>().join("\n")
-}
-
-/// What one reader saw.
-#[derive(Default)]
-struct Seen {
-    entries: Vec<Entry>,
-}
-
-impl Seen {
-    fn place(&self, id: DeliberationId) -> After {
-        let last = self.entries.last();
-        last.map_or(After::Start(id), |entry| After::Cursor(entry.cursor))
-    }
-
-    /// Checks what the reader saw: in itself, against what is stored, and what it comes to.
-    fn check(&self, stored: &[Entry], events: &[Event], folded: &Snapshot) {
-        let is_same = |one: &Entry, other: &Entry| one.frame == other.frame;
-        let pairs = self.entries.iter().zip(stored);
-        if self.entries.len() == stored.len()
-            && pairs.clone().all(|(one, other)| is_same(one, other))
-        {
-            return;
-        }
-        let mut checker = Checker::new(Mode::Reader);
-        for entry in &self.entries {
-            let place = usize::try_from(entry.cursor.seq - 1).unwrap();
-            let is_stored = stored.get(place).is_some_and(|one| is_same(one, entry));
-            // Only what was void later, or not yet stored, is not there.
-            let own = (!is_stored).then(|| entry.event().unwrap());
-            let event = own.as_ref().unwrap_or_else(|| &events[place]);
-            if let Err(violation) = checker.entry(entry.cursor, event) {
-                panic!("a reader: {violation}\n{}", print(&self.entries));
-            }
-            assert!(
-                is_stored || !event.body.is_milestone(),
-                "what a reader saw is not what is stored: {event:?}"
-            );
-        }
-        checker.finish(true).unwrap();
-        assert_eq!(checker.snapshot(), folded, "a reader came to another state");
     }
 }
 
