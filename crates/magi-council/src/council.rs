@@ -16,6 +16,9 @@ use crate::setup::REHEARSAL;
 /// The most models that may follow a role's own.
 pub const MOST_FALLBACKS: usize = 4;
 
+/// The most models of a judge's panel; the least are two.
+pub const MOST_PANEL: usize = 5;
+
 /// Who deliberates, and how: everything about a deliberation but its question.
 ///
 /// It is stored with the deliberation, so that a recovery goes on with the very same council
@@ -68,6 +71,15 @@ pub struct Role {
     )]
     #[schemars(with = "Option<Vec<String>>")]
     pub fallbacks: Option<Vec<ModelName>>,
+    /// The judge's panel: the models that judge together, each by itself, where all of its models have
+    /// failed; none, or two to [`MOST_PANEL`]. Empty for a sage.
+    #[serde(
+        default,
+        with = "model_name::all",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    #[schemars(with = "Vec<String>")]
+    pub panel: Vec<ModelName>,
     /// How the model samples.
     pub sampling: Sampling,
     /// Whether the member is in the council at all.
@@ -290,6 +302,10 @@ impl Council {
                     Some((agent, fallbacks.collect::<Vec<_>>())).filter(|(_, all)| !all.is_empty())
                 })
                 .collect(),
+            panel: self
+                .members()
+                .flat_map(|(_, role)| role.panel.iter().map(ToString::to_string))
+                .collect(),
         }
     }
 
@@ -316,6 +332,7 @@ impl Council {
             ));
         }
         self.check_fallbacks()?;
+        self.check_panel()?;
         match self.rule {
             Rule::Veto(sage) if !sages.contains(&sage) => {
                 return Err(Error::invalid(
@@ -350,6 +367,35 @@ impl Council {
                 let message = "names `rehearsal`, whose written scenes are no answer: leave it out";
                 return Err(Error::invalid(field, message));
             }
+        }
+        Ok(())
+    }
+}
+
+impl Council {
+    /// A panel is the judge's, its members are two to five different models, and none is a scene.
+    fn check_panel(&self) -> Result<(), Error> {
+        for (agent, role) in self.members() {
+            let panel = &role.panel;
+            let is_twice = |(place, model): (usize, &ModelName)| panel[..place].contains(model);
+            let twice = panel.iter().enumerate().find(|one| is_twice(*one));
+            let message = if panel.is_empty() {
+                continue;
+            } else if agent != Agent::Judge {
+                "is the judge's alone: leave it out".to_owned()
+            } else if !(2..=MOST_PANEL).contains(&panel.len()) {
+                format!("must name 2 to {MOST_PANEL} models: one alone belongs into `fallbacks`")
+            } else if let Some((_, model)) = twice {
+                format!("names `{model}` twice: one model has one vote")
+            } else if panel.iter().any(|model| model.provider == REHEARSAL) {
+                "names `rehearsal`, whose written scenes are no judgment: leave it out".to_owned()
+            } else {
+                continue;
+            };
+            return Err(Error::invalid(
+                format!("council.roles.{agent}.panel"),
+                message,
+            ));
         }
         Ok(())
     }
@@ -413,6 +459,29 @@ pub(crate) mod model_name {
             let parse = |name: String| name.parse().map_err(serde::de::Error::custom);
             let names = names.map(|names| names.into_iter().map(parse).collect());
             names.transpose()
+        }
+    }
+
+    /// The same for a list.
+    pub(crate) mod all {
+        use magi_model::ModelName;
+        use serde::{Deserialize, Deserializer, Serializer};
+
+        /// Writes a list of `provider:model`.
+        pub(crate) fn serialize<S: Serializer>(
+            names: &[ModelName],
+            to: S,
+        ) -> Result<S::Ok, S::Error> {
+            to.collect_seq(names.iter().map(ToString::to_string))
+        }
+
+        /// Reads a list of `provider:model`.
+        pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+            from: D,
+        ) -> Result<Vec<ModelName>, D::Error> {
+            let names = Vec::<String>::deserialize(from)?;
+            let parse = |name: String| name.parse().map_err(serde::de::Error::custom);
+            names.into_iter().map(parse).collect()
         }
     }
 

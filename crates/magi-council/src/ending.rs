@@ -310,6 +310,6 @@ const fn judged_of(decision: FinalDecision) -> Judged {
     match decision {
         FinalDecision::Approved => Judged::Approved,
         FinalDecision::Rejected => Judged::Rejected,
-        FinalDecision::Undecided => Judged::Failed,
+        FinalDecision::Undecided => Judged::Undecided,
     }
 }

@@ -17,10 +17,10 @@ use crate::control::{Control, Halt, Watch};
 use crate::deliberation;
 use crate::memory::Memory;
 use crate::meter::Meter;
-use crate::order::{Act, Order, Posted};
+use crate::order::{Act, Order, Posted, RECORD};
 use crate::request::BEDROCK;
 use crate::setup::{REHEARSAL, Setup};
-use crate::stage::{SpanId, Stage};
+use crate::stage::{self, SpanId, Stage};
 use crate::verbs::Told;
 use crate::{Ask, Budget, Council, CouncilPatch, Error, Idempotency, Preset, StateKey};
 
@@ -246,11 +246,15 @@ impl Engine {
         let halt = Halt::asked(by);
         let wait = self.inner.rooms.limits.stop_wait;
         if let Some(control) = self.inner.control(id) {
-            control.halt(halt);
+            control.halt(halt.clone());
             if timeout(wait, control.done.cancelled()).await.is_err() {
                 return Err(Error::Unavailable("the stop is not stored yet".to_owned()));
             }
-            return self.stopped(id, true).await;
+            let stopped = self.stopped(id, true).await?;
+            if stopped.status.is_over() {
+                return Ok(stopped);
+            }
+            // It was not ours any more, or was suspended: it is stopped where it goes on.
         }
         let head = self.logs().head(id).await?;
         if head.is_over() {
@@ -492,6 +496,9 @@ impl Inner {
             for model in role.fallbacks.iter().flatten() {
                 self.check_model(setup, model, &format!("council.roles.{agent}.fallbacks"))?;
             }
+            for model in &role.panel {
+                self.check_model(setup, model, &format!("council.roles.{agent}.panel"))?;
+            }
         }
         Ok(())
     }
@@ -654,17 +661,28 @@ impl Inner {
 }
 
 impl Run {
-    /// Lets a paused one go on; tells whether it was paused.
-    pub(crate) fn resume(&mut self, by: &str) -> Result<bool, Error> {
-        if !std::mem::take(&mut self.memory.is_paused) {
-            return Ok(false);
+    /// Lets one that nobody ran go on, and leaves the record of it; tells whether it was paused.
+    pub(crate) fn resume(&mut self, told: Told<'_>, env: &Env) -> Result<bool, Error> {
+        let was_paused = std::mem::take(&mut self.memory.is_paused);
+        let mut bodies = Vec::new();
+        if let Some(key) = told.key {
+            let (order, _) = Order::new(Act::Resume, told.by, key.to_owned());
+            let is_repeated = !self.memory.keys.insert(key.to_owned());
+            bodies.push(stage::record(
+                env,
+                None,
+                RECORD,
+                order.record(!is_repeated, None),
+            ));
         }
-        let resumed = Resumed {
-            by: by.to_owned(),
-            reason: "asked".to_owned(),
-        };
-        match self.writer.append(Body::Resumed(resumed)) {
-            Ok(_) => Ok(true),
+        if was_paused {
+            bodies.push(Body::Resumed(Resumed {
+                by: told.by.to_owned(),
+                reason: "asked".to_owned(),
+            }));
+        }
+        match self.writer.append_all(bodies) {
+            Ok(_) => Ok(was_paused),
             Err(closed) => Err(Error::Unavailable(closed.to_string())),
         }
     }

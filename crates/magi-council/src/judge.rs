@@ -8,10 +8,12 @@ use magi_event::{
 };
 use magi_log::Closed;
 use serde_json::json;
+use tokio::time::Instant;
 
 use crate::deadline::Allowance;
 use crate::lane::{Lane, LaneEnd};
 use crate::member::{Came, Member};
+use crate::panel::{self, Panel};
 use crate::prompt::{self, Argument};
 use crate::stage::{SpanId, Stage};
 use crate::vote::{Answer, Judgment, JudgmentReading, Why, read_judgment};
@@ -47,7 +49,7 @@ pub(crate) fn order(sages: &[Sage], seed: u32) -> Vec<Sage> {
     order
 }
 
-fn read_verdict(answer: &Answer<'_>) -> Result<Judgment, Why> {
+pub(crate) fn read_verdict(answer: &Answer<'_>) -> Result<Judgment, Why> {
     match read_judgment(answer) {
         JudgmentReading::Judgment(judgment) => Ok(judgment),
         JudgmentReading::Unparsable { why } => Err(why),
@@ -81,26 +83,41 @@ pub(crate) async fn run(
         let matter = stage.setup.matter(&notes);
         prompt::judge(role, &matter, arguments, stage.env.entropy.as_ref())
     };
-    let total = council.deadlines.judge_total;
+    let kept = panel::kept(role, council.deadlines.judge_total);
+    let total = council.deadlines.judge_total.saturating_sub(kept);
+    // Its time is its own: it ends with the whole, which keeps as much aside for it.
+    let (deadlines, pauses) = (&council.deadlines, &stage.control.pauses);
+    let allowance = Allowance::new(total, Instant::now() + total, deadlines, pauses);
     let member = Member {
         stage,
         lane,
         span: &span,
-        // Its time is its own: it ends with the whole, which keeps as much aside for it.
-        allowance: Allowance::new(
-            total,
-            tokio::time::Instant::now() + total,
-            &council.deadlines,
-            &stage.control.pauses,
-        ),
+        allowance,
         read: read_verdict,
         models: council.models(Agent::Judge),
         call: &call,
         may_refuse: false,
+        is_aloud: true,
+        is_followed: !role.panel.is_empty(),
     };
     let end = match member.work().await? {
         Came::Read(judgment, _) => {
             JudgeEnd::Judged(Box::new(judged(lane.end(), judgment, arguments, direction)))
+        }
+        Came::Refused(_) | Came::Missing { .. } if !role.panel.is_empty() => {
+            // What its own models left of the judge's time is the panel's too.
+            let left = allowance.end().saturating_duration_since(Instant::now());
+            let left = kept + left;
+            let panel = Panel {
+                stage,
+                lane,
+                span: &span,
+                role,
+                arguments,
+                direction,
+                allowance: Allowance::new(left, Instant::now() + left, deadlines, pauses),
+            };
+            panel.judge(lane.order_seed()).await?
         }
         Came::Refused(message) => JudgeEnd::Failed {
             cause: Cause::Failed,
@@ -116,7 +133,8 @@ pub(crate) async fn run(
     Ok(end)
 }
 
-fn judged(
+/// Makes the event of a judgment on these arguments.
+pub(crate) fn judged(
     end: LaneEnd,
     judgment: Judgment,
     arguments: &[Argument],
@@ -156,6 +174,7 @@ fn judged(
         cost_usd: end.cost_usd,
         first_token_ms: end.first_token_ms,
         execution_time: end.execution_time,
+        panel: Vec::new(),
     }
 }
 
@@ -193,6 +212,7 @@ pub(crate) fn none(reason: String, end: Option<LaneEnd>) -> JudgeComplete {
         cost_usd: end.as_ref().and_then(|end| end.cost_usd),
         first_token_ms: end.as_ref().and_then(|end| end.first_token_ms),
         execution_time: end.map_or(0, |end| end.execution_time),
+        panel: Vec::new(),
     }
 }
 

@@ -127,6 +127,11 @@ impl Lane {
         self.agent
     }
 
+    /// Returns the seed of the order in which the judge sees the sages; 0 for a sage.
+    pub(crate) fn order_seed(&self) -> u32 {
+        self.order.as_ref().map_or(0, |(seed, _)| *seed)
+    }
+
     /// Returns the present attempt's number.
     pub(crate) fn attempt(&self) -> u32 {
         self.state().attempt

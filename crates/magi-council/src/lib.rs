@@ -28,6 +28,7 @@ mod memory;
 mod meter;
 mod obey;
 mod order;
+mod panel;
 mod patch;
 mod pauses;
 mod preset;
@@ -47,7 +48,7 @@ mod words;
 
 pub use breaker::Breaker;
 pub use control::Watch;
-pub use council::{Budget, Council, Deadlines, MOST_FALLBACKS, Role, Sampling};
+pub use council::{Budget, Council, Deadlines, MOST_FALLBACKS, MOST_PANEL, Role, Sampling};
 pub use engine::{Asked, Engine, Limits, Rooms, Stopped};
 pub use error::Error;
 pub use late::Late;

@@ -7,17 +7,18 @@ use magi_event::{
     Trace, text_sha256,
 };
 use magi_log::Env;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::control::Why;
 use crate::engine::{Asked, Engine};
 use crate::judge;
 use crate::memory::{Memory, Said};
+use crate::order::Act;
 use crate::sage::SageEnd;
 use crate::setup::{Reused, Setup};
 use crate::stage::ALL;
-use crate::verbs::{Done, check_note, meant};
-use crate::{CouncilPatch, Error, Idempotency, words};
+use crate::verbs::{Done, Told, check_note, meant, same};
+use crate::{CouncilPatch, Error, Idempotency, body_digest, words};
 
 /// The most re-judgements that one request starts.
 pub const MOST_REJUDGEMENTS: u32 = 9;
@@ -47,25 +48,39 @@ pub struct Fork {
 
 impl Engine {
     /// Starts a deliberation that goes on from one that is over, with the votes that were cast.
-    pub(crate) async fn link(&self, id: DeliberationId) -> Result<Done, Error> {
+    pub(crate) async fn link(&self, id: DeliberationId, told: Told<'_>) -> Result<Done, Error> {
         let (setup, memory) = self.source(id).await?;
+        if memory.knows(told.key) {
+            return Ok(same(id, false));
+        }
         let votes = |_: Sage, said: &Said| said.is_cast();
         let setup = relinked(setup, id, &memory, votes);
-        self.start_linked(setup, None).await
+        let key = link_key(id, told, &Act::Resume);
+        self.start_linked(setup, key).await
     }
 
     /// Retries in a deliberation that is over.
     pub(crate) async fn retry_ended(
         &self,
         id: DeliberationId,
-        setup: &Setup,
-        agent: Option<Agent>,
+        (agent, attempt): (Option<Agent>, Option<u32>),
+        told: Told<'_>,
     ) -> Result<Done, Error> {
-        let again = meant(setup, agent);
         let (setup, memory) = self.source(id).await?;
+        let is_meant = |agent: Agent| {
+            let newest = memory.next_attempt(agent) - 1;
+            attempt.is_none_or(|attempt| attempt == newest)
+        };
+        let mut again = meant(&setup, agent);
+        again.retain(|sage| is_meant((*sage).into()));
+        let judge_alone = agent == Some(Agent::Judge) && is_meant(Agent::Judge);
+        if memory.knows(told.key) || (again.is_empty() && !judge_alone) {
+            return Ok(same(id, false));
+        }
         let mut setup = relinked(setup, id, &memory, |sage, _| !again.contains(&sage));
         setup.is_judge_stopped = false;
-        self.start_linked(setup, None).await
+        let key = link_key(id, told, &Act::Retry { agent, attempt });
+        self.start_linked(setup, key).await
     }
 
     /// Judges the stored votes of an ended deliberation again: linked deliberations with another
@@ -182,10 +197,10 @@ impl Engine {
 
     async fn start_linked(&self, setup: Setup, key: Option<Idempotency>) -> Result<Done, Error> {
         self.inner.check_models(&setup, &CouncilPatch::default())?;
-        let asked = self.open(setup, key).await?;
+        let asked = self.open_known(setup, key).await?;
         Ok(Done {
             id: asked.id,
-            changed: true,
+            changed: asked.fresh,
             fresh: asked.fresh,
         })
     }
@@ -231,6 +246,17 @@ impl Engine {
         self.inner.rooms.env.entropy.fill(&mut bytes);
         u32::from_le_bytes(bytes)
     }
+}
+
+/// Makes the key under which a linked deliberation is found again. As in place, the key stands for a
+/// verb of this deliberation, whoever says it.
+fn link_key(id: DeliberationId, told: Told<'_>, act: &Act) -> Option<Idempotency> {
+    let key = told.key?;
+    Some(Idempotency {
+        identity: format!("verb of {id}"),
+        key: key.to_owned(),
+        body_sha256: body_digest(&json!(act)),
+    })
 }
 
 /// Makes the setup of a deliberation that goes on from another with the votes that are kept.

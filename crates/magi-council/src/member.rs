@@ -48,6 +48,10 @@ pub(crate) struct Member<'a, T> {
     pub(crate) call: &'a (dyn Fn() -> Call + Send + Sync),
     /// Whether a refusal is an answer, as a sage's is.
     pub(crate) may_refuse: bool,
+    /// Whether its prose is shown as it comes.
+    pub(crate) is_aloud: bool,
+    /// Whether somebody else is asked where all of its models have failed.
+    pub(crate) is_followed: bool,
 }
 
 /// What one attempt came to.
@@ -95,7 +99,7 @@ impl<T> Member<'_, T> {
                 }
                 None => None,
             };
-            self.tell(&failure, next.map(|(_, wait)| wait))?;
+            self.tell(&failure, next.map(|(_, wait)| wait).or(self.after()))?;
             let Some((chosen, wait)) = next else {
                 return Ok(Came::Missing {
                     cause: failure.cause(),
@@ -109,7 +113,7 @@ impl<T> Member<'_, T> {
                 held = match self.wait_for_pass(provider).await? {
                     Ok(pass) => Some(pass),
                     Err(late) => {
-                        self.tell(&late, None)?;
+                        self.tell(&late, self.after())?;
                         return Ok(Came::Missing {
                             cause: late.cause(),
                             message: words::failed(self.stage.setup.lang, &failure),
@@ -122,6 +126,25 @@ impl<T> Member<'_, T> {
                 self.lane.restart(&self.stage.writer, model)?;
             }
         }
+    }
+
+    /// Makes one call to one model, with its repair, and no other attempt.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it cancels the call.
+    pub(crate) async fn once(mut self, model: &ModelName) -> Result<Result<T, Failure>, Closed> {
+        Ok(match self.attempt(model, None).await? {
+            Tried::Came(Came::Read(read, _)) => Ok(read),
+            Tried::Came(Came::Refused(words)) => Err(Failure::Refused(words)),
+            Tried::Came(Came::Missing { message, .. }) => Err(Failure::Unreadable(message)),
+            Tried::Failed { failure, .. } => Err(failure),
+        })
+    }
+
+    /// Returns how soon somebody else is asked where nothing more is tried here, if anybody is.
+    fn after(&self) -> Option<Duration> {
+        self.is_followed.then_some(Duration::ZERO)
     }
 
     /// Returns how long to wait before the same model is asked again, if it is: one whose provider
@@ -250,7 +273,7 @@ impl<T> Member<'_, T> {
             allowance: &mut self.allowance,
             tab: self.stage.meter.open(model, bytes),
             pass,
-            is_aloud: name != REPAIR,
+            is_aloud: self.is_aloud && name != REPAIR,
         };
         let (heard, failure) = attempt.run(provider.stream(call.clone()), call).await?;
         let attributes = match (&failure, heard.stop) {

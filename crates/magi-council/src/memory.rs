@@ -171,11 +171,19 @@ impl Memory {
             Body::Paused(_) => self.is_paused = true,
             Body::Resumed(_) => self.is_paused = false,
             Body::Trace(_, trace) if trace.name == RECORD => {
+                // What was refused was not obeyed: the same request may be heard another time.
+                let is_refused = trace.attributes.contains_key("refused");
                 let key = trace.attributes.get("key").and_then(Value::as_str);
-                self.keys.extend(key.map(str::to_owned));
+                let obeyed = key.filter(|_| !is_refused);
+                self.keys.extend(obeyed.map(str::to_owned));
             }
             _ => {}
         }
+    }
+
+    /// Tells whether an order with this key was obeyed.
+    pub(crate) fn knows(&self, key: Option<&str>) -> bool {
+        key.is_some_and(|key| self.keys.contains(key))
     }
 
     /// Returns the attempt with which a member goes on.

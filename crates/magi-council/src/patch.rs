@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use crate::fields::Fields;
-use crate::{Budget, Council, Deadlines, Error, Late, MOST_FALLBACKS, Sampling};
+use crate::{Budget, Council, Deadlines, Error, Late, MOST_FALLBACKS, MOST_PANEL, Sampling};
 
 /// The longest that any deadline may be set to, in seconds: a day.
 const LONGEST: f64 = 86_400.0;
@@ -19,8 +19,8 @@ const LONGEST_PROMPT: usize = 64 * 1024;
 
 /// What is to be other than in the preset; what is `None` stays.
 ///
-/// As JSON: `{rule, quorum, roles: {<agent>: {prompt, model, fallbacks, temperature, top_p,
-/// max_tokens, enabled}}, judge_fallback, late, deadlines: {connect, first_token, idle, sage_total,
+/// As JSON: `{rule, quorum, roles: {<agent>: {prompt, model, fallbacks, panel, temperature,
+/// top_p, max_tokens, enabled}}, judge_fallback, late, deadlines: {connect, first_token, idle, sage_total,
 /// judge_total, late, whole, throttle_cap, unwatched, paused}, budget: {usd, tokens}}`, every part optional, deadlines in seconds.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CouncilPatch {
@@ -52,6 +52,8 @@ pub struct RolePatch {
     pub model_field: Option<String>,
     /// The models that play the role, in this order, where those before have failed; empty for none.
     pub fallbacks: Option<Vec<ModelName>>,
+    /// The judge's panel; empty for none.
+    pub panel: Option<Vec<ModelName>>,
     /// Whether the model is an id of Bedrock's as the original writes it, which names no provider:
     /// where there is no Bedrock, the settings' own model answers and a `trace` event says so.
     pub is_bare_id: bool,
@@ -126,6 +128,13 @@ impl CouncilPatch {
         self
     }
 
+    /// Returns a patch that sets the judge's panel.
+    #[must_use]
+    pub fn with_panel(mut self, models: Vec<ModelName>) -> Self {
+        self.roles.entry(Agent::Judge).or_default().panel = Some(models);
+        self
+    }
+
     /// Returns a patch that sets one role's model.
     #[must_use]
     pub fn with_role_model(mut self, agent: Agent, model: ModelName) -> Self {
@@ -152,6 +161,7 @@ impl CouncilPatch {
             set(&mut role.prompt, patch.prompt.clone());
             set(&mut role.model, patch.model.clone());
             keep(&mut role.fallbacks, patch.fallbacks.clone());
+            set(&mut role.panel, patch.panel.clone());
             set(&mut role.enabled, patch.enabled);
             keep(&mut role.sampling.temperature, patch.sampling.temperature);
             keep(&mut role.sampling.top_p, patch.sampling.top_p);
@@ -244,6 +254,7 @@ fn read_roles(fields: &Fields<'_>) -> Result<BTreeMap<Agent, RolePatch>, Error> 
                 prompt: read_prompt(&role, "prompt")?,
                 model: role.parse("model")?,
                 fallbacks: role.list("fallbacks", MOST_FALLBACKS)?,
+                panel: role.list("panel", MOST_PANEL)?,
                 sampling: read_sampling(&role, ["temperature", "max_tokens", "top_p"])?,
                 enabled: role.flag("enabled")?,
                 ..RolePatch::default()

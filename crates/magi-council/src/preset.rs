@@ -73,6 +73,7 @@ impl Preset {
                 prompt: self.role_text(agent, lang),
                 model: model.clone(),
                 fallbacks: None,
+                panel: Vec::new(),
                 sampling: Sampling::default(),
                 enabled: true,
             };

@@ -81,6 +81,8 @@ pub(crate) async fn run(
         models: stage.setup.council.models(agent),
         call: &call,
         may_refuse: true,
+        is_aloud: true,
+        is_followed: false,
     };
     let end = match member.work().await? {
         Came::Read(ballot, tool) => {

@@ -216,15 +216,7 @@ impl Stage {
 
     /// Makes the event that records something that happened at once.
     pub(crate) fn record(&self, name: &str, attributes: Value) -> Body {
-        let trace = Trace {
-            span_id: SpanId::new(&self.env).0,
-            parent_id: Some(self.root.0.clone()),
-            name: name.to_owned(),
-            started_at: self.env.clock.now(),
-            duration_ms: Some(0),
-            attributes: map(attributes),
-        };
-        Body::Trace(None, trace)
+        record(&self.env, Some(&self.root), name, attributes)
     }
 }
 
@@ -252,6 +244,19 @@ impl Span {
         };
         Body::Trace(self.sage, trace)
     }
+}
+
+/// Makes the event that records something that happened at once.
+pub(crate) fn record(env: &Env, parent: Option<&SpanId>, name: &str, attributes: Value) -> Body {
+    let trace = Trace {
+        span_id: SpanId::new(env).0,
+        parent_id: parent.map(|parent| parent.0.clone()),
+        name: name.to_owned(),
+        started_at: env.clock.now(),
+        duration_ms: Some(0),
+        attributes: map(attributes),
+    };
+    Body::Trace(None, trace)
 }
 
 fn map(attributes: Value) -> Map<String, Value> {

@@ -37,6 +37,8 @@ pub enum Judged {
     Approved,
     /// It rejects.
     Rejected,
+    /// A panel judged in its place and was split.
+    Undecided,
     /// It was called and gave no judgment.
     Failed,
     /// It was not called: the quorum was lost, or the council has none.
@@ -150,6 +152,7 @@ pub fn outcome(rule: Rule, count: &Count, judged: Judged) -> Outcome {
     let judgment = match judged {
         Judged::Approved => Some(FinalDecision::Approved),
         Judged::Rejected => Some(FinalDecision::Rejected),
+        Judged::Undecided => Some(FinalDecision::Undecided),
         Judged::Failed | Judged::NotCalled => None,
     };
     let decision = match rule {
@@ -159,9 +162,10 @@ pub fn outcome(rule: Rule, count: &Count, judged: Judged) -> Outcome {
     let lacks_judge = match judged {
         Judged::Failed => true,
         Judged::NotCalled => rule == Rule::Judge && count.has_quorum,
-        Judged::Approved | Judged::Rejected => false,
+        Judged::Approved | Judged::Rejected | Judged::Undecided => false,
     };
-    let is_decided = count.direction != FinalDecision::Undecided;
+    // Who decides nothing overrules nothing.
+    let is_decided = count.direction != FinalDecision::Undecided && judged != Judged::Undecided;
     let judge_agrees = judgment.map(|judgment| judgment == count.direction);
     Outcome::Ended {
         status: if count.lacks_some || lacks_judge {

@@ -78,12 +78,13 @@ impl Engine {
     /// A vote that comes after the tally gives a new tally and lets the judge begin anew. With
     /// `attempt` only that attempt is followed by another. The judge is not called early by this.
     ///
-    /// After the last event a new, linked deliberation does it, with the stored votes of the others.
+    /// After the last event a new, linked deliberation does it, with the stored votes of the others. The
+    /// same key again finds that one.
     ///
     /// # Errors
     ///
     /// [`Error::Unknown`]; [`Error::Invalid`] for somebody who is not in the council;
-    /// [`Error::Conflict`] for a judge who was stopped, and for a deliberation that was interrupted;
+    /// [`Error::KeyReused`] for a key that linked one by another verb; [`Error::Conflict`] for a judge who was stopped, and for a deliberation that was interrupted;
     /// [`Error::Unavailable`], [`Error::Busy`].
     ///
     /// # Cancel safety
@@ -96,13 +97,13 @@ impl Engine {
         attempt: Option<u32>,
         told: Told<'_>,
     ) -> Result<Done, Error> {
-        let setup = self.check_member(id, agent).await?;
+        self.check_member(id, agent).await?;
         match self
             .command(id, Act::Retry { agent, attempt }, told)
             .await?
         {
             Obeyed::Done { changed } => Ok(same(id, changed)),
-            Obeyed::Over => self.retry_ended(id, &setup, agent).await,
+            Obeyed::Over => self.retry_ended(id, (agent, attempt), told).await,
         }
     }
 
@@ -160,7 +161,7 @@ impl Engine {
 
     /// Goes on with a deliberation. A paused one goes on; an interrupted one goes on under its own
     /// id, however old; one that is over, or was stopped, is gone on from by a new, linked one that
-    /// reuses the votes that were cast.
+    /// reuses the votes that were cast, and that the same key again finds.
     ///
     /// # Errors
     ///
@@ -171,13 +172,14 @@ impl Engine {
     ///
     /// A dropped call may have done it.
     pub async fn resume(&self, id: DeliberationId, told: Told<'_>) -> Result<Done, Error> {
+        told.key.map_or(Ok(()), check_key)?;
         if !self.is_running(id) && !self.logs().head(id).await?.is_over() {
             match self.logs().take_over(id).await {
                 Ok(taken) => {
                     let Some(mut run) = Run::again(taken) else {
                         return Err(Error::Conflict("its setup does not read".to_owned()));
                     };
-                    let was_paused = run.resume(told.by)?;
+                    let was_paused = run.resume(told, &self.inner.rooms.env)?;
                     tracing::info!(%id, by = told.by, "an interrupted deliberation goes on");
                     self.inner.spawn(run);
                     return Ok(same(id, was_paused));
@@ -189,16 +191,16 @@ impl Engine {
         }
         match self.command(id, Act::Resume, told).await? {
             Obeyed::Done { changed } => Ok(same(id, changed)),
-            Obeyed::Over => self.link(id).await,
+            Obeyed::Over => self.link(id, told).await,
         }
     }
 
-    /// Checks that somebody is in the council, and returns the setup.
+    /// Checks that somebody is in the council.
     pub(crate) async fn check_member(
         &self,
         id: DeliberationId,
         agent: Option<Agent>,
-    ) -> Result<Setup, Error> {
+    ) -> Result<(), Error> {
         let setup = self.logs().setup(id).await?;
         let setup: Setup = serde_json::from_slice(&setup)
             .map_err(|error| Error::Conflict(format!("its setup does not read: {error}")))?;
@@ -208,10 +210,7 @@ impl Engine {
                 let message = format!("names {agent}, who is not in this council");
                 Err(Error::invalid("agent", message))
             }
-            _ => {
-                drop(members);
-                Ok(setup)
-            }
+            _ => Ok(()),
         }
     }
 
@@ -219,11 +218,10 @@ impl Engine {
     /// did is stored.
     async fn command(&self, id: DeliberationId, act: Act, told: Told<'_>) -> Result<Obeyed, Error> {
         let key = match told.key {
-            Some(key) if key.is_empty() || key.len() > LONGEST_KEY => {
-                let message = format!("must be 1 to {LONGEST_KEY} bytes");
-                return Err(Error::invalid("idempotency_key", message));
+            Some(key) => {
+                check_key(key)?;
+                key.to_owned()
             }
-            Some(key) => key.to_owned(),
             None => format!("{:032x}", self.inner.rooms.env.entropy.u128()),
         };
         let wait = self.inner.rooms.limits.stop_wait;
@@ -331,6 +329,14 @@ impl Engine {
     }
 }
 
+fn check_key(key: &str) -> Result<(), Error> {
+    if (1..=LONGEST_KEY).contains(&key.len()) {
+        return Ok(());
+    }
+    let message = format!("must be 1 to {LONGEST_KEY} bytes");
+    Err(Error::invalid("idempotency_key", message))
+}
+
 /// Checks a note's text.
 pub(crate) fn check_note(text: &str, field: &str) -> Result<(), Error> {
     if text.trim().is_empty() {
@@ -348,7 +354,7 @@ pub(crate) fn check_note(text: &str, field: &str) -> Result<(), Error> {
     Ok(())
 }
 
-const fn same(id: DeliberationId, changed: bool) -> Done {
+pub(crate) const fn same(id: DeliberationId, changed: bool) -> Done {
     Done {
         id,
         changed,

@@ -1,8 +1,8 @@
 //! What is said about the outcome, built from what really happened, in the question's language.
 
 use magi_event::{
-    Agent, AgentComplete, Cause, Decision, FinalDecision, JudgeComplete, Missing, Rule, Sage,
-    TimeoutKind, Votes,
+    Agent, AgentComplete, Cause, Decision, FinalDecision, JudgeComplete, Missing, PanelVote, Rule,
+    Sage, TimeoutKind, Votes,
 };
 use magi_model::Lang;
 
@@ -52,6 +52,11 @@ impl Facts<'_> {
         self.votes.valid() >= self.quorum
     }
 
+    fn is_panel_split(&self) -> bool {
+        let is_undecided = self.judgment.final_decision == FinalDecision::Undecided;
+        is_undecided && !self.judgment.panel.is_empty()
+    }
+
     /// Returns what was decided, in one to three sentences.
     pub(crate) fn summary(&self) -> String {
         match self.lang {
@@ -81,6 +86,9 @@ impl Facts<'_> {
             ));
         }
         match (self.overruled, self.judge_agrees) {
+            _ if self.is_panel_split() => {
+                text.push_str("ソロモンに代わる合議体の判断は割れました。");
+            }
             (true, _) => text.push_str("ソロモンは多数の票を覆しました。"),
             (false, Some(true)) => text.push_str("ソロモンの判断も票と一致しています。"),
             (false, Some(false)) => text.push_str("ソロモンの判断は票と異なります。"),
@@ -118,6 +126,9 @@ impl Facts<'_> {
             ));
         }
         match (self.overruled, self.judge_agrees) {
+            _ if self.is_panel_split() => {
+                text.push_str(" The panel that judged in SOLOMON's place was split.");
+            }
             (true, _) => text.push_str(" SOLOMON overruled the votes."),
             (false, Some(true)) => text.push_str(" SOLOMON agrees with the votes."),
             (false, Some(false)) => text.push_str(" SOLOMON does not agree with the votes."),
@@ -292,6 +303,42 @@ pub(crate) fn judge_failed(lang: Lang, message: &str) -> String {
     match lang {
         Lang::Ja => format!("ソロモンの判断は得られませんでした（{message}）。"),
         Lang::En => format!("SOLOMON gave no judgment ({message})."),
+    }
+}
+
+/// Says that a panel judged in the judge's place, how its members decided, and whose words follow.
+pub(crate) fn panel(lang: Lang, votes: &[PanelVote], speaker: &str) -> String {
+    let n = |decision| {
+        let with = votes.iter().filter(|one| one.final_decision == decision);
+        with.count()
+    };
+    let (all, approved) = (votes.len(), n(Some(FinalDecision::Approved)));
+    let (rejected, none) = (n(Some(FinalDecision::Rejected)), n(None));
+    match lang {
+        Lang::Ja => format!(
+            "ソロモンのモデルがすべて失敗したため、{all}つのモデルの合議体が代わりに判断しました（賛成{approved}、反対{rejected}、回答なし{none}）。点数は各モデルの中央値、以下は {speaker} の文章です。"
+        ),
+        Lang::En => format!(
+            "All of SOLOMON's models failed, so a panel of {all} judged instead: {approved} for, {rejected} against, {none} without an answer. Scores are medians; the words are those of {speaker}."
+        ),
+    }
+}
+
+/// Says why a panel came to nothing.
+pub(crate) fn panel_failed(lang: Lang, votes: &[PanelVote]) -> String {
+    let failed = votes
+        .iter()
+        .filter_map(|one| Some(format!("{}: {}", one.model, one.error.as_ref()?)));
+    let failed: Vec<String> = failed.collect();
+    match lang {
+        Lang::Ja => format!(
+            "合議体で判断したモデルが二つに満たず、結論を出せませんでした。{}",
+            failed.join("／")
+        ),
+        Lang::En => format!(
+            "fewer than two of the panel gave a judgment; {}",
+            failed.join("; ")
+        ),
     }
 }
 

@@ -44,6 +44,9 @@ pub struct CouncilInfo {
     /// The models that follow each role's own where those before have failed, in their order.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub fallbacks: BTreeMap<Agent, Vec<String>>,
+    /// The models that judge together where all of the judge's have failed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub panel: Vec<String>,
 }
 
 /// `start`: a question was put to a council.
@@ -268,6 +271,25 @@ pub struct Dissent {
     pub text: String,
 }
 
+/// What one model of a panel said, where a panel judged in the judge's place.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PanelVote {
+    /// The model, as `provider:model`.
+    pub model: String,
+    /// Its decision; absent where it gave no judgment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub final_decision: Option<FinalDecision>,
+    /// 0 to 100 per sage; a sage it did not score is absent.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sage_scores: BTreeMap<Sage, f64>,
+    /// Why it gave no judgment, for a person to read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Whether the words of the judgment are its own: those of one member are.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub speaks: bool,
+}
+
 /// `judge_complete`: the judge is done.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct JudgeComplete {
@@ -313,6 +335,10 @@ pub struct JudgeComplete {
     /// Milliseconds over all attempts.
     #[serde(default)]
     pub execution_time: u64,
+    /// What each model of the panel said, where a panel judged; its majority decided, and the scores
+    /// are its medians.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub panel: Vec<PanelVote>,
 }
 
 /// `trace`: one started or ended span of work.

@@ -132,6 +132,7 @@ pub fn council(sages: &[Sage], rule: Rule, quorum: u32) -> CouncilInfo {
         sages: sages.to_vec(),
         models: models.collect(),
         fallbacks: std::collections::BTreeMap::new(),
+        panel: Vec::new(),
     }
 }
 
@@ -588,6 +589,7 @@ impl Author {
             cost_usd: None,
             first_token_ms: None,
             execution_time: 70,
+            panel: Vec::new(),
         }
     }
 
@@ -656,6 +658,7 @@ pub fn no_judgment() -> JudgeComplete {
         cost_usd: None,
         first_token_ms: None,
         execution_time: 0,
+        panel: Vec::new(),
     }
 }
 

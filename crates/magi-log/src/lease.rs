@@ -2,48 +2,78 @@
 
 use std::sync::Arc;
 
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::live::Live;
 use crate::logs::Inner;
 use crate::{Closed, Error};
 
-/// Renews the lease until no log is open or the process stops.
+/// Renews the lease until no log is open or the process stops. A lease that could not be renewed until
+/// it lapsed closes every log: from then on another owner may write, so this one writes no more, and
+/// whoever calls models for it stops.
 pub(crate) async fn run(inner: Arc<Inner>, stop: CancellationToken) {
+    let lease = inner.options.lease;
+    let mut lapses = Instant::now() + lease;
     loop {
+        let next = lapses.min(Instant::now() + inner.options.renew);
         tokio::select! {
             () = stop.cancelled() => return,
             () = inner.closing.cancelled() => return,
-            () = sleep(inner.options.renew) => {}
+            () = sleep_until(next) => {}
         }
         if inner.stop_renewing() {
             return;
         }
-        tokio::select! {
+        let began = Instant::now();
+        let is_renewed = tokio::select! {
             () = stop.cancelled() => return,
-            () = renew(&inner) => {}
+            is_renewed = renew(&inner, lapses) => is_renewed,
+        };
+        if is_renewed {
+            lapses = began + lease;
+        } else if Instant::now() >= lapses {
+            lapse(&inner);
+            lapses = Instant::now() + lease;
         }
     }
 }
 
-/// Renews once. A failure is not an end: the lease lapses by itself, and a commit that cannot be
-/// made closes the log sooner.
-async fn renew(inner: &Inner) {
+/// Renews once, before the lease lapses; tells whether it did. A failure alone is not an end.
+async fn renew(inner: &Inner, lapses: Instant) -> bool {
     // Only a log known to be in the store can be missed there.
     let mut before = inner.open_logs();
     before.retain(|live| live.stored() > 0 && live.closed().is_none());
     let renewed = inner.store.renew(inner.lease_end());
-    let owned = match timeout(inner.options.store_limit, renewed).await {
+    let limit = lapses.min(Instant::now() + inner.options.store_limit);
+    let owned = match timeout_at(limit, renewed).await {
         Ok(Ok(owned)) => owned,
-        Ok(Err(error)) => return tracing::warn!(%error, "failed to renew the lease"),
-        Err(_) => return tracing::warn!("the lease was not renewed in time"),
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "failed to renew the lease");
+            return false;
+        }
+        Err(_) => {
+            tracing::warn!("the lease was not renewed in time");
+            return false;
+        }
     };
     for live in before {
         let still = owned.contains(&(live.id, live.generation));
         // One that ends is no longer listed as soon as its last event is stored.
         if !still && !live.ended() {
             lost(inner, &live).await;
+        }
+    }
+    true
+}
+
+/// Closes what may be written by others from now on.
+fn lapse(inner: &Inner) {
+    for live in inner.open_logs() {
+        if live.closed().is_none() {
+            tracing::error!(id = %live.id, "the lease lapsed: the store could not be reached in time");
+            live.close(Closed::Unavailable);
+            inner.retire(&live);
         }
     }
 }

@@ -114,8 +114,11 @@ pub(crate) struct ModelFlags {
     /// The models that follow in this order where those before have failed, separated by commas
     #[arg(long, value_name = "MODELS")]
     fallback: Option<String>,
+    /// The 2 to 5 models that judge together where all of the judge's have failed, separated by commas
+    #[arg(long, value_name = "MODELS")]
+    panel: Option<String>,
     /// Answer by rehearsal: written scenes, no model is asked
-    #[arg(long, conflicts_with_all = ["model", "fallback"])]
+    #[arg(long, conflicts_with_all = ["model", "fallback", "panel"])]
     rehearsal: bool,
 }
 
@@ -600,6 +603,11 @@ impl Flags {
         ] {
             self.add(key, fallback.as_ref());
         }
+        let none = models.rehearsal.then(|| "none".to_owned());
+        self.add(
+            "models.solomon_panel",
+            models.panel.clone().or(none).as_ref(),
+        );
         let model = if models.rehearsal {
             Some("rehearsal".to_owned())
         } else {

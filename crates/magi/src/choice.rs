@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
-use magi_council::MOST_FALLBACKS;
+use magi_council::{MOST_FALLBACKS, MOST_PANEL};
 use magi_event::Agent;
 use magi_model::ModelName;
 
@@ -16,7 +16,7 @@ const OPENAI: &str = "openai:gpt-5";
 const BEDROCK: &str = "bedrock:global.anthropic.claude-sonnet-4-6";
 
 /// The settings that name a model.
-pub(crate) const MODELS: [&str; 10] = [
+pub(crate) const MODELS: [&str; 11] = [
     "model",
     "fallback",
     "models.caspar",
@@ -27,6 +27,7 @@ pub(crate) const MODELS: [&str; 10] = [
     "models.balthasar_fallback",
     "models.melchior_fallback",
     "models.solomon_fallback",
+    PANEL,
 ];
 
 /// Who answers, and why.
@@ -36,6 +37,8 @@ pub(crate) struct Choice {
     pub(crate) models: BTreeMap<Agent, ModelName>,
     /// The models that follow a role's own, where somebody said which; none where they said `none`.
     pub(crate) fallbacks: BTreeMap<Agent, Vec<ModelName>>,
+    /// The models that judge together where all of the judge's have failed; `None` where nobody said.
+    pub(crate) panel: Option<Vec<ModelName>>,
     /// Where the choice comes from, as in "environment MAGI_MODEL"; empty when nothing was set.
     pub(crate) why: String,
 }
@@ -46,6 +49,7 @@ impl Choice {
         self.models
             .values()
             .chain(self.fallbacks.values().flatten())
+            .chain(self.panel.iter().flatten())
     }
 
     /// Tells whether every role is played from written scenes.
@@ -115,9 +119,16 @@ pub(crate) fn choose(settings: &Settings) -> Result<Choice> {
             fallbacks.insert(agent, models);
         }
     }
+    let panel = settings.list::<ModelName>(PANEL)?;
+    let n = panel.as_ref().map_or(0, Vec::len);
+    anyhow::ensure!(
+        n != 1 && n <= MOST_PANEL,
+        "setting `{PANEL}` names {n} models: name 2 to {MOST_PANEL}, or `none`"
+    );
     Ok(Choice {
         models,
         fallbacks,
+        panel,
         why: whys.join(", "),
     })
 }
@@ -131,6 +142,9 @@ const fn key(agent: Agent) -> &'static str {
         Agent::Judge => "models.solomon",
     }
 }
+
+/// The setting of the judge's panel.
+const PANEL: &str = "models.solomon_panel";
 
 const fn fallback_key(agent: Agent) -> &'static str {
     use magi_event::Sage::{Balthasar, Caspar, Melchior};
@@ -255,6 +269,22 @@ mod tests {
         assert!(error.contains("`fallback` holds `gpt5`"), "{error}");
         assert!(choose_with(&[("MAGI_FALLBACK_MODEL", "a:b,a:c,a:d,a:e,a:f")]).is_err());
         assert!(choose_with(&[]).unwrap().fallbacks.is_empty());
+    }
+
+    #[test]
+    fn a_panel_is_two_models_to_five() {
+        let panel = |models| choose_with(&[("MAGI_SOLOMON_PANEL", models)]);
+        let chosen = panel("openai:a, ollama:b").unwrap().panel.unwrap();
+        assert_eq!(
+            chosen,
+            ["openai:a", "ollama:b"].map(|name| name.parse::<ModelName>().unwrap())
+        );
+        assert_eq!(panel("none").unwrap().panel, Some(Vec::new()));
+        for wrong in ["openai:a", "a:1,a:2,a:3,a:4,a:5,a:6"] {
+            let error = panel(wrong).unwrap_err().to_string();
+            assert!(error.contains("`models.solomon_panel`"), "{error}");
+        }
+        assert_eq!(choose_with(&[]).unwrap().panel, None);
     }
 
     #[test]

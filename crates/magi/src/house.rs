@@ -197,6 +197,9 @@ fn defaults(settings: &Settings, choice: &Choice) -> Result<CouncilPatch> {
     for (agent, models) in &choice.fallbacks {
         patch = patch.with_fallbacks(*agent, models.clone());
     }
+    if let Some(panel) = &choice.panel {
+        patch = patch.with_panel(panel.clone());
+    }
     patch.deadlines.connect = settings.duration("deadlines.connect")?;
     patch.deadlines.first_token = settings.duration("deadlines.first_token")?;
     patch.deadlines.idle = settings.duration("deadlines.idle")?;

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use anyhow::Result;
+use magi_event::Agent;
 use serde_json::json;
 
 use crate::choice;
@@ -33,6 +34,8 @@ pub(crate) async fn run(settings: &Settings, as_json: bool) -> Result<Exit> {
                 (agent.name().to_owned(), json!(models))
             })
             .collect();
+        let panel = choice.panel.iter().flatten().map(ToString::to_string);
+        let panel: Vec<_> = panel.collect();
         let offered: serde_json::Map<_, _> = offers
             .iter()
             .map(|(vendor, offer)| {
@@ -46,7 +49,7 @@ pub(crate) async fn run(settings: &Settings, as_json: bool) -> Result<Exit> {
         writeln!(
             out,
             "{}",
-            json!({ "roles": roles, "fallbacks": fallbacks, "why": choice.reason(Lang::En), "providers": offered })
+            json!({ "roles": roles, "fallbacks": fallbacks, "panel": panel, "why": choice.reason(Lang::En), "providers": offered })
         )?;
         return Ok(Exit::Done);
     }
@@ -59,6 +62,11 @@ pub(crate) async fn run(settings: &Settings, as_json: bool) -> Result<Exit> {
         )?;
         for next in choice.fallbacks.get(agent).into_iter().flatten() {
             writeln!(out, "            then {next}")?;
+        }
+        if *agent == Agent::Judge {
+            for member in choice.panel.iter().flatten() {
+                writeln!(out, "            then with others {member}")?;
+            }
         }
     }
     writeln!(out, "  because: {}", choice.reason(Lang::En))?;

@@ -98,6 +98,7 @@ pub(crate) const KNOWN: &[Known] = &[
         &["MAGI_SOLOMON_FALLBACK_MODEL"],
         None,
     ),
+    known("models.solomon_panel", &["MAGI_SOLOMON_PANEL"], None),
     secret("openai.api_key", &["OPENAI_API_KEY"]),
     known(
         "openai.base_url",

@@ -171,6 +171,10 @@ export interface CouncilInfo {
     melchior?: string[]
     solomon?: string[]
   }
+  /**
+   * The models that judge together where all of the judge's have failed.
+   */
+  panel?: string[]
 }
 /**
  * The sages set out.
@@ -631,6 +635,11 @@ export interface JudgeComplete {
    * Milliseconds over all attempts.
    */
   execution_time: number
+  /**
+   * What each model of the panel said, where a panel judged; its majority decided, and the scores
+   * are its medians.
+   */
+  panel?: PanelVote[]
 }
 /**
  * The strongest argument against the verdict, and whose it is.
@@ -641,6 +650,30 @@ export interface Dissent {
    * The argument.
    */
   text: string
+}
+/**
+ * What one model of a panel said, where a panel judged in the judge's place.
+ */
+export interface PanelVote {
+  /**
+   * The model, as `provider:model`.
+   */
+  model: string
+  final_decision?: FinalDecision
+  /**
+   * 0 to 100 per sage; a sage it did not score is absent.
+   */
+  sage_scores?: {
+    [k: string]: number
+  }
+  /**
+   * Why it gave no judgment, for a person to read.
+   */
+  error?: string
+  /**
+   * Whether the words of the judgment are its own: those of one member are.
+   */
+  speaks?: boolean
 }
 /**
  * A span of work started or ended.

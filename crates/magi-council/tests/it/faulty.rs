@@ -1,4 +1,5 @@
-//! A store that can be taken down: every call then fails, as on a disk that is full.
+//! A store that can be taken down: every call then fails, as on a disk that is full. It can be slow, and
+//! keep what it was given without saying so.
 
 #![cfg(test)]
 
@@ -20,6 +21,8 @@ pub(crate) struct Faulty {
     down: Arc<AtomicBool>,
     /// How long a write takes, in milliseconds.
     slow: Arc<AtomicU64>,
+    /// How many of the next writes are made and not confirmed.
+    unconfirmed: Arc<AtomicU64>,
 }
 
 impl Faulty {
@@ -28,6 +31,7 @@ impl Faulty {
             store: Arc::new(store),
             down: Arc::new(AtomicBool::new(false)),
             slow: Arc::new(AtomicU64::new(0)),
+            unconfirmed: Arc::new(AtomicU64::new(0)),
         }
     }
 
@@ -38,6 +42,20 @@ impl Faulty {
     pub(crate) fn set_slow(&self, write: Duration) {
         let ms = u64::try_from(write.as_millis()).unwrap();
         self.slow.store(ms, Ordering::SeqCst);
+    }
+
+    /// Lets the next `n` writes be made without anybody learning of it.
+    pub(crate) fn lose_confirmations(&self, n: u64) {
+        self.unconfirmed.store(n, Ordering::SeqCst);
+    }
+
+    /// Tells whether this write's confirmation is lost.
+    fn is_unconfirmed(&self) -> bool {
+        let less = |left: u64| left.checked_sub(1);
+        let left = self
+            .unconfirmed
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, less);
+        left.is_ok()
     }
 
     pub(crate) fn is_down(&self) -> bool {
@@ -68,7 +86,12 @@ impl Store for Faulty {
             if !wait.is_zero() {
                 tokio::time::sleep(wait).await;
             }
-            self.guard(|store| store.write(write)).await
+            self.guard(|store| store.write(write)).await?;
+            if self.is_unconfirmed() {
+                let reason = "the connection broke before the answer".to_owned();
+                return Err(Error::Unavailable { reason });
+            }
+            Ok(())
         }
         .boxed()
     }

@@ -4,11 +4,15 @@
 mod deliberations;
 mod fallbacks;
 mod faulty;
+mod keys;
 mod outcomes;
+mod panel;
 mod phases;
 mod recovery;
 mod rehearsal;
+mod schedules;
 mod script;
+mod seen;
 mod suspension;
 mod verbs;
 mod votes;

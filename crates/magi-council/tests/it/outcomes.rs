@@ -9,11 +9,12 @@ use magi_event::{FinalDecision, Rule, Sage, Status};
 
 const TABLE: &str = include_str!("outcomes.txt");
 
-const JUDGES: [Judged; 4] = [
+const JUDGES: [Judged; 5] = [
     Judged::Approved,
     Judged::Rejected,
     Judged::Failed,
     Judged::NotCalled,
+    Judged::Undecided,
 ];
 
 fn ballot(letter: &str) -> Ballot {
@@ -108,8 +109,8 @@ fn every_cell_of_the_outcome_table() {
             }
         }
     }
-    // 4^3 votes x 6 rules x 4 judges, and twice 4^2 votes x 5 rules x 4 judges.
-    assert_eq!(cells, 64 * 6 * 4 + 2 * 16 * 5 * 4);
+    // 4^3 votes x 6 rules x 5 judges, and twice 4^2 votes x 5 rules x 5 judges.
+    assert_eq!(cells, 64 * 6 * 5 + 2 * 16 * 5 * 5);
     assert_eq!(
         seen.len(),
         64 + 16 + 16,

@@ -16,7 +16,7 @@ use crate::script::{House, Script, check_log, last};
 
 /// Calls at 0, accepted at 2, first token at 4; votes at 6, 6 and 10; the judge speaks at 12 and has
 /// its verdict at 16. What follows are further calls.
-const LINES: &str = "
+pub(crate) const LINES: &str = "
 caspar: +2 accept | +2 text Good. | +2 vote APPROVED Caspar's word.
 balthasar: +2 accept | +2 text Kind. | +2 vote APPROVED Balthasar's word.
 melchior: +2 accept | +2 text True. | +6 vote APPROVED Melchior's word.
@@ -49,9 +49,9 @@ const PHASES: [(Phase, u64); 7] = [
     (Phase::Ended, 30),
 ];
 
-type Log = Vec<(Cursor, Event)>;
+pub(crate) type Log = Vec<(Cursor, Event)>;
 
-fn house(text: &str) -> House {
+pub(crate) fn house(text: &str) -> House {
     House::over(&MemoryStore::new(), 3, Script::read(text).lines)
 }
 
@@ -60,7 +60,7 @@ fn told() -> Told<'static> {
 }
 
 /// Plays the lines, does something in a phase, and returns what came of it and the whole log.
-async fn at<T>(
+pub(crate) async fn at<T>(
     house: &House,
     seconds: u64,
     act: impl AsyncFnOnce(DeliberationId) -> T,
@@ -342,33 +342,33 @@ async fn note_to_all() {
 
 #[tokio::test(start_paused = true)]
 async fn note_to_one() {
-    let house = house(LINES);
-    let (_, _, log) = at(&house, 8, async |id| {
-        let caspar = Some(Sage::Caspar.into());
-        house
-            .engine
-            .note(id, caspar, "It is Friday.", told())
-            .await
-            .unwrap();
-        let judge = Some(Agent::Judge);
-        house
-            .engine
-            .note(id, judge, "It rains.", told())
-            .await
-            .unwrap();
-    })
-    .await;
-    assert_eq!(n_calls(&house, Sage::Caspar), 2);
-    assert_eq!(n_calls(&house, Sage::Balthasar), 1);
-    assert_eq!(n_calls(&house, Sage::Melchior), 1);
-    let judge = house.model.calls().pop().unwrap();
-    for note in ["It is Friday.", "It rains."] {
-        assert!(
-            judge.messages[0].text.contains(note),
-            "the judge is always told"
-        );
+    for (phase, seconds) in PHASES {
+        for whom in [Sage::Caspar.into(), Sage::Melchior.into(), Agent::Judge] {
+            let house = house(LINES);
+            let (noted, _, log) = at(&house, seconds, async |id| {
+                let note = house.engine.note(id, Some(whom), "It is Friday.", told());
+                note.await
+            })
+            .await;
+            let what = format!("{phase:?} {whom}");
+            if phase >= Phase::Judging {
+                assert!(matches!(noted, Err(Error::Conflict(_))), "{what}");
+                assert_eq!((count(&log, "note"), house.model.calls().len()), (0, 4));
+                continue;
+            }
+            assert!(noted.unwrap().changed, "{what}");
+            for sage in Sage::ALL {
+                let is_told = usize::from(whom == sage.into());
+                assert_eq!(n_calls(&house, sage), 1 + is_told, "{what}: {sage}");
+            }
+            let judged = 1 + usize::from(phase == Phase::BeforeJudgment);
+            assert_eq!(n_calls(&house, Agent::Judge), judged, "{what}");
+            let judge = house.model.calls().pop().unwrap();
+            let text = &judge.messages[0].text;
+            assert!(text.contains("It is Friday."), "the judge is always told");
+            assert_eq!(count(&log, "note"), 1, "{what}");
+        }
     }
-    assert_eq!(count(&log, "note"), 2);
 }
 
 #[tokio::test(start_paused = true)]

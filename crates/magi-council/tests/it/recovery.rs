@@ -1,15 +1,15 @@
-//! Recovery at every event of a recorded log, and a few hundred random schedules.
+//! Recovery at every event of a recorded log.
 
 #![cfg(test)]
 
 use std::time::Duration;
 
-use magi_council::{Done, Error, Told};
+use magi_council::Told;
 use magi_event::check::Mode;
 use magi_event::{Agent, Body, Cursor, DeliberationId, Event, Sage, Status};
 use magi_log::{Env, Logs, MemoryStore, New, Options};
 use std::sync::Arc;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::sleep;
 
 use crate::script::{House, Lines, Script, check_log, last};
 
@@ -181,136 +181,5 @@ async fn cut_everywhere(
             assert!(n <= most_calls, "cut at {cut}: {agent} is called {n} times");
         }
         assert_eq!(next.model.n_open(), 0);
-    }
-}
-
-/// A role's line of random steps; some end well, some never do.
-fn random_line(random: &mut fastrand::Rng, agent: Agent) -> String {
-    let mut steps = Vec::new();
-    let wait = |random: &mut fastrand::Rng| match random.u8(0..10) {
-        0 => format!("+{} ", random.u32(5..40)),
-        1..4 => format!("+{}.{} ", random.u32(0..3), random.u32(0..10)),
-        _ => String::new(),
-    };
-    if random.bool() {
-        steps.push(format!("{}accept", wait(random)));
-    }
-    for _ in 0..random.usize(0..4) {
-        let word = random.choice([
-            "text Some words.",
-            "think Hm.",
-            "text 言葉。",
-            "usage 10 10",
-        ]);
-        steps.push(format!("{}{}", wait(random), word.unwrap_or_default()));
-    }
-    let decision = random
-        .choice(["APPROVED", "REJECTED", "ABSTAINED", "MAYBE"])
-        .unwrap_or_default();
-    let vote = match agent {
-        Agent::Sage(_) => random.choice(["vote", "tail", "json"]).unwrap_or_default(),
-        Agent::Judge => "verdict",
-    };
-    match random.u8(0..12) {
-        0 => steps.push("cut".to_owned()),
-        1 => steps.push("hang".to_owned()),
-        2 => steps.push("panic".to_owned()),
-        3 => steps.push("end refused".to_owned()),
-        4 => steps.push("end max".to_owned()),
-        5 => {
-            let kind = random.choice(["throttled", "throttled 7", "overloaded", "unauthorised"]);
-            steps.push(format!("{}fail {}", wait(random), kind.unwrap_or_default()));
-        }
-        _ => steps.push(format!("{}{vote} {decision} Random.", wait(random))),
-    }
-    steps.join(" | ")
-}
-
-/// Stops what a verb that came after the end has started.
-async fn leave(house: &House, done: Result<Done, Error>) {
-    if let Ok(done) = done.as_ref()
-        && done.fresh
-    {
-        drop(house.engine.stop(done.id, None, "user").await);
-    }
-}
-
-/// Says any verb to anybody; whether it is obeyed is another test's.
-async fn say(house: &House, id: DeliberationId, random: &mut fastrand::Rng) {
-    let told = Told::by("user");
-    let agent = random.choice(Agent::ALL).filter(|_| random.bool());
-    match random.u8(0..3) {
-        0 => leave(house, house.engine.retry(id, agent, None, told).await).await,
-        1 => drop(house.engine.note(id, agent, "It is Friday.", told).await),
-        _ => drop(
-            house
-                .engine
-                .stop(id, Some(agent.unwrap_or(Agent::Judge)), "user")
-                .await,
-        ),
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn random_schedules_end_properly() {
-    for seed in 0..200_u64 {
-        let mut random = fastrand::Rng::with_seed(seed);
-        let mut text = String::new();
-        for agent in Agent::ALL {
-            for _ in 0..random.usize(1..5) {
-                text.push_str(&format!("{agent}: {}\n", random_line(&mut random, agent)));
-            }
-        }
-        let script = Script::read(&text);
-        let store = MemoryStore::new();
-        let house = House::over(&store, seed, script.lines.clone());
-        let began = Instant::now();
-        let id = house.ask(&script.body).await;
-        let at = began + Duration::from_millis(random.u64(0..60_000));
-        let what = random.u8(0..8);
-        let told = Told::by("user");
-        let acting = async {
-            sleep_until(at).await;
-            match what {
-                0 => drop(house.engine.stop(id, None, "user").await),
-                1 => {
-                    house.fault.set_down(true);
-                    sleep(Duration::from_millis(random.u64(0..20_000))).await;
-                    house.fault.set_down(false);
-                }
-                4 => say(&house, id, &mut random).await,
-                5 => {
-                    for _ in 0..random.u8(2..6) {
-                        sleep(Duration::from_millis(random.u64(0..3_000))).await;
-                        say(&house, id, &mut random).await;
-                    }
-                }
-                6 => {
-                    drop(house.engine.pause(id, told).await);
-                    say(&house, id, &mut random).await;
-                    sleep(Duration::from_secs(random.u64(0..1_000))).await;
-                    leave(&house, house.engine.resume(id, told).await).await;
-                }
-                _ => {}
-            }
-        };
-        let (log, ()) = tokio::join!(house.read(id), acting);
-        let log = log.unwrap_or_else(|| panic!("seed {seed} does not end:\n{text}"));
-        check_log(&log, Mode::Reader, true);
-        let stored = house.read(id).await.unwrap();
-        check_log(&stored, Mode::Log, true);
-        sleep(Duration::from_millis(1)).await;
-        assert_eq!(house.model.n_open(), 0, "seed {seed}: calls are left open");
-        assert_eq!(house.engine.n_running(), 0, "seed {seed}");
-        if matches!(what, 2 | 3 | 7) {
-            // Within the whole deadline, and every sage has exactly one end.
-            assert!(began.elapsed() < Duration::from_secs(190), "seed {seed}");
-            for sage in Sage::ALL {
-                let ends = stored.iter().filter(
-                    |(_, event)| matches!(&event.body, Body::AgentComplete(own, _) if *own == sage),
-                );
-                assert_eq!(ends.count(), 1, "seed {seed}: {sage}");
-            }
-        }
     }
 }

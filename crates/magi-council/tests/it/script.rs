@@ -45,9 +45,16 @@ struct Step {
     act: String,
 }
 
+/// Makes up what a role says in its next call.
+pub(crate) type MakeUp = fn(&mut fastrand::Rng, Agent) -> String;
+
 /// What the models of a script say, call by call.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Lines(BTreeMap<Agent, VecDeque<Vec<Step>>>);
+pub(crate) struct Lines {
+    written: BTreeMap<Agent, VecDeque<Vec<Step>>>,
+    /// What is said where nothing is written any more.
+    made_up: Option<(fastrand::Rng, MakeUp)>,
+}
 
 /// A whole script.
 #[derive(Clone, Debug, Default)]
@@ -109,27 +116,47 @@ impl Script {
 }
 
 impl Lines {
+    /// Makes models that say what is made up.
+    pub(crate) fn made_up(seed: u64, make_up: MakeUp) -> Self {
+        Lines {
+            made_up: Some((fastrand::Rng::with_seed(seed), make_up)),
+            ..Lines::default()
+        }
+    }
+
     /// Adds what a role says in its next call.
     pub(crate) fn add(&mut self, agent: Agent, line: &str) {
-        let steps = line
-            .split(" | ")
-            .map(str::trim)
-            .map(|step| match step.strip_prefix('+') {
-                Some(rest) => {
-                    let (wait, act) = rest.split_once(' ').unwrap_or((rest, "accept"));
-                    Step {
-                        wait: seconds(wait),
-                        act: act.to_owned(),
-                    }
-                }
-                None => Step {
-                    wait: Duration::ZERO,
-                    act: step.to_owned(),
-                },
-            })
-            .collect();
-        self.0.entry(agent).or_default().push_back(steps);
+        let written = self.written.entry(agent).or_default();
+        written.push_back(steps(line));
     }
+
+    /// Takes what a role says now.
+    fn next(&mut self, agent: Agent) -> Option<Vec<Step>> {
+        let written = self.written.get_mut(&agent).and_then(VecDeque::pop_front);
+        written.or_else(|| {
+            let (random, make_up) = self.made_up.as_mut()?;
+            Some(steps(&make_up(random, agent)))
+        })
+    }
+}
+
+fn steps(line: &str) -> Vec<Step> {
+    line.split(" | ")
+        .map(str::trim)
+        .map(|step| match step.strip_prefix('+') {
+            Some(rest) => {
+                let (wait, act) = rest.split_once(' ').unwrap_or((rest, "accept"));
+                Step {
+                    wait: seconds(wait),
+                    act: act.to_owned(),
+                }
+            }
+            None => Step {
+                wait: Duration::ZERO,
+                act: step.to_owned(),
+            },
+        })
+        .collect()
 }
 
 /// Plays the lines of a script as a vendor would.
@@ -168,13 +195,7 @@ impl Provider for Scripted {
 
     fn stream(&self, call: Call) -> ChunkStream {
         self.calls.lock().unwrap().push(call.clone());
-        let steps = self
-            .lines
-            .lock()
-            .unwrap()
-            .0
-            .get_mut(&call.about.agent)
-            .and_then(VecDeque::pop_front);
+        let steps = self.lines.lock().unwrap().next(call.about.agent);
         let Some(steps) = steps else {
             let error = Error::new(Kind::BadRequest, "the script has no line for this call");
             return Box::pin(stream::iter([Err(error)]));
@@ -405,7 +426,13 @@ impl House {
         House::limited(&MemoryStore::new(), env, lines, Options::default(), limits)
     }
 
-    fn build(store: &MemoryStore, env: Env, lines: [Lines; 2], options: Options) -> House {
+    /// Builds an engine with two vendors on a store.
+    pub(crate) fn build(
+        store: &MemoryStore,
+        env: Env,
+        lines: [Lines; 2],
+        options: Options,
+    ) -> House {
         House::limited(store, env, lines, options, Limits::default())
     }
 

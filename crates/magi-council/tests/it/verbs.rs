@@ -595,6 +595,57 @@ async fn an_owner_whose_lease_lapsed_gives_way() {
     assert_eq!(owner.read(id).await.unwrap(), log);
 }
 
+/// A council whose models say nothing for a long time, so that its owner has nothing to store.
+fn silent() -> Value {
+    let deadlines = json!({"connect": 600, "first_token": 600, "sage_total": 600, "whole": 900});
+    json!({"question": "Q?", "council": {"deadlines": deadlines}})
+}
+
+const SILENCE: &str = "caspar: hang\nbalthasar: hang\nmelchior: hang\n\
+                       caspar: hang\nbalthasar: hang\nmelchior: hang";
+
+#[tokio::test(start_paused = true)]
+async fn an_owner_with_nothing_to_store_calls_no_model_past_its_lease() {
+    let owner = house(SILENCE);
+    let id = ask(&owner, silent()).await.unwrap().id;
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(owner.model.n_open(), 3);
+    owner.fault.set_down(true);
+    sleep(Duration::from_secs(11)).await;
+    assert_eq!(
+        owner.model.n_open(),
+        0,
+        "another owner may have begun by now"
+    );
+    owner.fault.set_down(false);
+    sleep(Duration::from_secs(10)).await;
+    assert_eq!(owner.engine.logs().head(id).await.unwrap().generation(), 2);
+    assert!(owner.engine.is_running(id), "it goes on");
+    owner.engine.stop(id, None, "user").await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_said_to_an_owner_who_lost_it_reaches_whoever_goes_on() {
+    let owner = house(SILENCE);
+    let id = ask(&owner, silent()).await.unwrap().id;
+    let other = owner.peer(4, SILENCE);
+    sleep(Duration::from_secs(1)).await;
+    owner.engine.suspend(id).await.unwrap();
+    let resumed = other.engine.resume(id, Told::by("user")).await.unwrap();
+    assert_eq!((resumed.id, other.engine.is_running(id)), (id, true));
+    sleep(Duration::from_secs(1)).await;
+    other.fault.set_down(true);
+    sleep(Duration::from_millis(11_500)).await;
+    assert_eq!(owner.engine.recover().await.unwrap().resumed, [id]);
+    other.fault.set_down(false);
+    assert!(other.engine.is_running(id), "it has not noticed yet");
+    let stopped = other.engine.stop(id, None, "user").await.unwrap();
+    assert_eq!(stopped.status, Status::Cancelled);
+    let log = owner.read(id).await.unwrap();
+    check_log(&log, CheckMode::Log, true);
+    assert_eq!((owner.model.n_open(), other.model.n_open()), (0, 0));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_slow_store_is_nobodys_silence() {
     // Every write takes 4 s and hardly anything may wait for it, so the sages wait for room; their

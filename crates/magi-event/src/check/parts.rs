@@ -100,6 +100,39 @@ fn completes<D>(lane: &Lane<D>, attempt: u32, (bytes, sha256): (u64, &str)) -> F
     })
 }
 
+/// One judge decides; a panel's majority does, and one of those who judged speaks for it.
+fn panel(complete: &JudgeComplete) -> Found {
+    let votes = &complete.panel;
+    let n = |decision| {
+        let with = votes
+            .iter()
+            .filter(|one| one.final_decision == Some(decision));
+        with.count()
+    };
+    let (approved, rejected) = (n(FinalDecision::Approved), n(FinalDecision::Rejected));
+    let expected = match approved.cmp(&rejected) {
+        std::cmp::Ordering::Greater => FinalDecision::Approved,
+        std::cmp::Ordering::Less => FinalDecision::Rejected,
+        std::cmp::Ordering::Equal => FinalDecision::Undecided,
+    };
+    let mut speakers = votes.iter().filter(|one| one.speaks);
+    let has_speaker = speakers
+        .next()
+        .is_some_and(|one| one.final_decision.is_some())
+        && speakers.next().is_none();
+    let is_right = if votes.is_empty() {
+        complete.final_decision != FinalDecision::Undecided
+    } else {
+        complete.final_decision == expected && has_speaker
+    };
+    hold(is_right, Invariant::Judgment, || {
+        format!(
+            "{} of a panel {approved}-{rejected}",
+            complete.final_decision
+        )
+    })
+}
+
 impl Checker {
     pub(super) fn council(&self) -> Result<&CouncilInfo, (Invariant, String)> {
         let none = || (Invariant::StartFirst, "nothing began".to_owned());
@@ -218,7 +251,8 @@ impl Checker {
             are_in_range && is_part_of(&scored, self.council()?),
             Invariant::Judgment,
             || format!("scores {:?}", complete.sage_scores),
-        )
+        )?;
+        panel(complete)
     }
 
     pub(super) fn note(&self, note: &Note) -> Found {
@@ -304,6 +338,8 @@ impl Checker {
         let overrules = is_judges
             && self.fold.judge.complete.is_some()
             && direction != FinalDecision::Undecided
+            // A panel that is split decides nothing, so it overrules nothing.
+            && complete.solomon_judgment.final_decision != FinalDecision::Undecided
             && complete.solomon_judgment.judge_agrees == Some(false);
         hold(
             complete.overruled == overrules,

@@ -91,6 +91,7 @@ pub(crate) fn opening(id: DeliberationId) -> Vec<Body> {
             sages: Sage::ALL.to_vec(),
             models: BTreeMap::new(),
             fallbacks: BTreeMap::new(),
+            panel: Vec::new(),
         },
         mode: Mode::Live,
         capabilities: vec![],
@@ -180,6 +181,7 @@ pub(crate) fn judgment() -> JudgeComplete {
         cost_usd: None,
         first_token_ms: None,
         execution_time: 0,
+        panel: Vec::new(),
     }
 }
 

@@ -85,6 +85,8 @@ pub(super) struct Role {
     model: Option<String>,
     /// The models that follow in this order where those before have failed, at most 4; `[]` for none.
     fallbacks: Option<Vec<String>>,
+    /// The judge's alone: 2 to 5 models that judge together where all of its own have failed; `[]` for none.
+    panel: Option<Vec<String>>,
     /// How the model samples.
     temperature: Option<f64>,
     /// How the model samples.

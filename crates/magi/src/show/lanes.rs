@@ -248,6 +248,7 @@ mod tests {
                 sages: Sage::ALL.to_vec(),
                 models: [(Agent::Judge, "rehearsal".to_owned())].into(),
                 fallbacks: std::collections::BTreeMap::new(),
+                panel: Vec::new(),
             },
             mode: Mode::Rehearsal,
             capabilities: Vec::new(),

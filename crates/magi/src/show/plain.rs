@@ -5,6 +5,9 @@ use magi_event::{Agent, Body, Event, Sage, Snapshot};
 use super::verdict;
 use super::words::{self, Lang};
 
+/// The provider that `judge_start` names where a panel judges; its model is the list.
+const PANEL: &str = "panel";
+
 /// Tells what an event means to somebody who reads line by line; most deltas mean nothing alone.
 pub(crate) fn progress(snapshot: &Snapshot, event: &Event, lang: Lang) -> Option<String> {
     match &event.body {
@@ -31,6 +34,10 @@ pub(crate) fn progress(snapshot: &Snapshot, event: &Event, lang: Lang) -> Option
             Some(format!("  {label}: {}", tally.agreement))
         }
         Body::JudgeStart(start) => {
+            if start.provider == PANEL {
+                let label = lang.pick("gives way to a panel", "に代わり合議体が審理中");
+                return Some(format!("{} {label}: {}", judge(), start.model));
+            }
             let label = lang.pick("weighs the arguments", "が論点を審理中");
             (start.attempt == 1).then(|| format!("{} {label}", judge()))
         }

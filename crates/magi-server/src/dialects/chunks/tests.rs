@@ -65,6 +65,7 @@ fn start(lang: &str) -> Body {
             sages: Sage::ALL.to_vec(),
             models: BTreeMap::new(),
             fallbacks: BTreeMap::new(),
+            panel: Vec::new(),
         },
         mode: Mode::Rehearsal,
         capabilities: vec![],
@@ -91,6 +92,7 @@ fn judgment() -> JudgeComplete {
         cost_usd: None,
         first_token_ms: None,
         execution_time: 0,
+        panel: Vec::new(),
     }
 }
 

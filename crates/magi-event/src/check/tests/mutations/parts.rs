@@ -1,6 +1,9 @@
 //! What is wrong with what an event says.
 
+use std::collections::BTreeMap;
+
 use super::*;
+use crate::PanelVote;
 
 pub(super) const TABLE: &[Row] = &[
     (
@@ -365,6 +368,26 @@ pub(super) const TABLE: &[Row] = &[
         },
     ),
     (
+        "a panel decides against its majority",
+        Mode::Log,
+        Invariant::Judgment,
+        |log, dice| {
+            change!(log, dice, Body::JudgeComplete(complete) => {
+                complete.panel = vec![panel_vote(FinalDecision::Undecided, true)];
+            })
+        },
+    ),
+    (
+        "nobody speaks for a panel",
+        Mode::Log,
+        Invariant::Judgment,
+        |log, dice| {
+            change!(log, dice, Body::JudgeComplete(complete) => {
+                complete.panel = vec![panel_vote(complete.final_decision, false)];
+            })
+        },
+    ),
+    (
         "the verdict counts otherwise",
         Mode::Log,
         Invariant::Verdict,
@@ -529,3 +552,13 @@ pub(super) const TABLE: &[Row] = &[
         },
     ),
 ];
+
+fn panel_vote(decision: FinalDecision, speaks: bool) -> PanelVote {
+    PanelVote {
+        model: "fake:one".into(),
+        final_decision: Some(decision),
+        sage_scores: BTreeMap::new(),
+        error: None,
+        speaks,
+    }
+}
