@@ -65,6 +65,7 @@ pub(crate) fn before(env: &Env, age: Duration) -> Timestamp {
 /// Lets go of what has been over for so long, until `stop`. What a person wrote a decision or an
 /// outcome to stays.
 pub(crate) async fn keep(logs: Logs, env: Env, age: Duration, stop: CancellationToken) {
+    let catalogue = logs.catalogue();
     loop {
         let expiry = Expiry {
             before: before(&env, age),
@@ -72,7 +73,7 @@ pub(crate) async fn keep(logs: Logs, env: Env, age: Duration, stop: Cancellation
             most: AT_A_TIME,
         };
         let gone = tokio::select! {
-            gone = logs.catalogue().expire(&expiry) => gone,
+            gone = catalogue.expire(&expiry) => gone,
             () = stop.cancelled() => return,
         };
         let wait = match gone {
