@@ -254,7 +254,7 @@ impl Client {
         models.into_iter().map(Model::read).collect()
     }
 
-    fn only_api(&self, call: &'static str) -> Result<(), Error> {
+    pub(crate) fn only_api(&self, call: &'static str) -> Result<(), Error> {
         match self.server.options.door {
             Door::Api | Door::Socket => Ok(()),
             Door::Invocations => Err(Error::Unsupported(call)),

@@ -34,6 +34,7 @@ mod client;
 mod error;
 mod invocations;
 mod list;
+mod presets;
 mod problem;
 mod question;
 mod read;

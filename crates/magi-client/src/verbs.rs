@@ -23,6 +23,9 @@ pub struct Done {
 /// What is to be other when stored votes are judged again.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Rejudge {
+    /// A preset whose rule, quorum, judge and times are taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preset: Option<String>,
     /// Another model for the judge, as `provider:model`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
@@ -40,6 +43,9 @@ pub struct Rejudge {
 /// What is to be other in a fork.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Fork {
+    /// A preset whose council takes the place of the one before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preset: Option<String>,
     /// A sage who is asked again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agent: Option<Agent>,

@@ -18,6 +18,7 @@ use crate::deliberation;
 use crate::memory::Memory;
 use crate::meter::Meter;
 use crate::order::{Act, Order, Posted, RECORD};
+use crate::presets::{Chosen, Presets};
 use crate::request::BEDROCK;
 use crate::setup::{REHEARSAL, Setup};
 use crate::stage::{self, SpanId, Stage};
@@ -145,6 +146,12 @@ impl Engine {
         &self.inner.rooms.logs
     }
 
+    /// Returns the presets there are.
+    #[must_use]
+    pub fn presets(&self) -> Presets {
+        Presets::of(self.logs())
+    }
+
     /// Starts a deliberation, or finds the one that the same idempotency key started. Returns after
     /// its first events are stored; the model calls begin meanwhile.
     ///
@@ -160,7 +167,8 @@ impl Engine {
         if let Some(known) = self.known(ask.idempotency.as_ref()).await? {
             return Ok(known);
         }
-        let mut setup = self.inner.setup(&ask)?;
+        let chosen = self.presets().chosen(ask.preset_name()).await?;
+        let mut setup = self.inner.setup(&ask, &chosen)?;
         self.inner.check_fork(ask.fork_of).await?;
         setup.earlier = self.inner.earlier(ask.conversation_id.as_deref()).await?;
         self.open(setup, ask.idempotency).await
@@ -398,19 +406,20 @@ impl Inner {
     }
 
     /// Makes the setup of a question: preset, then the settings, then the request's own changes.
-    fn setup(&self, ask: &Ask) -> Result<Setup, Error> {
+    fn setup(&self, ask: &Ask, chosen: &Chosen) -> Result<Setup, Error> {
         ask.validate()?;
         let lang = ask.language();
         let (patch, replaced) = self.reachable(&ask.council);
-        let mut council = self.council(ask, &patch, ask.preset()?, lang);
+        let mut council = self.council(ask, &patch, chosen, lang);
         // A written scene is played by the council it was written for, unless one was asked for.
         if ask.preset.is_none() && is_rehearsed(&council) {
             let scene = magi_model::rehearsal::scene_for(&ask.question);
             if let Some(preset) = scene.and_then(|scene| Preset::find(&scene.preset)) {
-                council = self.council(ask, &patch, preset, lang);
+                council = self.council(ask, &patch, &Chosen::BuiltIn(preset), lang);
             }
         }
-        council.validate()?;
+        let of_preset = |error| chosen.blame(error, &ask.council);
+        council.validate().map_err(of_preset)?;
         let setup = Setup {
             question: ask.question.clone(),
             context: ask.context.clone(),
@@ -428,7 +437,7 @@ impl Inner {
             is_judge_stopped: false,
             order_seed: None,
         };
-        self.check_models(&setup, &patch)?;
+        self.check_models(&setup, &patch).map_err(of_preset)?;
         Ok(setup)
     }
 
@@ -464,13 +473,8 @@ impl Inner {
     }
 
     /// Makes the council of a preset, with the settings' and then the request's own changes.
-    fn council(&self, ask: &Ask, patch: &CouncilPatch, preset: &Preset, lang: Lang) -> Council {
-        let rehearsal = ModelName {
-            provider: REHEARSAL.to_owned(),
-            model: String::new(),
-        };
-        let mut council = preset.council(lang, &rehearsal);
-        self.rooms.settings.apply(&mut council);
+    fn council(&self, ask: &Ask, patch: &CouncilPatch, preset: &Chosen, lang: Lang) -> Council {
+        let mut council = preset.council(lang, &self.rooms.settings);
         patch.apply(&mut council);
         council.budget.usd = ask.budget.usd.or(council.budget.usd);
         council.budget.tokens = ask.budget.tokens.or(council.budget.tokens);

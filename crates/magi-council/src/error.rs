@@ -21,6 +21,17 @@ pub enum Error {
     /// There is no such deliberation.
     #[error("no such deliberation: it was never here, or it was deleted")]
     Unknown,
+    /// There is no preset of this name, or no such version of it.
+    #[error("there is no preset `{0}`")]
+    NoPreset(String),
+    /// Somebody else saved the preset meanwhile.
+    #[error("preset `{name}` is at version {version} by now")]
+    PresetChanged {
+        /// The preset.
+        name: String,
+        /// Its newest version, 0 when there is none.
+        version: u32,
+    },
     /// The deliberation is not in a state in which this can be done.
     #[error("{0}")]
     Conflict(String),
@@ -50,6 +61,9 @@ impl From<magi_log::Error> for Error {
             }
             magi_log::Error::Over(_) | magi_log::Error::Owned(_) => {
                 Error::Conflict(error.to_string())
+            }
+            magi_log::Error::PresetChanged { name, version } => {
+                Error::PresetChanged { name, version }
             }
             other => Error::Unavailable(other.to_string()),
         }

@@ -41,6 +41,18 @@ impl<'a> Fields<'a> {
             .map(|(name, _)| name.as_str())
     }
 
+    /// Refuses a field that is none of `known`.
+    pub(crate) fn only(&self, known: &[&str]) -> Result<(), Error> {
+        match self.names().find(|name| !known.contains(name)) {
+            None => Ok(()),
+            Some(name) => {
+                let shown: String = name.chars().take(64).collect();
+                let message = format!("is no field here: expected {}", known.join(", "));
+                Err(self.invalid(&shown, message))
+            }
+        }
+    }
+
     /// Returns a field; null is as good as absent.
     pub(crate) fn get(&self, name: &str) -> Option<&'a Value> {
         self.map.get(name).filter(|value| !value.is_null())

@@ -15,6 +15,7 @@ mod control;
 mod council;
 mod deadline;
 mod deliberation;
+mod draft;
 mod ending;
 mod engine;
 mod error;
@@ -32,6 +33,7 @@ mod panel;
 mod patch;
 mod pauses;
 mod preset;
+mod presets;
 mod prompt;
 mod recovery;
 mod request;
@@ -49,12 +51,16 @@ mod words;
 pub use breaker::Breaker;
 pub use control::Watch;
 pub use council::{Budget, Council, Deadlines, MOST_FALLBACKS, MOST_PANEL, Role, Sampling};
+pub use draft::{Draft, Texts};
 pub use engine::{Asked, Engine, Limits, Rooms, Stopped};
 pub use error::Error;
 pub use late::Late;
 pub use link::{Fork, MOST_REJUDGEMENTS, Rejudge};
 pub use patch::{CouncilPatch, DeadlinesPatch, RolePatch};
 pub use preset::{Preset, Text};
+pub use presets::{
+    Effective, EffectiveRole, MOST_PRESETS, PresetLine, PresetVersion, PresetWhole, Presets,
+};
 pub use prompt::language_of;
 pub use recovery::Recovered;
 pub use request::{

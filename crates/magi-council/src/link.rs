@@ -14,11 +14,12 @@ use crate::engine::{Asked, Engine};
 use crate::judge;
 use crate::memory::{Memory, Said};
 use crate::order::Act;
+use crate::presets::CUSTOM;
 use crate::sage::SageEnd;
 use crate::setup::{Reused, Setup};
 use crate::stage::ALL;
 use crate::verbs::{Done, Told, check_note, meant, same};
-use crate::{CouncilPatch, Error, Idempotency, body_digest, words};
+use crate::{Council, CouncilPatch, Error, Idempotency, body_digest, words};
 
 /// The most re-judgements that one request starts.
 pub const MOST_REJUDGEMENTS: u32 = 9;
@@ -26,6 +27,8 @@ pub const MOST_REJUDGEMENTS: u32 = 9;
 /// What is to be other when the stored votes are judged again.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rejudge {
+    /// The preset whose rule, quorum, judge and times are taken; the sages stay as they were.
+    pub preset: Option<String>,
     /// Another judge, rule, quorum or time; not another sage.
     pub council: CouncilPatch,
     /// The seed of the order in which the judge sees the sages; absent: another order than before.
@@ -38,6 +41,8 @@ pub struct Rejudge {
 /// What is to be other in a fork.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Fork {
+    /// The preset whose council takes the place of the one before, under the settings of now.
+    pub preset: Option<String>,
     /// Changes to the council. A sage whose own part changes is asked again.
     pub council: CouncilPatch,
     /// The sages who are asked again whatever they said.
@@ -108,6 +113,9 @@ impl Engine {
             let message = "changes a sage, whose vote is stored: use `fork`";
             return Err(Error::invalid(format!("council.roles.{sage}"), message));
         }
+        if let Some(known) = self.known_all(key, wish.times).await? {
+            return Ok(known);
+        }
         if !self.logs().head(id).await?.is_over() {
             let why = "it is not over yet: `retry` with agent `judge` lets the judge begin anew";
             return Err(Error::Conflict(why.to_owned()));
@@ -118,6 +126,10 @@ impl Engine {
             return Err(Error::Conflict(why.to_owned()));
         }
         let mut base = relinked(setup, id, &memory, |_, _| true);
+        if let Some(name) = &wish.preset {
+            let council = self.council_of(name, &base).await?;
+            judge_as(&mut base.council, council);
+        }
         wish.council.apply(&mut base.council);
         base.is_judge_stopped = false;
         base.council.validate()?;
@@ -131,10 +143,7 @@ impl Engine {
         for (number, seed) in seeds.into_iter().enumerate() {
             let mut setup = base.clone();
             setup.order_seed = Some(seed);
-            let key = key.map(|key| Idempotency {
-                key: format!("{}#{number}", key.key),
-                ..key.clone()
-            });
+            let key = key.map(|key| numbered(key, number));
             started.push(self.open_known(setup, key).await?);
         }
         Ok(started)
@@ -160,8 +169,14 @@ impl Engine {
         if let Some(note) = &wish.note {
             check_note(note, "note")?;
         }
+        if let Some(known) = self.known(key.as_ref()).await? {
+            return Ok(known);
+        }
         let (setup, memory) = self.source(id).await?;
-        let mut council = setup.council.clone();
+        let mut council = match &wish.preset {
+            Some(name) => self.council_of(name, &setup).await?,
+            None => setup.council.clone(),
+        };
         wish.council.apply(&mut council);
         council.validate()?;
         let members = council.sages();
@@ -186,6 +201,29 @@ impl Engine {
         }
         self.inner.check_models(&linked, &wish.council)?;
         self.open_known(linked, key).await
+    }
+
+    /// Returns the council of a preset as it would be asked now, in the deliberation's language.
+    async fn council_of(&self, preset: &str, setup: &Setup) -> Result<Council, Error> {
+        let chosen = self.presets().chosen(preset).await?;
+        Ok(chosen.council(setup.lang, &self.inner.rooms.settings))
+    }
+
+    /// Looks for the re-judgements that the same key started: all of them, or it is no repeat.
+    async fn known_all(
+        &self,
+        key: Option<&Idempotency>,
+        times: u32,
+    ) -> Result<Option<Vec<Asked>>, Error> {
+        let Some(key) = key else { return Ok(None) };
+        let mut known = Vec::new();
+        for number in 0..times as usize {
+            match self.known(Some(&numbered(key, number))).await? {
+                Some(asked) => known.push(asked),
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(known))
     }
 
     async fn open_known(&self, setup: Setup, key: Option<Idempotency>) -> Result<Asked, Error> {
@@ -257,6 +295,40 @@ fn link_key(id: DeliberationId, told: Told<'_>, act: &Act) -> Option<Idempotency
         key: key.to_owned(),
         body_sha256: body_digest(&json!(act)),
     })
+}
+
+/// Makes the key of one of several re-judgements.
+fn numbered(key: &Idempotency, number: usize) -> Idempotency {
+    Idempotency {
+        key: format!("{}#{number}", key.key),
+        ..key.clone()
+    }
+}
+
+/// Takes from another council what a judgment goes by. It bears that council's name only where the
+/// sages were told what they would be told there.
+fn judge_as(council: &mut Council, other: Council) {
+    let is_asked_alike = Sage::ALL.iter().all(|sage| {
+        let prompt = |council: &Council| {
+            let role = council.roles.get(&Agent::Sage(*sage));
+            role.map(|role| (role.enabled, role.prompt.clone()))
+        };
+        prompt(council) == prompt(&other)
+    });
+    council.version = other.version;
+    council.name = if is_asked_alike {
+        other.name
+    } else {
+        CUSTOM.to_owned()
+    };
+    council.rule = other.rule;
+    council.quorum = other.quorum;
+    council.late = other.late;
+    council.deadlines = other.deadlines;
+    council.budget = other.budget;
+    if let Some(judge) = other.roles.get(&Agent::Judge) {
+        council.roles.insert(Agent::Judge, judge.clone());
+    }
 }
 
 /// Makes the setup of a deliberation that goes on from another with the votes that are kept.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use crate::fields::Fields;
+use crate::presets::CUSTOM;
 use crate::{Budget, Council, Deadlines, Error, Late, MOST_FALLBACKS, MOST_PANEL, Sampling};
 
 /// The longest that any deadline may be set to, in seconds: a day.
@@ -16,6 +17,32 @@ const LONGEST: f64 = 86_400.0;
 
 /// The longest role text, in bytes.
 const LONGEST_PROMPT: usize = 64 * 1024;
+
+/// The fields of one member's part.
+const ROLE: [&str; 8] = [
+    "prompt",
+    "model",
+    "fallbacks",
+    "panel",
+    "temperature",
+    "top_p",
+    "max_tokens",
+    "enabled",
+];
+
+/// The deadlines' names.
+const DEADLINES: [&str; 10] = [
+    "connect",
+    "first_token",
+    "idle",
+    "sage_total",
+    "judge_total",
+    "late",
+    "whole",
+    "throttle_cap",
+    "unwatched",
+    "paused",
+];
 
 /// What is to be other than in the preset; what is `None` stays.
 ///
@@ -112,6 +139,35 @@ impl CouncilPatch {
         })
     }
 
+    /// Reads a patch as [`CouncilPatch::read`] does, and takes no field that nobody knows: what is
+    /// kept must mean what it says.
+    pub(crate) fn read_strictly(value: &Value, path: &str) -> Result<Self, Error> {
+        let fields = Fields::of(value, path)?;
+        fields.only(&[
+            "rule",
+            "quorum",
+            "roles",
+            "judge_fallback",
+            "late",
+            "deadlines",
+            "budget",
+        ])?;
+        if let Some(roles) = fields.object("roles")? {
+            for name in roles.names() {
+                if let Some(role) = roles.object(name)? {
+                    role.only(&ROLE)?;
+                }
+            }
+        }
+        if let Some(deadlines) = fields.object("deadlines")? {
+            deadlines.only(&DEADLINES)?;
+        }
+        if let Some(budget) = fields.object("budget")? {
+            budget.only(&["usd", "tokens"])?;
+        }
+        CouncilPatch::read(value, path)
+    }
+
     /// Returns a patch that sets every role's model.
     #[must_use]
     pub fn with_model(mut self, model: &ModelName) -> Self {
@@ -181,7 +237,7 @@ impl CouncilPatch {
                     .is_some_and(|other| other.prompt == role.prompt)
             });
         if !is_same {
-            "custom".clone_into(&mut council.name);
+            CUSTOM.clone_into(&mut council.name);
         }
     }
 }

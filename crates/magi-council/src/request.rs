@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::fields::Fields;
 use crate::patch::{RolePatch, agent, read_budget, read_prompt, read_sampling};
-use crate::{Budget, CouncilPatch, Error, Preset};
+use crate::{Budget, CouncilPatch, Error};
 
 /// The longest question, in bytes.
 pub const LONGEST_QUESTION: usize = 16_384;
@@ -96,7 +96,7 @@ impl Ask {
     /// # Errors
     ///
     /// [`Error::Invalid`] that names the field: a wrong type, a value out of its range, an unknown
-    /// agent, preset or provider. A field nobody knows is ignored.
+    /// agent. A field nobody knows is ignored.
     pub fn read(body: &Value, door: &Door) -> Result<Ask, Error> {
         if !is_shallow(body, DEEPEST) {
             let message = format!("must not nest deeper than {DEEPEST} levels");
@@ -133,18 +133,14 @@ impl Ask {
         })
     }
 
-    /// Returns the preset that was asked for, or the door's default.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Invalid`] when there is no such preset.
-    pub fn preset(&self) -> Result<&'static Preset, Error> {
-        let name = match &self.preset {
+    /// Returns the name of the preset that was asked for, or of the door's default.
+    #[must_use]
+    pub fn preset_name(&self) -> &str {
+        match &self.preset {
             Some(name) => name.as_str(),
             None if self.classic => "classic",
             None => "default",
-        };
-        Preset::find(name).ok_or_else(|| unknown_preset(name))
+        }
     }
 
     /// Returns the language of prompts and answers: the one asked for, or the question's own.
@@ -164,20 +160,8 @@ impl Ask {
         if let Some(context) = &self.context {
             check_context(context)?;
         }
-        self.preset().map(|_| ())
+        Ok(())
     }
-}
-
-fn unknown_preset(name: &str) -> Error {
-    let shown: String = name.chars().take(64).collect();
-    let all = Preset::ALL.map(|preset| format!("`{}`", preset.name));
-    Error::invalid(
-        "preset",
-        format!(
-            "`{shown}` does not exist: expected one of {}",
-            all.join(", ")
-        ),
-    )
 }
 
 fn read_question(fields: &Fields<'_>) -> Result<String, Error> {
@@ -265,11 +249,8 @@ fn read_lang(fields: &Fields<'_>) -> Result<Option<Lang>, Error> {
 }
 
 fn read_preset(fields: &Fields<'_>) -> Result<Option<String>, Error> {
-    let Some(name) = fields.text("preset")? else {
-        return Ok(None);
-    };
-    let preset = Preset::find(name).ok_or_else(|| unknown_preset(name))?;
-    Ok(Some(preset.name.to_owned()))
+    // Whether there is one is the store's to say, once a repeated key is known to be none.
+    Ok(fields.text("preset")?.map(str::to_owned))
 }
 
 /// Reads a text of 1 to 128 bytes.

@@ -1,10 +1,12 @@
 //! The catalogue beside the logs: what was asked, how it ended, and how to find it again.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use magi_event::{DeliberationId, FinalDecision, Status, Timestamp};
 
 use crate::logs::Inner;
+use crate::store::{SavePreset, StoredPreset};
 use crate::{Error, Facts, search};
 
 /// The most rows of one page.
@@ -100,10 +102,30 @@ pub struct Patch {
     pub outcome: Option<Option<String>>,
 }
 
+/// What has been over for so long that it may go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Expiry {
+    /// The last event must be older than this.
+    pub before: Timestamp,
+    /// Whether what a person wrote a decision or an outcome to stays.
+    pub spares_marked: bool,
+    /// The most that go in one call.
+    pub most: usize,
+}
+
 /// The catalogue. Cheap to clone.
 #[derive(Clone)]
 pub struct Catalogue {
     pub(crate) inner: Arc<Inner>,
+}
+
+impl Expiry {
+    fn takes(&self, row: &Row) -> bool {
+        let is_marked = row.my_decision.is_some() || row.outcome.is_some();
+        row.facts.status.is_over()
+            && row.last_event_at < self.before
+            && !(self.spares_marked && is_marked)
+    }
 }
 
 impl Catalogue {
@@ -147,6 +169,108 @@ impl Catalogue {
             .await?;
         self.inner.forget(id);
         Ok(())
+    }
+
+    /// Deletes deliberations that have been over for long, as [`Catalogue::delete`] does, and returns
+    /// which. One that is running or paused never goes. As long as as many go as may in one call,
+    /// there may be more.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] when the store does not answer; some may be deleted then.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped call may have deleted some.
+    pub async fn expire(&self, expiry: &Expiry) -> Result<Vec<DeliberationId>, Error> {
+        let mut query = Query {
+            // What was asked later cannot have ended earlier.
+            before: Some(DeliberationId::new(expiry.before, 0)),
+            limit: LIST_LIMIT,
+            ..Query::default()
+        };
+        let mut gone = Vec::new();
+        loop {
+            let page = self.list(query.clone()).await?;
+            for row in page.rows.iter().filter(|row| expiry.takes(row)) {
+                if gone.len() >= expiry.most {
+                    return Ok(gone);
+                }
+                match self.delete(row.id).await {
+                    Ok(()) => gone.push(row.id),
+                    // Somebody else was faster.
+                    Err(Error::Unknown(_)) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            match page.next {
+                Some(next) => query.before = Some(next),
+                None => return Ok(gone),
+            }
+        }
+    }
+
+    /// Lists the newest version of every preset that a person made and did not delete, by name.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] when the store does not answer.
+    pub async fn presets(&self) -> Result<Vec<StoredPreset>, Error> {
+        self.inner.store.presets().await
+    }
+
+    /// Reads one version of a preset that a person made, also of a deleted one; without a number the
+    /// newest of one that is not deleted.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] when the store does not answer.
+    pub async fn preset(
+        &self,
+        name: &str,
+        version: Option<u32>,
+    ) -> Result<Option<StoredPreset>, Error> {
+        self.inner.store.preset(name.to_owned(), version).await
+    }
+
+    /// Counts the deliberations that are kept, by the name of their preset.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] when the store does not answer.
+    pub async fn preset_uses(&self) -> Result<BTreeMap<String, u64>, Error> {
+        self.inner.store.preset_uses().await
+    }
+
+    /// Saves the next version of a preset. `if_version` is the newest one that the writer knows, 0
+    /// for none. The same content again changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::PresetChanged`] when somebody else saved meanwhile; [`Error::Unavailable`].
+    pub async fn save_preset(
+        &self,
+        name: &str,
+        content: String,
+        if_version: Option<u32>,
+    ) -> Result<StoredPreset, Error> {
+        let save = SavePreset {
+            name: name.to_owned(),
+            content,
+            if_version,
+            at: self.inner.env.clock.now(),
+        };
+        self.inner.store.save_preset(save).await
+    }
+
+    /// Hides a preset, whose versions are still found by their numbers; tells whether there was one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] when the store does not answer.
+    pub async fn delete_preset(&self, name: &str) -> Result<bool, Error> {
+        let now = self.inner.env.clock.now();
+        self.inner.store.delete_preset(name.to_owned(), now).await
     }
 }
 

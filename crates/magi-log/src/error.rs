@@ -93,6 +93,22 @@ pub enum Error {
     /// The deliberation has its last event.
     #[error("deliberation `{0}` is over")]
     Over(DeliberationId),
+    /// A copy of the store cannot be made, or is not taken; nothing was changed.
+    #[error("{path}: {reason}")]
+    Copy {
+        /// The file or folder that it is about.
+        path: String,
+        /// Why not, and what to do.
+        reason: String,
+    },
+    /// Another version of a preset is the newest than the writer knows.
+    #[error("preset `{name}` is at version {version} by now")]
+    PresetChanged {
+        /// The preset.
+        name: String,
+        /// Its newest version, 0 when there is none.
+        version: u32,
+    },
     /// The store refused a write, and what that means for its writer.
     #[error(transparent)]
     Closed(#[from] Closed),

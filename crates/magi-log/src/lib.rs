@@ -31,7 +31,7 @@ mod store;
 mod writer;
 
 pub use batch::{Batch, PAGE_EVENTS};
-pub use catalogue::{Catalogue, LIST_LIMIT, Patch, Query, Row, Rows};
+pub use catalogue::{Catalogue, Expiry, LIST_LIMIT, Patch, Query, Row, Rows};
 pub use entry::Entry;
 pub use env::{Clock, Entropy, Env, SeededEntropy, SystemClock, SystemEntropy, TokioClock};
 pub use error::{Closed, Error};
@@ -39,6 +39,9 @@ pub use facts::{Change, Facts, Field};
 pub use logs::{After, Logs, Options, Takeover, Unfinished};
 pub use memory::MemoryStore;
 pub use reader::{Page, Reader};
-pub use sqlite::SqliteStore;
-pub use store::{Generation, Head, Key, Keyed, New, Opens, Owner, PostedVerb, Store, Write};
+pub use sqlite::{Copied, Restored, SqliteStore, backup, restore};
+pub use store::{
+    Generation, Head, Key, Keyed, New, Opens, Owner, PostedVerb, PresetVersion, SavePreset, Store,
+    StoredPreset, Write,
+};
 pub use writer::{Commit, Writer};

@@ -10,7 +10,10 @@ use magi_event::{DeliberationId, Timestamp};
 use crate::batch::PAGE_EVENTS;
 use crate::catalogue::{Patch, Query, Row, Rows};
 use crate::facts::{Field, Folding};
-use crate::store::{Generation, Head, Keyed, New, Opens, Owner, PostedVerb, Store, Write};
+use crate::store::{
+    Generation, Head, Keyed, New, Opens, Owner, PostedVerb, PresetVersion, SavePreset, Store,
+    StoredPreset, Write,
+};
 use crate::{Batch, Closed, Error, search};
 
 /// The bytes of events a store keeps unless told otherwise.
@@ -29,6 +32,7 @@ struct Data {
     keys: HashMap<(String, String), Keyed>,
     posted: VecDeque<(DeliberationId, PostedVerb)>,
     owners: HashMap<String, Lease>,
+    presets: BTreeMap<String, Vec<StoredPreset>>,
     handles: usize,
     bytes: usize,
     capacity: usize,
@@ -221,6 +225,56 @@ impl Data {
             self.bytes -= kept.batches.iter().map(|b| b.bytes.len()).sum::<usize>();
         }
         self.posted.retain(|(to, _)| *to != id);
+    }
+
+    /// Adds the list of all versions to one of them.
+    fn told(&self, preset: &StoredPreset) -> StoredPreset {
+        let of_name = self.presets.get(&preset.name).into_iter().flatten();
+        StoredPreset {
+            versions: of_name
+                .map(|other| PresetVersion {
+                    version: other.version,
+                    saved_at: other.saved_at,
+                })
+                .collect(),
+            ..preset.clone()
+        }
+    }
+
+    fn preset(&self, name: &str, version: Option<u32>) -> Option<StoredPreset> {
+        let versions = self.presets.get(name)?;
+        let found = match version {
+            Some(version) => versions.iter().find(|preset| preset.version == version),
+            None => versions.last().filter(|preset| !preset.is_deleted),
+        };
+        found.map(|preset| self.told(preset))
+    }
+
+    fn save_preset(&mut self, save: SavePreset) -> Result<StoredPreset, Error> {
+        let newest = self.preset(&save.name, None);
+        if let Some(preset) = newest.as_ref()
+            && preset.content == save.content
+        {
+            return Ok(preset.clone());
+        }
+        let at = newest.map_or(0, |preset| preset.version);
+        if save.if_version.is_some_and(|expected| expected != at) {
+            return Err(Error::PresetChanged {
+                name: save.name,
+                version: at,
+            });
+        }
+        let versions = self.presets.entry(save.name.clone()).or_default();
+        let preset = StoredPreset {
+            name: save.name,
+            version: versions.last().map_or(0, |last| last.version) + 1,
+            saved_at: save.at,
+            is_deleted: false,
+            content: save.content,
+            versions: Vec::new(),
+        };
+        versions.push(preset.clone());
+        Ok(self.told(&preset))
     }
 
     fn list(&self, query: &Query) -> Rows {
@@ -492,6 +546,50 @@ impl Store for MemoryStore {
                 keyed.deleted = true;
             }
             Ok(())
+        })
+    }
+
+    fn presets(&self) -> BoxFuture<'_, Result<Vec<StoredPreset>, Error>> {
+        self.answer(|data| {
+            let newest = data.presets.values().filter_map(|versions| versions.last());
+            Ok(newest
+                .filter(|preset| !preset.is_deleted)
+                .cloned()
+                .collect())
+        })
+    }
+
+    fn preset(
+        &self,
+        name: String,
+        version: Option<u32>,
+    ) -> BoxFuture<'_, Result<Option<StoredPreset>, Error>> {
+        self.answer(|data| Ok(data.preset(&name, version)))
+    }
+
+    fn preset_uses(&self) -> BoxFuture<'_, Result<BTreeMap<String, u64>, Error>> {
+        self.answer(|data| {
+            let mut uses = BTreeMap::new();
+            for kept in data.logs.values() {
+                *uses.entry(kept.row.preset.clone()).or_insert(0) += 1;
+            }
+            Ok(uses)
+        })
+    }
+
+    fn save_preset(&self, save: SavePreset) -> BoxFuture<'_, Result<StoredPreset, Error>> {
+        self.answer(|data| data.save_preset(save))
+    }
+
+    fn delete_preset(&self, name: String, _at: Timestamp) -> BoxFuture<'_, Result<bool, Error>> {
+        self.answer(|data| {
+            let versions = data.presets.get_mut(&name).into_iter().flatten();
+            let mut hidden = false;
+            for preset in versions.filter(|preset| !preset.is_deleted) {
+                preset.is_deleted = true;
+                hidden = true;
+            }
+            Ok(hidden)
         })
     }
 }

@@ -1,5 +1,7 @@
 //! The wall behind which databases live: what a store must do, and the shapes that cross it.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use magi_event::{Cursor, DeliberationId, Timestamp};
@@ -187,6 +189,45 @@ impl Write {
     }
 }
 
+/// A preset that a person made, in one of its versions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredPreset {
+    /// The name.
+    pub name: String,
+    /// This version's number, from 1; no number is ever given twice for one name.
+    pub version: u32,
+    /// When this version was saved.
+    pub saved_at: Timestamp,
+    /// Whether it was deleted since: it is only found by its number then.
+    pub is_deleted: bool,
+    /// The council's own JSON, opaque to the log.
+    pub content: String,
+    /// All versions there are of the name, oldest first; empty in a list.
+    pub versions: Vec<PresetVersion>,
+}
+
+/// A version of a preset that there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PresetVersion {
+    /// Its number.
+    pub version: u32,
+    /// When it was saved.
+    pub saved_at: Timestamp,
+}
+
+/// A preset to be saved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SavePreset {
+    /// The name.
+    pub name: String,
+    /// The council's own JSON, opaque to the log.
+    pub content: String,
+    /// The newest version that the writer knows, 0 for none; `None` writes whatever there is.
+    pub if_version: Option<u32>,
+    /// Now.
+    pub at: Timestamp,
+}
+
 /// A verb for whoever owns the log, as the council's own JSON; opaque to the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PostedVerb(pub Bytes);
@@ -322,4 +363,45 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// [`Error::Unknown`] when it is not there.
     fn delete(&self, id: DeliberationId, at: Timestamp) -> BoxFuture<'_, Result<(), Error>>;
+
+    /// Lists the newest version of every preset that is not deleted, by name.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer.
+    fn presets(&self) -> BoxFuture<'_, Result<Vec<StoredPreset>, Error>>;
+
+    /// Reads one version of a preset, deleted or not; without a number the newest, if the preset is
+    /// not deleted.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer.
+    fn preset(
+        &self,
+        name: String,
+        version: Option<u32>,
+    ) -> BoxFuture<'_, Result<Option<StoredPreset>, Error>>;
+
+    /// Counts the deliberations that are kept, by the name of their preset.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer.
+    fn preset_uses(&self) -> BoxFuture<'_, Result<BTreeMap<String, u64>, Error>>;
+
+    /// Saves the next version of a preset and returns it. Content that the newest version holds
+    /// already changes nothing, so that a repeat is harmless.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::PresetChanged`] when another version than [`SavePreset::if_version`] is the newest.
+    fn save_preset(&self, save: SavePreset) -> BoxFuture<'_, Result<StoredPreset, Error>>;
+
+    /// Hides a preset; tells whether there was one.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer.
+    fn delete_preset(&self, name: String, at: Timestamp) -> BoxFuture<'_, Result<bool, Error>>;
 }

@@ -1,11 +1,11 @@
-//! What is here: presets, models, scenes, health and figures.
+//! What is here: models, scenes, health and figures.
 
 use std::collections::BTreeMap;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, header};
-use magi_event::{Agent, Rule};
+use magi_event::Agent;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
@@ -14,48 +14,6 @@ use crate::answer::Json;
 use crate::app::{App, Scene};
 use crate::problem::Problem;
 use crate::{metrics, openapi};
-
-/// A preset, as `GET /v1/presets` lists it.
-#[derive(Serialize, JsonSchema)]
-pub(crate) struct PresetItem {
-    name: &'static str,
-    version: u32,
-    rule: Rule,
-    quorum: u32,
-    /// What it is called, by language.
-    title: BTreeMap<&'static str, &'static str>,
-    /// What it is for, by language.
-    good_for: BTreeMap<&'static str, &'static str>,
-    /// What it is bad at, by language.
-    bad_at: BTreeMap<&'static str, &'static str>,
-}
-
-/// The councils there are.
-#[derive(Serialize, JsonSchema)]
-pub(crate) struct Presets {
-    presets: Vec<PresetItem>,
-}
-
-fn texts(text: magi_council::Text) -> BTreeMap<&'static str, &'static str> {
-    BTreeMap::from([("ja", text.ja), ("en", text.en)])
-}
-
-/// `GET /v1/presets`.
-pub(crate) async fn presets() -> Response {
-    let presets = magi_council::Preset::ALL
-        .iter()
-        .map(|preset| PresetItem {
-            name: preset.name,
-            version: preset.version,
-            rule: preset.rule,
-            quorum: preset.quorum,
-            title: texts(preset.title),
-            good_for: texts(preset.good_for),
-            bad_at: texts(preset.bad_at),
-        })
-        .collect();
-    Json(Presets { presets }).into_response()
-}
 
 /// A model, in the shape of OpenAI's list with our own fields beside.
 ///

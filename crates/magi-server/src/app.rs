@@ -19,6 +19,7 @@ use crate::metrics::Metrics;
 use crate::observer::Observers;
 use crate::ping::Pings;
 use crate::probe::Probes;
+use crate::problem::{Code, Problem};
 use crate::{Config, Error, Trust, listen, routes};
 
 /// The rooms that a server opens a door to.
@@ -177,6 +178,23 @@ impl Shared {
         }
     }
 
+    /// Refuses a preset that is not built in at a door that keeps none.
+    pub(crate) fn check_preset(&self, name: Option<&str>) -> Result<(), Problem> {
+        match name {
+            Some(name) if !self.config.has_store && Preset::find(name).is_none() => {
+                let names = Preset::ALL.map(|preset| preset.name).join(", ");
+                Err(
+                    Problem::new(Code::Unsupported, "this door keeps no presets of its own")
+                        .at("preset")
+                        .fix(format!(
+                            "ask with {names}, or send `council` with the question"
+                        )),
+                )
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Returns what this door can do, as `start` tells it.
     pub(crate) fn capabilities(&self) -> Vec<String> {
         let finds_again = self.config.finds_again;
@@ -191,6 +209,7 @@ impl Shared {
             ("resume_state", self.config.resumes_state),
             ("history", self.config.has_store),
             ("export", self.config.has_store),
+            ("presets", self.config.has_store),
             ("idempotency", self.config.has_store),
             ("websocket", finds_again),
             ("leave", self.config.sees_leaving),

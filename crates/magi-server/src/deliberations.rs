@@ -81,6 +81,8 @@ pub(crate) async fn ask(app: &App, caller: &Caller, question: &Question) -> Resu
     if !app.config.has_store && question.body.contains_key("idempotency_key") {
         return Err(no_keys());
     }
+    let preset = question.body.get("preset").and_then(Value::as_str);
+    app.check_preset(preset)?;
     let door = Door {
         identity: caller.identity.clone(),
         capabilities: app.capabilities(),

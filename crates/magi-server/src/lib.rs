@@ -29,6 +29,7 @@ mod observer;
 mod openapi;
 mod page;
 mod ping;
+mod presets;
 mod probe;
 pub mod problem;
 mod routes;

@@ -89,6 +89,13 @@ impl Operation {
     }
 
     fn in_path(&self) -> Vec<Value> {
+        if self.path.contains("{name}") {
+            return vec![json!({
+                "name": "name", "in": "path", "required": true,
+                "description": "The preset's name.",
+                "schema": { "type": "string", "pattern": "^[a-z0-9-]{1,64}$" },
+            })];
+        }
         if !self.path.contains("{id}") {
             return Vec::new();
         }

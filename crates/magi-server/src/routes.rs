@@ -18,7 +18,8 @@ use crate::app::App;
 use crate::problem::{Code, Problem};
 use crate::trust::{self, Guard, SESSION_HEADER};
 use crate::{
-    Error, about, deadline, deliberations, elsewhere, history, invocations, page, socket, verbs,
+    Error, about, deadline, deliberations, elsewhere, history, invocations, page, presets, socket,
+    verbs,
 };
 
 /// How long a browser may remember the answer to a preflight.
@@ -41,6 +42,7 @@ impl Table {
         let filter = match method {
             "POST" => MethodFilter::POST,
             "PATCH" => MethodFilter::PATCH,
+            "PUT" => MethodFilter::PUT,
             "DELETE" => MethodFilter::DELETE,
             _ => MethodFilter::GET,
         };
@@ -53,6 +55,7 @@ impl Table {
 /// Returns every address.
 pub(crate) fn table() -> Table {
     const ONE: &str = "/v1/deliberations/{id}";
+    const PRESET: &str = "/v1/presets/{name}";
     Table::default()
         .add("POST", "/v1/deliberations", deliberations::create)
         .add("GET", "/v1/deliberations", history::list)
@@ -75,7 +78,10 @@ pub(crate) fn table() -> Table {
         .add("GET", "/v1/deliberations/{id}/ws", socket::follow)
         .add("GET", "/ws", socket::open)
         .add("GET", "/v1/rehearsal", about::rehearsal)
-        .add("GET", "/v1/presets", about::presets)
+        .add("GET", "/v1/presets", presets::list)
+        .add("GET", PRESET, presets::show)
+        .add("PUT", PRESET, presets::save)
+        .add("DELETE", PRESET, presets::delete)
         .add("GET", "/v1/models", about::models)
         .add("GET", "/v1/usage", history::usage)
         .add("POST", "/invocations", invocations::invoke)
@@ -176,7 +182,13 @@ fn cors(origins: &[String]) -> Result<Option<CorsLayer>, Error> {
         .collect::<Result<Vec<_>, _>>()?;
     let layer = CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins))
-        .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
+        .allow_methods([
+            Method::GET,
+            Method::POST,
+            Method::PATCH,
+            Method::PUT,
+            Method::DELETE,
+        ])
         .allow_headers([
             header::ACCEPT,
             header::AUTHORIZATION,

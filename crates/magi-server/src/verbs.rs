@@ -104,6 +104,8 @@ pub(crate) struct KeyBody {
 /// What is other when the stored votes are judged again.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 pub(crate) struct RejudgeBody {
+    /// A preset whose rule, quorum, judge and times are taken.
+    preset: Option<String>,
     /// Another model for the judge, as `provider:model`.
     model: Option<String>,
     /// Another rule, quorum, judge or time; no sage.
@@ -122,6 +124,8 @@ pub(crate) struct RejudgeBody {
 /// What is other in a fork.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 pub(crate) struct ForkBody {
+    /// A preset whose council takes the place of the one before.
+    preset: Option<String>,
     /// A sage who is asked again.
     agent: Option<String>,
     /// Another model for that agent, as `provider:model`.
@@ -221,7 +225,9 @@ impl Said<'_> {
         if let Some(model) = &body.model {
             council = council.with_role_model(Agent::Judge, self::model(model)?);
         }
+        self.app.check_preset(body.preset.as_deref())?;
         let wish = Rejudge {
+            preset: body.preset,
             council,
             order_seed: body.order_seed,
             times: body.stability.unwrap_or(1),
@@ -249,7 +255,9 @@ impl Said<'_> {
             })?;
             council = council.with_role_model(who, self::model(model)?);
         }
+        self.app.check_preset(body.preset.as_deref())?;
         let wish = Fork {
+            preset: body.preset,
             council,
             again: who
                 .and_then(Agent::sage)

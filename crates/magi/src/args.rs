@@ -5,6 +5,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod upkeep;
+
+pub(crate) use upkeep::{Backup, Presets, PresetsCommand, Restore};
+
 /// MAGI: one question, three sages, one verdict.
 #[derive(Debug, Parser)]
 #[command(name = "magi", version, about, max_term_width = 100, after_help = EXAMPLES)]
@@ -75,6 +79,12 @@ pub(crate) enum Command {
     Verb(Verb),
     /// Go on with a paused, interrupted or stopped deliberation, keeping its votes
     Resume(Resume),
+    /// List the councils there are, and keep your own
+    Presets(Presets),
+    /// Copy the store into one file, also while a server runs
+    Backup(Backup),
+    /// Put a copy made by `magi backup` in the place of the store
+    Restore(Restore),
     /// Show which model answers for whom, and what the providers offer
     Models(Models),
     /// Show the settings
@@ -130,7 +140,7 @@ pub(crate) struct Ask {
     /// Play a written scene: `magi ask --scene list` names them all
     #[arg(long, value_name = "NAME", conflicts_with = "question")]
     pub(crate) scene: Option<String>,
-    /// Which council: default, strict, brainstorm, classic
+    /// Which council: `magi presets` lists them (default, strict, brainstorm, classic, and yours)
     #[arg(long, value_name = "NAME")]
     preset: Option<String>,
     #[command(flatten)]
@@ -173,6 +183,9 @@ pub(crate) struct Serve {
     /// A comment after this much silence keeps connections alive; 0 for none
     #[arg(long, value_name = "TIME")]
     heartbeat: Option<String>,
+    /// Delete what ended so long ago, as in 90d, but for what a decision or an outcome was written to
+    #[arg(long, value_name = "TIME")]
+    retention: Option<String>,
     #[command(flatten)]
     models: ModelFlags,
     /// Open the page in the browser
@@ -234,11 +247,18 @@ pub(crate) enum HistoryCommand {
         #[arg(long, short, value_enum, default_value_t)]
         output: Output,
     },
-    /// Remove a deliberation for ever
+    /// Remove deliberations for ever
     Rm {
         /// Its id, or the front of it as far as it is the only one
-        #[arg(required = true)]
+        #[arg(required_unless_present = "older_than")]
         ids: Vec<String>,
+        /// Remove what ended so long ago, as in 90d, but for what a decision or an outcome was
+        /// written to
+        #[arg(long, value_name = "TIME", conflicts_with = "ids")]
+        older_than: Option<String>,
+        /// Remove those with a decision or an outcome, too
+        #[arg(long, requires = "older_than")]
+        all: bool,
     },
 }
 
@@ -417,6 +437,9 @@ pub(crate) struct Note {
 pub(crate) struct Rejudge {
     #[command(flatten)]
     at: At,
+    /// A preset whose rule, quorum, judge and times are taken
+    #[arg(long, value_name = "NAME")]
+    pub(crate) preset: Option<String>,
     /// Another model for the judge, as provider:model
     #[arg(long, value_name = "MODEL")]
     pub(crate) model: Option<String>,
@@ -438,6 +461,9 @@ pub(crate) struct Rejudge {
 pub(crate) struct Fork {
     #[command(flatten)]
     at: At,
+    /// A preset whose council takes the place of the one before
+    #[arg(long, value_name = "NAME")]
+    pub(crate) preset: Option<String>,
     /// A sage who is asked again, or whose model is to be another
     #[arg(long, value_name = "AGENT")]
     pub(crate) agent: Option<String>,
@@ -545,6 +571,7 @@ impl Cli {
                 flags.add("host", serve.host.as_ref());
                 flags.add("port", serve.port.as_ref());
                 flags.add("trust", serve.trust.as_ref());
+                flags.add("retention", serve.retention.as_ref());
                 flags.add("heartbeat", serve.heartbeat.as_ref());
             }
             Command::Agentcore(container) => {
@@ -562,6 +589,9 @@ impl Cli {
             Command::Models(models) => flags.models(&models.models),
             Command::Doctor(doctor) => flags.sign(&doctor.sign),
             Command::History(_)
+            | Command::Presets(_)
+            | Command::Backup(_)
+            | Command::Restore(_)
             | Command::Replay(_)
             | Command::Export(_)
             | Command::Verb(_)

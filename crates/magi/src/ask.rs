@@ -14,7 +14,7 @@ use crate::args;
 use crate::exit::{self, Exit, OrUsage};
 use crate::follow::{Feed, Follower, Pause, Said, View};
 use crate::house::{self, House};
-use crate::settings::{Settings, read_duration};
+use crate::settings::{Settings, Source, read_duration};
 use crate::show::words::Lang;
 
 /// The most bytes read from stdin: what a question's context may hold, and one to see more.
@@ -35,6 +35,7 @@ pub(crate) async fn ask(settings: &Settings, flags: &args::Ask, view: View) -> R
     if let Some(url) = &flags.server {
         return crate::remote::ask(settings, url, body, (view, limit, flags.gate)).await;
     }
+    let body = with_said_models(settings, flags, body);
     let house = house::open(settings)?;
     if !view.is_quiet && flags.scene.is_none() {
         let lang = Lang::of_terminal(settings.text("lang"));
@@ -58,6 +59,39 @@ pub(crate) async fn ask(settings: &Settings, flags: &args::Ask, view: View) -> R
     let exit = see_through(&house, asked.id, &mut follower, flags.gate).await;
     close(house).await;
     exit
+}
+
+/// A preset's own models win over the settings', but not over what is said with this very question:
+/// `--model`, `--fallback` and `--rehearsal` are put into it where the preset may have models.
+fn with_said_models(
+    settings: &Settings,
+    flags: &args::Ask,
+    mut body: Map<String, Value>,
+) -> Map<String, Value> {
+    let said = |key: &str| {
+        let value = settings.get(key)?;
+        (value.source == Source::Flag).then(|| value.text.clone())
+    };
+    let is_builtin = magi_council::Preset::find(settings.text("preset")).is_some();
+    let (model, fallback) = (said("model"), said("fallback"));
+    if is_builtin || flags.scene.is_some() || (model.is_none() && fallback.is_none()) {
+        return body;
+    }
+    let mut role = Map::new();
+    if let Some(model) = model {
+        role.insert("model".into(), json!(model));
+    }
+    if let Some(models) = fallback {
+        let names = models.split(',').map(str::trim);
+        let names: Vec<_> = names.filter(|name| !matches!(*name, "" | "none")).collect();
+        role.insert("fallbacks".into(), json!(names));
+    }
+    let roles: Map<String, Value> = magi_event::Agent::ALL
+        .iter()
+        .map(|agent| (agent.name().to_owned(), Value::Object(role.clone())))
+        .collect();
+    body.insert("council".into(), json!({ "roles": roles }));
+    body
 }
 
 fn limit(text: &str) -> Result<Duration> {

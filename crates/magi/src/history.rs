@@ -6,17 +6,17 @@ use std::time::Duration;
 use anyhow::Result;
 use futures_util::StreamExt;
 use magi_event::{DeliberationId, Event, FinalDecision, Snapshot};
-use magi_log::{Logs, Query, Row};
+use magi_log::{Expiry, Logs, Query, Row};
 use magi_server::export::Record;
 use serde_json::json;
 
 use crate::args::{Format, HistoryCommand, HistoryList, Output};
-use crate::exit::{self, Exit};
+use crate::exit::{self, Exit, OrUsage};
 use crate::follow::{Feed, Follower, Pause, Said, View};
-use crate::house;
 use crate::settings::Settings;
 use crate::show::verdict;
 use crate::show::words::{self, Lang};
+use crate::{house, retention};
 
 /// Runs `magi history`.
 pub(crate) async fn run(
@@ -32,7 +32,12 @@ pub(crate) async fn run(
             let id = house::find(&logs, id).await?;
             show(&logs, id, *output, settings).await?;
         }
-        Some(HistoryCommand::Rm { ids }) => {
+        Some(HistoryCommand::Rm {
+            older_than: Some(age),
+            all,
+            ..
+        }) => remove_old(&logs, age, *all).await?,
+        Some(HistoryCommand::Rm { ids, .. }) => {
             for id in ids {
                 let id = house::find(&logs, id).await?;
                 logs.catalogue().delete(id).await?;
@@ -42,6 +47,31 @@ pub(crate) async fn run(
     }
     logs.close().await;
     Ok(Exit::Done)
+}
+
+/// Removes what ended so long ago, and says what.
+async fn remove_old(logs: &Logs, age: &str, all: bool) -> Result<()> {
+    let wrong =
+        || anyhow::anyhow!("--older-than is `{age}`: expected an age such as `90d` or `12h`");
+    let age = retention::age(age).ok_or_else(wrong).or_usage()?;
+    let expiry = Expiry {
+        before: retention::before(&house::env(), age),
+        spares_marked: !all,
+        most: retention::AT_A_TIME,
+    };
+    let mut n_removed = 0;
+    loop {
+        let removed = logs.catalogue().expire(&expiry).await?;
+        n_removed += removed.len();
+        for id in &removed {
+            writeln!(io::stderr().lock(), "removed {id}")?;
+        }
+        if removed.len() < expiry.most {
+            break;
+        }
+    }
+    writeln!(io::stdout().lock(), "removed {n_removed}")?;
+    Ok(())
 }
 
 async fn list(logs: &Logs, flags: &HistoryList, settings: &Settings) -> Result<()> {

@@ -181,7 +181,7 @@ fn check_providers(choice: &Choice, models: &Registry) -> Result<()> {
 }
 
 /// The machine's own clock and randomness: the one place where they enter.
-fn env() -> Env {
+pub(crate) fn env() -> Env {
     Env {
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy),

@@ -16,12 +16,15 @@ mod house;
 #[cfg(feature = "bedrock")]
 mod lambda;
 mod models;
+mod presets;
 mod providers;
 mod remote;
+mod retention;
 mod serve;
 mod settings;
 mod show;
 mod signals;
+mod upkeep;
 mod verbs;
 mod way;
 
@@ -154,6 +157,9 @@ async fn run(cli: &Cli, settings: &Settings) -> Result<Exit> {
             )
             .await
         }
+        Command::Presets(flags) => presets::run(settings, flags).await,
+        Command::Backup(flags) => upkeep::backup(settings, flags).await,
+        Command::Restore(flags) => upkeep::restore(settings, flags).await,
         Command::Models(flags) => models::run(settings, flags.json).await,
         Command::Config {
             command: ConfigCommand::Show { json },

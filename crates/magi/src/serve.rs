@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 use crate::args;
 use crate::exit::{Exit, OrUsage};
 use crate::house::{self, House, Plan};
+use crate::retention;
 use crate::settings::Settings;
 use crate::show::words::Lang;
 use crate::signals::Signals;
@@ -70,6 +71,7 @@ pub(crate) async fn listen(
     build: impl FnOnce() -> Result<House>,
 ) -> Result<Exit> {
     let mut signals = Signals::listen()?;
+    let age = retention::read(settings).or_usage()?;
     let address = place.address;
     let listener = TcpListener::bind(address)
         .await
@@ -83,6 +85,10 @@ pub(crate) async fn listen(
     let tasks = TaskTracker::new();
     let engine = house.engine.clone();
     tasks.spawn(async move { engine.attend(LOOK).await });
+    if let Some(age) = age {
+        let (logs, env) = (house.logs.clone(), house.env.clone());
+        tasks.spawn(retention::keep(logs, env, age, stop.clone()));
+    }
     if let Err(error) = announce(address, &house, keeps, lang) {
         // Whoever started this has read what it wanted and left: no reason not to serve.
         tracing::debug!(%error, "nobody reads where the server is");

@@ -123,6 +123,7 @@ pub(crate) const KNOWN: &[Known] = &[
         &["AWS_ENDPOINT_URL_BEDROCK_RUNTIME"],
         None,
     ),
+    known("retention", &["MAGI_RETENTION"], Some("off")),
     known("rehearsal.pace", &["MAGI_REHEARSAL_PACE"], Some("model")),
     known("host", &["MAGI_HOST"], Some("127.0.0.1")),
     known("port", &["MAGI_PORT", "PORT"], Some("8717")),

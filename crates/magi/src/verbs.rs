@@ -84,6 +84,7 @@ fn patch(rejudge: &args::Rejudge) -> Option<serde_json::Value> {
 
 fn wish(rejudge: &args::Rejudge) -> Rejudge {
     Rejudge {
+        preset: rejudge.preset.clone(),
         model: rejudge.model.clone(),
         council: patch(rejudge),
         order_seed: rejudge.seed,
@@ -93,6 +94,7 @@ fn wish(rejudge: &args::Rejudge) -> Rejudge {
 
 fn fork_of(fork: &args::Fork) -> Result<Fork> {
     Ok(Fork {
+        preset: fork.preset.clone(),
         agent: agent(fork.agent.as_ref())?,
         model: fork.model.clone(),
         council: None,
@@ -227,6 +229,7 @@ async fn say_here(house: &House, id: DeliberationId, verb: &Verb) -> Result<Done
                 council = council.with_role_model(Agent::Judge, model.parse()?);
             }
             let wish = magi_council::Rejudge {
+                preset: rejudge.preset.clone(),
                 council,
                 order_seed: rejudge.seed,
                 times: rejudge.stability.unwrap_or(1),
@@ -242,6 +245,7 @@ async fn say_here(house: &House, id: DeliberationId, verb: &Verb) -> Result<Done
         Verb::Fork(fork) => {
             let fork = fork_of(fork)?;
             let mut wish = magi_council::Fork {
+                preset: fork.preset,
                 note: fork.note,
                 ..magi_council::Fork::default()
             };

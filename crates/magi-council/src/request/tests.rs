@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::Preset;
 
 fn door() -> Door {
     Door {
@@ -27,7 +28,7 @@ fn the_least_body_is_a_question() {
     let ask = Ask::read(&json!({"question": " Shall we? "}), &door()).unwrap();
     assert_eq!(ask.question, " Shall we? ");
     assert!(ask.classic);
-    assert_eq!(ask.preset().unwrap().name, "classic");
+    assert_eq!(ask.preset_name(), "classic");
     assert_eq!(ask.language(), Lang::En);
     assert_eq!(ask.on_leave, OnLeave::Continue);
 }
@@ -53,7 +54,7 @@ fn every_field_of_ours_is_read() {
     assert_eq!(ask.on_leave, OnLeave::StopAfter(Duration::ZERO));
     assert_eq!(ask.fork_of.unwrap().to_string(), id);
     assert_eq!(ask.budget.tokens, Some(5000));
-    let preset = ask.preset().unwrap();
+    let preset = Preset::find(ask.preset_name()).unwrap();
     let mut council = preset.council(ask.language(), &"rehearsal".parse().unwrap());
     ask.council.apply(&mut council);
     assert_eq!(council.name, "custom");

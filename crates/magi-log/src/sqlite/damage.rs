@@ -82,7 +82,7 @@ fn keep(path: &Path, kept: &Path) -> io::Result<()> {
     std::fs::rename(part, kept)
 }
 
-fn beside(path: &Path, end: &str) -> PathBuf {
+pub(super) fn beside(path: &Path, end: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(end);
     PathBuf::from(name)

@@ -1,14 +1,17 @@
 //! The store on disk: one SQLite database in the data folder.
 
+mod backup;
 mod catalogue;
 mod damage;
 mod owner;
+mod presets;
 mod queue;
 mod read;
 mod schema;
 mod values;
 mod write;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -16,11 +19,12 @@ use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt};
 use magi_event::{DeliberationId, Timestamp};
 
+pub use self::backup::{Copied, Restored, backup, restore};
 use self::owner::Ownership;
 use self::queue::Queue;
 use self::read::Pool;
 use crate::catalogue::{Patch, Query, Row, Rows};
-use crate::store::{Head, Keyed, PostedVerb, Store, Write};
+use crate::store::{Head, Keyed, PostedVerb, SavePreset, Store, StoredPreset, Write};
 use crate::{Batch, Entropy, Error, SystemEntropy};
 
 /// The database's name in the data folder.
@@ -235,6 +239,33 @@ impl Store for SqliteStore {
 
     fn delete(&self, id: DeliberationId, at: Timestamp) -> BoxFuture<'_, Result<(), Error>> {
         let delete = self.queue.remove(move |c| write::delete(c, id, at));
+        delete.boxed()
+    }
+
+    fn presets(&self) -> BoxFuture<'_, Result<Vec<StoredPreset>, Error>> {
+        self.pool.read(presets::all).boxed()
+    }
+
+    fn preset(
+        &self,
+        name: String,
+        version: Option<u32>,
+    ) -> BoxFuture<'_, Result<Option<StoredPreset>, Error>> {
+        let read = self.pool.read(move |c| presets::one(c, &name, version));
+        read.boxed()
+    }
+
+    fn preset_uses(&self) -> BoxFuture<'_, Result<BTreeMap<String, u64>, Error>> {
+        self.pool.read(presets::uses).boxed()
+    }
+
+    fn save_preset(&self, save: SavePreset) -> BoxFuture<'_, Result<StoredPreset, Error>> {
+        let save = self.queue.write(move |c| presets::save(c, &save));
+        save.boxed()
+    }
+
+    fn delete_preset(&self, name: String, at: Timestamp) -> BoxFuture<'_, Result<bool, Error>> {
+        let delete = self.queue.write(move |c| presets::delete(c, &name, at));
         delete.boxed()
     }
 }

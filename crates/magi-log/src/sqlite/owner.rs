@@ -85,6 +85,14 @@ fn is_free(path: &Path) -> bool {
     }
 }
 
+/// Tells whether anybody who is alive owns these logs.
+pub(super) fn is_anybody_alive(folder: &Path) -> bool {
+    let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    files
+        .map(|file| file.path())
+        .any(|path| path.extension().is_some_and(|end| end == "lock") && !is_free(&path))
+}
+
 fn clear(folder: &Path) -> usize {
     let Ok(files) = std::fs::read_dir(folder) else {
         return 0;

@@ -9,7 +9,10 @@ use super::damage;
 use crate::Error;
 
 /// The version of the stored format, in `user_version`.
-pub(super) const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 2;
+
+/// What each version of the format adds to the one before it; the first begins with nothing.
+const STEPS: [&str; FORMAT as usize] = [include_str!("schema.sql"), include_str!("schema-2.sql")];
 
 /// "MAGI" in ASCII, in `application_id`, so that `file` and we know whose database it is.
 pub(super) const APPLICATION: i32 = 0x4D41_4749;
@@ -68,11 +71,11 @@ fn prepare(connection: &mut Connection, path: &Path) -> Result<(), Error> {
         connection.pragma_update_and_check(None, "journal_size_limit", WAL_LIMIT, |_| Ok(()));
     limit.map_err(failed)?;
     connection.set_prepared_statement_cache_capacity(64);
-    create(connection, path)
+    migrate(connection, path)
 }
 
 /// Refuses a database of a newer version, or of another program.
-fn check_format(connection: &Connection, path: &Path) -> Result<u32, Error> {
+pub(super) fn check_format(connection: &Connection, path: &Path) -> Result<u32, Error> {
     let number = |name: &str| {
         let value = connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
         value.map_err(|error| cannot_open(path, &error))
@@ -91,8 +94,9 @@ fn check_format(connection: &Connection, path: &Path) -> Result<u32, Error> {
     Ok(found)
 }
 
-/// Creates the tables, once, also when two processes begin at the same time.
-fn create(connection: &mut Connection, path: &Path) -> Result<(), Error> {
+/// Brings the tables from the version found to the present one, in one transaction, also when two
+/// processes begin at the same time. A new file is of version 0.
+fn migrate(connection: &mut Connection, path: &Path) -> Result<(), Error> {
     if check_format(connection, path)? == FORMAT {
         return Ok(());
     }
@@ -100,16 +104,24 @@ fn create(connection: &mut Connection, path: &Path) -> Result<(), Error> {
     let transaction = connection
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .map_err(failed)?;
-    if check_format(&transaction, path)? == FORMAT {
-        return Ok(());
-    }
-    let create = || {
-        transaction.execute_batch(include_str!("schema.sql"))?;
+    let found = check_format(&transaction, path)?;
+    let steps = || {
+        for step in STEPS.iter().skip(found as usize) {
+            transaction.execute_batch(step)?;
+        }
         transaction.pragma_update(None, "application_id", APPLICATION)?;
         transaction.pragma_update(None, "user_version", FORMAT)
     };
-    create().map_err(failed)?;
-    transaction.commit().map_err(failed)
+    steps().map_err(failed)?;
+    transaction.commit().map_err(failed)?;
+    if found > 0 {
+        tracing::info!(
+            from = found,
+            to = FORMAT,
+            "the store was brought to the present format"
+        );
+    }
+    Ok(())
 }
 
 /// Moves everything committed from the write-ahead log into the database and makes both durable.

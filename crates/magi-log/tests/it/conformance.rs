@@ -1,5 +1,6 @@
 //! The one suite that every store passes.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -56,6 +57,7 @@ on_every_store! {
     old_events_are_read_from_the_store_in_pages
     a_snapshot_is_folded_to_the_stored_end
     nothing_follows_the_last_event
+    presets_are_kept_in_versions_and_never_lost
 }
 
 async fn a_log_is_read_as_it_was_written(place: Place) {
@@ -746,4 +748,72 @@ async fn nothing_follows_the_last_event(place: Place) {
     advance(Duration::from_secs(60)).await;
     assert_eq!(logs.head(id(1)).await.unwrap().last_seq, 11);
     assert_eq!(logs.unfinished().await.unwrap(), []);
+}
+
+async fn presets_are_kept_in_versions_and_never_lost(place: Place) {
+    let logs = place.logs();
+    let catalogue = logs.catalogue();
+    let save = async |content: &str, if_version| {
+        let saved = catalogue.save_preset("x", content.to_owned(), if_version);
+        saved.await.map(|preset| preset.version)
+    };
+    assert_eq!(save("one", Some(0)).await, Ok(1));
+    assert_eq!(save("one", Some(0)).await, Ok(1), "a repeat");
+    let changed = |version| {
+        Err(Error::PresetChanged {
+            name: "x".into(),
+            version,
+        })
+    };
+    assert_eq!(save("two", Some(0)).await, changed(1));
+    assert_eq!(save("two", Some(1)).await, Ok(2));
+    assert_eq!(save("three", None).await, Ok(3));
+    // Another process sees the same.
+    let catalogue = place.logs().catalogue();
+    let newest = catalogue.preset("x", None).await.unwrap().unwrap();
+    assert_eq!(
+        (newest.content.as_str(), newest.is_deleted),
+        ("three", false)
+    );
+    let numbers: Vec<_> = newest
+        .versions
+        .iter()
+        .map(|version| version.version)
+        .collect();
+    assert_eq!(numbers, [1, 2, 3]);
+    assert_eq!(catalogue.preset("y", None).await, Ok(None));
+    assert_eq!(catalogue.preset("x", Some(4)).await, Ok(None));
+    let listed = catalogue.presets().await.unwrap();
+    let listed: Vec<_> = listed
+        .iter()
+        .map(|preset| (preset.name.as_str(), preset.version))
+        .collect();
+    assert_eq!(listed, [("x", 3)]);
+
+    assert_eq!(catalogue.delete_preset("x").await, Ok(true));
+    assert_eq!(catalogue.delete_preset("x").await, Ok(false));
+    assert_eq!(catalogue.preset("x", None).await, Ok(None));
+    let old = catalogue.preset("x", Some(2)).await.unwrap().unwrap();
+    assert_eq!((old.content.as_str(), old.is_deleted), ("two", true));
+    assert_eq!(catalogue.presets().await, Ok(vec![]));
+    let saved = catalogue
+        .save_preset("x", "four".into(), Some(0))
+        .await
+        .unwrap();
+    assert_eq!((saved.version, saved.versions.len()), (4, 4));
+    let old = catalogue.preset("x", Some(3)).await.unwrap().unwrap();
+    assert!(old.is_deleted);
+
+    assert_eq!(catalogue.preset_uses().await, Ok(BTreeMap::new()));
+    whole(&logs, new(1)).await;
+    whole(
+        &logs,
+        New {
+            preset: "x".into(),
+            ..new(2)
+        },
+    )
+    .await;
+    let uses = BTreeMap::from([("default".to_owned(), 1), ("x".to_owned(), 1)]);
+    assert_eq!(catalogue.preset_uses().await, Ok(uses));
 }

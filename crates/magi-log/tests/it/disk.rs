@@ -56,10 +56,10 @@ async fn a_newer_format_is_refused_and_left_alone() {
     let place = Place::disk();
     two(&place).await;
     let other = database(&place);
-    other.pragma_update(None, "user_version", 2).unwrap();
-    let newer = Error::Newer { found: 2, known: 1 };
+    other.pragma_update(None, "user_version", 3).unwrap();
+    let newer = Error::Newer { found: 3, known: 2 };
     assert_eq!(refusal(folder(&place)), newer);
-    other.pragma_update(None, "user_version", 1).unwrap();
+    other.pragma_update(None, "user_version", 2).unwrap();
     let (events, _) = to_end(&mut reader(&place.logs(), 2).await).await;
     assert_eq!(events.len(), 14);
 }
@@ -208,13 +208,22 @@ async fn the_folder_is_its_owners_alone() {
     assert_eq!(mode & 0o077, 0);
 }
 
-/// A database as version 1 wrote it: every later version must read it.
-const FORMAT_1: &str = include_str!("../fixtures/format-1.sql");
+/// Databases as each version of the format wrote them: every later version must read them.
+const FORMATS: [&str; 2] = [
+    include_str!("../fixtures/format-1.sql"),
+    include_str!("../fixtures/format-2.sql"),
+];
 
 #[tokio::test(start_paused = true)]
-async fn a_database_of_format_1_is_read() {
+async fn a_database_of_every_format_is_read() {
+    for format in FORMATS {
+        reads(format).await;
+    }
+}
+
+async fn reads(format: &str) {
     let place = Place::disk();
-    database(&place).execute_batch(FORMAT_1).unwrap();
+    database(&place).execute_batch(format).unwrap();
     let logs = place.logs();
     let (events, error) = to_end(&mut reader(&logs, 1).await).await;
     assert_eq!((events.len(), error), (12, None));
@@ -231,6 +240,34 @@ async fn a_database_of_format_1_is_read() {
     assert_eq!(unfinished[0].id, id(2));
     let taken = logs.take_over(id(2)).await.unwrap();
     assert_eq!((taken.events.len(), &taken.setup[..]), (6, &b"setup 2"[..]));
+    // Every step was taken: what later versions added is there.
+    let catalogue = logs.catalogue();
+    let saved = catalogue.save_preset("x", "{}".into(), None).await;
+    assert_eq!(saved.unwrap().version, 1);
+    let version = database(&place).pragma_query_value(None, "user_version", |row| row.get(0));
+    assert_eq!(version, Ok(2));
+}
+
+#[tokio::test]
+async fn a_step_that_fails_leaves_the_format_before_it() {
+    let place = Place::disk();
+    let before = database(&place);
+    before.execute_batch(FORMATS[0]).unwrap();
+    // Something is in the way of the step's last statement.
+    let way = "CREATE TABLE asked_with (x)";
+    before.execute_batch(way).unwrap();
+    let Place::Disk(folder) = &place else {
+        unreachable!()
+    };
+    let refused = SqliteStore::open(folder.path()).unwrap_err();
+    assert!(matches!(refused, Error::Open { .. }), "{refused}");
+    let version = before.pragma_query_value(None, "user_version", |row| row.get(0));
+    assert_eq!(version, Ok(1));
+    let tables = "SELECT count(*) FROM sqlite_schema WHERE name = 'presets'";
+    let tables = before.query_row(tables, [], |row| row.get(0));
+    assert_eq!(tables, Ok(0), "nothing of it stays");
+    before.execute_batch("DROP TABLE asked_with").unwrap();
+    SqliteStore::open(folder.path()).unwrap();
 }
 
 /// Writes the fixture anew, for a later format: `MAGI_LOG_WRITE_FIXTURE=1`.
@@ -254,11 +291,14 @@ async fn the_fixture_is_what_is_written_today() {
 
     let written = dump(&database(&place));
     if std::env::var("MAGI_LOG_WRITE_FIXTURE").is_ok() {
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/format-1.sql");
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/format-2.sql");
         std::fs::write(file, &written).unwrap();
     }
     // Events may gain fields; where they are kept, and what is kept beside them, stays.
-    assert_eq!(without_events(&written), without_events(FORMAT_1));
+    assert_eq!(
+        without_events(&written),
+        without_events(FORMATS[FORMATS.len() - 1])
+    );
 }
 
 fn without_events(sql: &str) -> String {
@@ -271,6 +311,7 @@ fn without_events(sql: &str) -> String {
 /// The schema and all rows as SQL, with owners' names that are the same each time.
 fn dump(database: &Connection) -> String {
     let mut sql = include_str!("../../src/sqlite/schema.sql").to_owned();
+    sql.push_str(include_str!("../../src/sqlite/schema-2.sql"));
     for table in ["deliberations", "generations", "batches", "keys", "owners"] {
         let statement = database.prepare(&format!("SELECT * FROM {table}")).unwrap();
         let quoted = statement

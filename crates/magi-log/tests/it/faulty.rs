@@ -1,12 +1,16 @@
 //! A store that fails on command.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt};
 use magi_event::{DeliberationId, Timestamp};
-use magi_log::{Batch, Error, Head, Keyed, Patch, PostedVerb, Query, Row, Rows, Store, Write};
+use magi_log::{
+    Batch, Error, Head, Keyed, Patch, PostedVerb, Query, Row, Rows, SavePreset, Store,
+    StoredPreset, Write,
+};
 use tokio::sync::Barrier;
 
 /// Hands everything on, except what is switched off.
@@ -130,5 +134,10 @@ impl Store for Faulty {
         fn row(&self, id: DeliberationId) -> Row;
         fn patch(&self, id: DeliberationId, patch: Patch) -> Row;
         fn delete(&self, id: DeliberationId, at: Timestamp) -> ();
+        fn presets(&self) -> Vec<StoredPreset>;
+        fn preset(&self, name: String, version: Option<u32>) -> Option<StoredPreset>;
+        fn preset_uses(&self) -> BTreeMap<String, u64>;
+        fn save_preset(&self, save: SavePreset) -> StoredPreset;
+        fn delete_preset(&self, name: String, at: Timestamp) -> bool;
     }
 }

@@ -1,6 +1,8 @@
 //! The log as its users see it, on every store.
 
 #[cfg(test)]
+mod backup;
+#[cfg(test)]
 mod conformance;
 #[cfg(test)]
 mod crowd;

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use magi_council::Texts;
 use magi_event::{Cursor, DeliberationId, Rule};
 use schemars::JsonSchema;
 
@@ -104,6 +105,23 @@ pub(super) struct Budget {
     usd: Option<f64>,
     /// Tokens.
     tokens: Option<u64>,
+}
+
+/// A preset to be saved. Fields that only `GET` has are passed over; any other is refused.
+#[derive(JsonSchema)]
+pub(super) struct PresetBody {
+    /// What it is called, by language.
+    pub(super) title: Option<Texts>,
+    /// What it is for, by language.
+    pub(super) good_for: Option<Texts>,
+    /// What it is bad at, by language; never empty.
+    pub(super) bad_at: Texts,
+    /// The built-in preset that it is made from: `default` when absent.
+    pub(super) base: Option<String>,
+    /// What is other than in the base.
+    pub(super) council: Option<Council>,
+    /// The newest version that the writer knows, 0 for none: 409 when there is another by now.
+    pub(super) if_version: Option<u32>,
 }
 
 /// The original's sampling.

@@ -1,13 +1,15 @@
 //! The table of operations: what each address is for, takes and answers.
 
+use magi_council::PresetWhole;
 use magi_event::Snapshot;
 use schemars::SchemaGenerator;
 use serde_json::Value;
 
 use super::{bodies, fields_of, schema_of};
-use crate::about::{Models, Presets, Scenes};
+use crate::about::{Models, Scenes};
 use crate::deliberations::{Accepted, EventsQuery};
 use crate::history::{Change, ExportQuery, Item, Items, ListQuery, Spent, UsageQuery};
+use crate::presets::{PresetQuery, Presets};
 use crate::socket::SocketQuery;
 use crate::verbs::{Done, ForkBody, KeyBody, NoteBody, RejudgeBody, RetryBody, StopBody};
 
@@ -68,6 +70,7 @@ const fn row(
 
 const ALL: (&str, &str) = ("GET", "/v1/deliberations");
 const ONE: &str = "/v1/deliberations/{id}";
+const PRESET: &str = "/v1/presets/{name}";
 
 /// Every operation, in the order of the routes.
 pub(super) const OPERATIONS: &[Operation] = &[
@@ -229,8 +232,35 @@ pub(super) const OPERATIONS: &[Operation] = &[
     row(
         ("GET", "/v1/presets"),
         "presets",
-        "The councils there are",
+        "The councils there are, in their newest versions: the built-in ones, then those kept here",
         &[Reply::Json(200, schema_of::<Presets>)],
+    ),
+    Operation {
+        query: Some(Parameters(fields_of::<PresetQuery>)),
+        ..row(
+            ("GET", PRESET),
+            "preset",
+            "One preset whole. A numbered version is there also when it was changed or deleted since",
+            &[Reply::Json(200, schema_of::<PresetWhole>)],
+        )
+    },
+    Operation {
+        body: Some(schema_of::<bodies::PresetBody>),
+        ..row(
+            ("PUT", PRESET),
+            "savePreset",
+            "Save a preset: a new one, or the next version. What `GET` answers may be sent back",
+            &[
+                Reply::Json(201, schema_of::<PresetWhole>),
+                Reply::Json(200, schema_of::<PresetWhole>),
+            ],
+        )
+    },
+    row(
+        ("DELETE", PRESET),
+        "deletePreset",
+        "Delete a preset. Its versions are still told by their numbers",
+        &[Reply::Empty(204, "It is no longer listed.")],
     ),
     row(
         ("GET", "/v1/models"),

@@ -11,6 +11,12 @@ impl From<magi_council::Error> for Problem {
             Error::KeyReused => Problem::new(Code::KeyReused, text).at("idempotency_key"),
             Error::KeyDeleted => Problem::new(Code::KeyDeleted, text).at("idempotency_key"),
             Error::Unknown => Problem::new(Code::NotFound, text).at("id"),
+            Error::NoPreset(_) => Problem::new(Code::NotFound, text)
+                .at("name")
+                .fix("`GET /v1/presets` lists those there are"),
+            Error::PresetChanged { version, .. } => Problem::new(Code::Conflict, text)
+                .at("if_version")
+                .fix(format!("read it again, then send `if_version` {version}")),
             Error::Conflict(_) => Problem::new(Code::Conflict, text),
             Error::Unavailable(_) => store_unavailable(&text),
             Error::Busy(_) => Problem::new(Code::Busy, text).fix("try again in a few seconds"),

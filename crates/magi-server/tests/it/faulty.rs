@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -9,7 +10,8 @@ use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt, ready};
 use magi_event::{DeliberationId, Timestamp};
 use magi_log::{
-    Batch, Error, Head, Keyed, MemoryStore, Patch, PostedVerb, Query, Row, Rows, Store, Write,
+    Batch, Error, Head, Keyed, MemoryStore, Patch, PostedVerb, Query, Row, Rows, SavePreset, Store,
+    StoredPreset, Write,
 };
 
 /// A store that can be taken down. Clones are the same store.
@@ -124,5 +126,29 @@ impl Store for Faulty {
 
     fn delete(&self, id: DeliberationId, at: Timestamp) -> BoxFuture<'_, Result<(), Error>> {
         self.guard(|store| store.delete(id, at))
+    }
+
+    fn presets(&self) -> BoxFuture<'_, Result<Vec<StoredPreset>, Error>> {
+        self.guard(MemoryStore::presets)
+    }
+
+    fn preset(
+        &self,
+        name: String,
+        version: Option<u32>,
+    ) -> BoxFuture<'_, Result<Option<StoredPreset>, Error>> {
+        self.guard(|store| store.preset(name, version))
+    }
+
+    fn preset_uses(&self) -> BoxFuture<'_, Result<BTreeMap<String, u64>, Error>> {
+        self.guard(MemoryStore::preset_uses)
+    }
+
+    fn save_preset(&self, save: SavePreset) -> BoxFuture<'_, Result<StoredPreset, Error>> {
+        self.guard(|store| store.save_preset(save))
+    }
+
+    fn delete_preset(&self, name: String, at: Timestamp) -> BoxFuture<'_, Result<bool, Error>> {
+        self.guard(|store| store.delete_preset(name, at))
     }
 }

@@ -17,6 +17,7 @@ mod house;
 mod invocations;
 mod lockstep;
 mod model;
+mod presets;
 mod shutdown;
 mod silence;
 mod sockets;
