@@ -233,10 +233,13 @@ impl Deliberation {
             let place = (stage.writer.id(), stage.writer.generation(), seq);
             key.seal(&State::new(place, self.left(), stage.env.clock.now()))
         });
+        let (usage, cost_usd) = self.spent();
         stage.writer.append(Body::Paused(Paused {
             by: halt.by.clone(),
             reason: DEADLINE.to_owned(),
             state,
+            usage: Some(usage),
+            cost_usd,
         }))
     }
 

@@ -277,6 +277,8 @@ impl Deliberation {
             by: order.by.clone(),
             reason: ASKED.to_owned(),
             state: None,
+            usage: None,
+            cost_usd: None,
         });
         self.answer(order, true, vec![paused])
     }

@@ -373,7 +373,7 @@ pub struct Note {
 }
 
 /// `paused`: nothing is called until `resumed`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Paused {
     /// Who paused it.
     pub by: String,
@@ -382,6 +382,13 @@ pub struct Paused {
     /// Signed state to resume from, where the door keeps nothing itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
+    /// Tokens spent until then where this deliberation ends here (reason `deadline`), those of the
+    /// calls that were cut among them. What goes on from `state` does not count them again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
+    /// Cost of them, where all prices are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_usd: Option<f64>,
 }
 
 impl Paused {

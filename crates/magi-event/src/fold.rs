@@ -368,6 +368,7 @@ impl Snapshot {
             Body::Paused(paused) => {
                 self.status = Status::Paused;
                 self.paused = Some(paused.clone());
+                self.spend(paused.usage, paused.cost_usd);
             }
             Body::Resumed(_) => {
                 self.status = Status::Running;
@@ -458,6 +459,11 @@ impl Snapshot {
             }
             _ => (None, None),
         };
+        self.spend(usage, cost_usd);
+    }
+
+    /// Takes over what all of it has cost, where that is told.
+    fn spend(&mut self, usage: Option<Usage>, cost_usd: Option<f64>) {
         if let Some(usage) = usage {
             self.usage = usage;
             self.cost_usd = cost_usd;

@@ -443,6 +443,8 @@ impl Author {
                     by: by.clone(),
                     reason: reason.clone(),
                     state: None,
+                    usage: None,
+                    cost_usd: None,
                 }));
                 self.script.push(Body::Resumed(Resumed { by, reason }));
             }

@@ -137,7 +137,11 @@ impl Folding {
                 self.reasoning(Agent::Judge, &done.reasoning);
                 self.spend(Agent::Judge, done.usage, done.cost_usd);
             }
-            Body::Paused(_) => self.set(|facts| facts.status = Status::Paused),
+            Body::Paused(paused) => self.set(|facts| {
+                facts.status = Status::Paused;
+                facts.usage = paused.usage.or(facts.usage);
+                facts.cost_usd = paused.cost_usd.or(facts.cost_usd);
+            }),
             Body::Resumed(_) => self.set(|facts| facts.status = Status::Running),
             Body::Complete(_) | Body::Cancelled(_) | Body::Error(_) => self.end(body),
             Body::SagesStart(_)

@@ -1,17 +1,28 @@
 //! A process that ends at a known time: what it streams is suspended before, and ends well.
+//!
+//! The last word has to reach the reader before the end, behind all that the reader has not read yet.
+//! So a deliberation is suspended the earlier the further its reader has fallen behind.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use axum::body::{Body, BodyDataStream};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
-use futures_util::{FutureExt, StreamExt, stream};
+use futures_util::{StreamExt, stream};
 use magi_event::{DeliberationId, sse};
-use tokio::time::{Instant, sleep_until};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, interval, sleep_until};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::app::App;
 use crate::problem::Problem;
+
+/// How often it is looked how far the reader has fallen behind.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// When a streamed deliberation is to be suspended, because what answers ends soon after. A request
 /// extension, put by the door that knows its own end.
@@ -25,11 +36,12 @@ pub(crate) struct Streams(pub(crate) DeliberationId);
 /// Suspends what is streamed when the request's deadline comes.
 pub(crate) async fn keep(State(app): State<App>, request: Request, next: Next) -> Response {
     let deadline = request.extensions().get::<Deadline>().copied();
+    let began = Instant::now();
     let response = next.run(request).await;
     let streams = response.extensions().get::<Streams>().copied();
     match (deadline, streams) {
         (Some(deadline), Some(Streams(id))) => {
-            response.map(|body| Body::from_stream(bounded(app, id, deadline, body)))
+            response.map(|body| Body::from_stream(bounded(app, id, (began, deadline), body)))
         }
         _ => response,
     }
@@ -37,31 +49,85 @@ pub(crate) async fn keep(State(app): State<App>, request: Request, next: Next) -
 
 struct Bounded {
     body: BodyDataStream,
-    suspend: BoxFuture<'static, Result<(), magi_council::Error>>,
-    is_suspended: bool,
+    /// How many events the reader has taken.
+    taken: Arc<AtomicU64>,
+    suspended: Option<oneshot::Receiver<Result<(), magi_council::Error>>>,
     is_over: bool,
+    _watched: DropGuard,
 }
 
 fn bounded(
     app: App,
     id: DeliberationId,
-    Deadline(at): Deadline,
+    (began, Deadline(at)): (Instant, Deadline),
     body: Body,
 ) -> impl futures_util::Stream<Item = Result<Bytes, axum::Error>> {
-    let suspend = async move {
-        sleep_until(at).await;
-        app.engine.suspend(id).await
-    };
+    let (done, suspended) = oneshot::channel();
+    let (gone, taken) = (CancellationToken::new(), Arc::new(AtomicU64::new(0)));
     let bounded = Bounded {
         body: body.into_data_stream(),
-        suspend: suspend.boxed(),
-        is_suspended: false,
+        taken: taken.clone(),
+        suspended: Some(suspended),
         is_over: false,
+        _watched: gone.clone().drop_guard(),
     };
+    // A task of its own: a body is not polled while its reader takes nothing, and what nobody reads
+    // must be suspended all the same.
+    let tracker = app.tracker.clone();
+    tracker.spawn(async move {
+        let watching = async {
+            due(&app, id, (began, at), &taken).await;
+            app.engine.suspend(id).await
+        };
+        tokio::select! {
+            () = gone.cancelled() => {}
+            // Who is gone needs no answer.
+            ended = watching => drop(done.send(ended)),
+        }
+    });
     stream::unfold(bounded, |mut bounded| async move {
         let bytes = bounded.next().await?;
         Some((bytes, bounded))
     })
+}
+
+/// Waits until it is time to suspend: at `at`, or earlier by as long as the reader needs, at the pace
+/// it has kept so far, for what it has not taken yet; but never in the first half of the time, so that
+/// every reading gets somewhere.
+async fn due(app: &App, id: DeliberationId, (began, at): (Instant, Instant), taken: &AtomicU64) {
+    let half = began + at.saturating_duration_since(began) / 2;
+    sleep_until(half).await;
+    let mut looks = interval(LOOK);
+    while Instant::now() < at {
+        tokio::select! {
+            () = sleep_until(at) => return,
+            _ = looks.tick() => {}
+        }
+        // A log that does not answer is no reason to suspend.
+        let Ok(head) = app.logs.head(id).await else {
+            continue;
+        };
+        let taken = taken.load(Ordering::Relaxed);
+        let behind = head.last_seq.saturating_sub(taken);
+        if Instant::now() + needs(behind, taken, began.elapsed()) >= at {
+            return;
+        }
+    }
+}
+
+/// Returns how long a reader that took so many events in such a time needs for those it is behind.
+fn needs(behind: u64, taken: u64, elapsed: Duration) -> Duration {
+    // Only a guess is wanted: the numbers are far below where a float is not exact.
+    #[expect(clippy::cast_precision_loss, reason = "a guess")]
+    let ratio = behind as f64 / taken.max(1) as f64;
+    Duration::try_from_secs_f64(elapsed.as_secs_f64() * ratio).unwrap_or(Duration::MAX)
+}
+
+/// Counts the events in what is sent: each ends with a frame that has an id.
+fn events(bytes: &[u8]) -> u64 {
+    let at_start = u64::from(bytes.starts_with(b"id: "));
+    let after = bytes.windows(5).filter(|five| five == b"\nid: ");
+    at_start + after.count() as u64
 }
 
 impl Bounded {
@@ -70,19 +136,58 @@ impl Bounded {
             if self.is_over {
                 return None;
             }
+            let suspended = async {
+                match &mut self.suspended {
+                    Some(suspended) => suspended.await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 biased;
-                done = &mut self.suspend, if !self.is_suspended => {
-                    self.is_suspended = true;
+                done = suspended => {
+                    self.suspended = None;
                     // `paused` is in the log now, and the log ends for its readers after it.
-                    if let Err(error) = done {
+                    if let Ok(Err(error)) = done {
                         self.is_over = true;
                         let problem = Problem::from(error);
                         return Some(Ok(sse::data_frame(&problem.door_json())));
                     }
                 }
-                bytes = self.body.next() => return bytes,
+                bytes = self.body.next() => {
+                    if let Some(Ok(bytes)) = &bytes {
+                        self.taken.fetch_add(events(bytes), Ordering::Relaxed);
+                    }
+                    return bytes;
+                }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_are_counted_whatever_they_say() {
+        let frame = |text: &str| format!("id: a.1.2\ndata: {{\"text\":\"{text}\"}}\n\n");
+        let burst = format!(
+            "retry: 1000\n\n{}{}: hb\n\n",
+            frame("id: x"),
+            frame("\\nid: y")
+        );
+        assert_eq!(events(burst.as_bytes()), 2);
+        assert_eq!(events(frame("z").as_bytes()), 1);
+        assert_eq!(events(b": hb\n\n"), 0);
+    }
+
+    #[test]
+    fn a_reader_needs_as_long_as_it_took_for_as_much() {
+        let s = Duration::from_secs;
+        assert_eq!(needs(0, 100, s(10)), Duration::ZERO);
+        assert_eq!(needs(50, 100, s(10)), s(5));
+        assert_eq!(needs(300, 100, s(10)), s(30));
+        assert_eq!(needs(7, 0, s(10)), s(70));
+        assert_eq!(needs(u64::MAX, 1, Duration::MAX), Duration::MAX);
     }
 }

@@ -112,6 +112,7 @@ impl Ending {
             Body::Paused(paused) if paused.reason == "deadline" => {
                 values.insert("Suspended".into(), 1.into());
                 values.insert("status".into(), "suspended".into());
+                spent(&mut values, paused.usage, paused.cost_usd);
             }
             _ => return None,
         }

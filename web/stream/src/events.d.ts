@@ -776,6 +776,11 @@ export interface Paused {
    * Signed state to resume from, where the door keeps nothing itself.
    */
   state?: string
+  usage?: Usage
+  /**
+   * Cost of them, where all prices are known.
+   */
+  cost_usd?: number
 }
 /**
  * It goes on.

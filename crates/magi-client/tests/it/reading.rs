@@ -520,6 +520,8 @@ async fn a_deadline_of_the_door_ends_the_reading_with_its_state() {
             by: "magi".into(),
             reason: "deadline".into(),
             state,
+            usage: None,
+            cost_usd: None,
         }));
         let fake = Fake::of(vec![Reply::events(script.entries())]);
         let (words, error) = words(fake.client().events(id, None)).await;

@@ -121,6 +121,21 @@ async fn another_instance_goes_on_with_the_votes_that_were_cast() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_its_calls_used_is_told_those_that_were_cut_among_them() {
+    let first = house(SLOW);
+    let (id, log, _) = suspended(&first, json!({"question": "Q?"}), 1.0).await;
+    let Body::Paused(paused) = last(&log) else {
+        panic!("{:?}", last(&log))
+    };
+    // Caspar's whole call, and what the two that were cut had used.
+    let usage = paused.usage.unwrap();
+    assert_eq!((usage.input_tokens, usage.output_tokens), (80, 40));
+    let (snapshot, _) = first.engine.logs().snapshot(id).await.unwrap();
+    assert_eq!(snapshot.usage, usage);
+    assert_eq!(snapshot.cost_usd, paused.cost_usd);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_state_may_be_used_again_and_suspended_again() {
     let first = house(SLOW);
     let (id, _, state) = suspended(&first, json!({"question": "Q?"}), 1.0).await;

@@ -202,6 +202,8 @@ fn only_a_readers_log_may_end_at_the_doors_deadline() {
     ] {
         let mut script = script.clone();
         script.push(Body::Paused(Paused {
+            usage: None,
+            cost_usd: None,
             by: "magi".into(),
             reason: reason.into(),
             state: None,

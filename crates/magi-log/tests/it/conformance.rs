@@ -450,6 +450,8 @@ async fn the_catalogue_follows_the_events(place: Place) {
         by: "user".into(),
         reason: "lunch".into(),
         state: None,
+        usage: None,
+        cost_usd: None,
     };
     commit(Body::Paused(paused)).await.unwrap();
     assert_eq!(

@@ -231,6 +231,12 @@ fn a_suspended_deliberation_is_no_ended_one() {
         by: "magi".into(),
         reason: "deadline".into(),
         state: Some("secret.state".into()),
+        usage: Some(Usage {
+            input_tokens: 80,
+            output_tokens: 41,
+            ..Usage::default()
+        }),
+        cost_usd: Some(0.5),
     };
     push(&mut events, 800, Body::Paused(paused));
     let lines = lines_of(&events);
@@ -240,6 +246,11 @@ fn a_suspended_deliberation_is_no_ended_one() {
     assert_eq!(
         (line["Suspended"].as_u64(), line.get("Deliberations")),
         (Some(1), None)
+    );
+    // What its calls cost until then is told here, and by nothing that goes on from it.
+    assert_eq!(
+        (&line["InputTokens"], &line["OutputTokens"], &line["Cost"]),
+        (&80.into(), &41.into(), &0.5.into())
     );
     assert!(!line.to_string().contains("secret"), "{line}");
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use http_body_util::BodyExt;
 use magi_event::Event;
 use magi_event::sse::Decoder;
@@ -14,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use crate::house;
-use crate::model::never_ends;
+use crate::model::{never_ends, speaks};
 
 #[tokio::test(start_paused = true)]
 async fn what_is_streamed_is_suspended_at_the_deadline_and_ends_well() {
@@ -50,4 +51,56 @@ async fn what_is_streamed_is_suspended_at_the_deadline_and_ends_well() {
     );
     // Nothing runs on, so that a frozen process holds nothing open.
     assert_eq!(engine.n_running(), 0);
+}
+
+/// A door whose council speaks fifty tokens a second each, with a minute to its deadline.
+async fn speaking() -> (magi_council::Engine, Instant, axum::body::BodyDataStream) {
+    let answer = speaks(100_000, Duration::from_millis(20));
+    let rooms = house::rooms(Arc::new(MemoryStore::new()), answer, Env::system());
+    let engine = rooms.engine.clone();
+    let mut config = Config::default();
+    config.trust = Trust::Platform;
+    config.finds_again = false;
+    let server = Server::new(rooms, config, CancellationToken::new()).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let request = http::Request::post("/invocations")
+        .extension(Deadline(deadline))
+        .body(json!({ "action": "ask", "question": "Should we?" }).to_string())
+        .unwrap();
+    let response = server.router().oneshot(request).await.unwrap();
+    (engine, deadline, response.into_body().into_data_stream())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_has_fallen_behind_gets_the_last_word_before_the_deadline() {
+    let (engine, deadline, mut body) = speaking().await;
+    let (mut decoder, mut last, mut n_events) = (Decoder::new(1 << 20), None, 0_u32);
+    while let Some(bytes) = body.next().await {
+        let before = n_events;
+        decoder
+            .push(&bytes.unwrap(), |message| {
+                last = Some(message.data);
+                n_events += 1;
+            })
+            .unwrap();
+        // It takes a hundred events a second, and a hundred and fifty come.
+        tokio::time::sleep(Duration::from_millis(10) * (n_events - before)).await;
+    }
+    let last = last.unwrap();
+    assert!(last.starts_with(r#"{"type":"paused""#), "{last}");
+    // A page of 256 is one look's room for error.
+    let late = Instant::now().saturating_duration_since(deadline);
+    assert!(
+        late < Duration::from_secs(4),
+        "{late:?} late, after {n_events} events"
+    );
+    assert_eq!(engine.n_running(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_reads_is_suspended_at_the_deadline_all_the_same() {
+    let (engine, deadline, body) = speaking().await;
+    tokio::time::sleep_until(deadline + Duration::from_secs(1)).await;
+    assert_eq!(engine.n_running(), 0, "models go on for nobody");
+    drop(body);
 }
