@@ -6,6 +6,7 @@ import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
 import { Client } from '../stream/src/index.ts'
 import { launch, visit } from './browser.ts'
+import { Emulated } from './emulated.ts'
 import { Magi, Vendors } from './magi.ts'
 import { idOf, stored, untilOver } from './steps.ts'
 
@@ -150,5 +151,42 @@ test.runIf(real)(
     for (const sage of view.council?.sages ?? [])
       expect(view.sages[sage].attempt, sage).toBeGreaterThan(1)
     await context.close()
+  },
+)
+
+// One address, where every verb is an action of the session that the question was asked under.
+test.runIf(real)(
+  'over AgentCore: the same controls, and the decision in the page’s own copy',
+  async () => {
+    const cloud = await Emulated.start(['--tps', '30'])
+    try {
+      const { page, context } = await visit(browser, cloud.page('agentcore'))
+      await page.locator('.answers[data-kind=models]').waitFor({ timeout: 60_000 })
+      await page.locator('.question-input').fill('Move billing to the new database in December?')
+      await page.keyboard.press('Enter')
+      await writing(page, 'caspar')
+      await page.getByRole('button', { name: 'Stop CASPAR' }).click()
+      await page.locator('.lane[data-agent=caspar] .vote[data-kind=ABSTAINED]').waitFor()
+      await page.getByRole('button', { name: 'Tell the council' }).click()
+      await page.locator('.note-input').fill('The freeze begins on the 8th.')
+      await page.getByRole('button', { name: 'Tell them' }).click()
+      await page.locator('.notes').getByText('The freeze begins on the 8th.').waitFor()
+      await page.locator('.verdict').waitFor({ timeout: 150_000 })
+      await page.getByText('Kept in this browser only').waitFor()
+      await page.locator('.radio').getByText('I follow the verdict').click()
+      await page.getByRole('button', { name: 'Save my decision' }).click()
+      await page.locator('.decision-said').getByText('Saved.').waitFor()
+      const first = idOf(page)
+      await page.getByRole('button', { name: /^Judge again/ }).click()
+      await page.locator('dialog[open]').getByRole('button', { name: 'Judge again' }).click()
+      await moved(page, first)
+      await page.locator('.verdict').waitFor({ timeout: 150_000 })
+      await page.locator('[data-link=from] a').click()
+      await page.locator('[data-link=to] a').waitFor()
+      expect(await page.getByRole('radio', { name: 'I follow the verdict' }).isChecked()).toBe(true)
+      await context.close()
+    } finally {
+      await cloud.stop()
+    }
   },
 )
