@@ -267,6 +267,14 @@ test('the keyboard: lanes, enlarging, help, settings, and all of it off', async 
   await page.keyboard.press('?')
   await page.waitForTimeout(100)
   expect(await page.locator('.lanes[data-enlarged], dialog[open]').count()).toBe(0)
+  // On again, the slash leads to a new question; the deliberation is left running.
+  await page.getByRole('button', { name: 'Settings' }).click()
+  await page.locator('.switch').first().click()
+  await page.keyboard.press('Escape')
+  const before = stops()
+  await page.keyboard.press('/')
+  await page.locator('.question-input:focus').waitFor()
+  expect(stops()).toBe(before)
   await context.close()
 })
 

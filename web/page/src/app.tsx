@@ -3,6 +3,7 @@ import { useEffect, useRef, useState, useSyncExternalStore } from 'react'
 import { I18nProvider } from 'react-aria-components'
 import { AboutProvider, UNKNOWN } from './about.ts'
 import { Deliberation } from './deliberation.tsx'
+import { wantQuestion } from './focus.ts'
 import { sealOf } from './format.ts'
 import { Gate, type Asked } from './gate.tsx'
 import { Header } from './header.tsx'
@@ -80,7 +81,11 @@ function Screen({ asked, onAgain }: { asked: Asked; onAgain: () => void }) {
     id === undefined ? undefined : () => (window.location.hash = `#/d/${id}/trace`),
   )
   // From a deliberation the way to a question is the start page; the deliberation goes on.
-  useShortcut('/', inside ? home : undefined)
+  const toQuestion = (): void => {
+    wantQuestion()
+    home()
+  }
+  useShortcut('/', inside ? toQuestion : undefined)
   useHeldLeaning(id, room)
   useArrival(inside ? (id ?? 'asking') : 'home')
   return (

@@ -1,5 +1,5 @@
 import type { Preset, Question } from '@magi/stream'
-import { useRef, useState, type DragEvent, type KeyboardEvent } from 'react'
+import { useEffect, useRef, useState, type DragEvent, type KeyboardEvent } from 'react'
 import {
   Button,
   FieldError,
@@ -9,6 +9,7 @@ import {
   TextArea,
   TextField,
 } from 'react-aria-components'
+import { questionWanted } from './focus.ts'
 import { byteLength } from './format.ts'
 import { Clip, Enter, Plus } from './icons.tsx'
 import { isSend } from './keys.ts'
@@ -48,6 +49,9 @@ export function Composer({ draft, onDraft, onAsk, presets, keeps }: ComposerProp
   const ready = draft.trim() !== '' && !tooLong && contextBytes <= MAX_CONTEXT
   const box = useRef<HTMLTextAreaElement>(null)
   useShortcut('/', () => box.current?.focus())
+  useEffect(() => {
+    if (questionWanted()) box.current?.focus()
+  }, [])
 
   const convene = (): void => {
     if (!ready) return
