@@ -91,6 +91,8 @@ export class Room {
   /** What was said in an earlier part of the story is not said again. */
   #said: ReadonlySet<string> = new Set()
   #follows: string | undefined
+  /** What a verb has linked and nobody has read yet. */
+  readonly #linked = new Set<string>()
   #events: Event[] = []
   /** The same as it came, by deliberation: what a record is made of where no server keeps one. */
   #told: { id: string; lines: Line[] }[] = []
@@ -177,8 +179,8 @@ export class Room {
     if (this.#id !== id) return
     const last = parts.at(-1)
     const door = this.#door as Invocations
-    // One that was just linked has not been read yet, but its session is known.
-    if (!last && door.sessionOf(id) !== undefined)
+    // One that was just linked has not been read yet.
+    if (!last && this.#linked.delete(id))
       return void this.#read((reading) => door.follow(id, reading))
     if (!last) return this.#fail('not_kept', 'this browser keeps no copy of it')
     for (const { row, lines } of parts) {
@@ -236,6 +238,7 @@ export class Room {
     this.#change({ doing: this.#doing(name, true), refusals })
     try {
       const done = doneOf(await this.#door.verb(verb, id, body), id)
+      for (const linked of [done.id, ...done.ids]) if (linked !== id) this.#linked.add(linked)
       if (name !== STOP_ALL && this.#id === id) this.#change({ doing: this.#doing(name, false) })
       return this.#id === id ? done : undefined
     } catch (error) {
