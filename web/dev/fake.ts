@@ -5,9 +5,12 @@
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isLast } from '../stream/src/contract.ts'
+import { bornAt } from '../stream/src/cursor.ts'
 import { frameOf, Log, type Draft, type Stored } from './log.ts'
 import { OWN, SCENES } from './scenes.ts'
-import { perform, type Beat, type Script } from './script.ts'
+import { PRESETS } from './presets.ts'
+import { perform, type Script } from './script.ts'
+import { obey, type Played } from './verbs.ts'
 
 export interface FakeOptions {
   /** Milliseconds of one token. */
@@ -16,10 +19,11 @@ export interface FakeOptions {
   cutAfter?: number
 }
 
-interface Running {
-  log: Log
+interface Running extends Played {
   script: Script
   created: string
+  forkOf: string | undefined
+  remarks: Record<string, unknown>
   readers: Set<() => void>
   timer: ReturnType<typeof setTimeout> | undefined
 }
@@ -42,6 +46,8 @@ export class Fake {
   cutAfter: number
   /** While set, every request but the page's own files is refused with it. */
   refuse: number | undefined
+  /** Holds every deliberation before the first event of this kind, until it is set anew. */
+  #hold: string | undefined
   readonly #running = new Map<string, Running>()
   readonly #keys = new Map<string, string>()
   /** What was asked for, newest last. */
@@ -60,6 +66,12 @@ export class Fake {
     for (const one of this.#running.values()) clearTimeout(one.timer)
   }
 
+  /** Holds every deliberation before an event of this kind; undefined lets all go on. */
+  hold(before: string | undefined): void {
+    this.#hold = before
+    for (const one of this.#running.values()) this.#play(one)
+  }
+
   /** Returns false for what is not the contract's: the page's own files. */
   async handle(request: IncomingMessage, response: ServerResponse): Promise<boolean> {
     const url = new URL(request.url ?? '/', 'http://fake.test')
@@ -71,6 +83,7 @@ export class Fake {
     const [, , noun, id, verb] = url.pathname.split('/')
     if (noun === 'rehearsal') return json(response, { scenes: scenes() })
     if (noun === 'models') return json(response, models())
+    if (noun === 'presets') return json(response, { presets: PRESETS })
     if (noun !== 'deliberations') return problem(response, 404, 'not_found', 'no such address')
     if (id === undefined || id === '')
       return method === 'POST'
@@ -79,7 +92,12 @@ export class Fake {
     const running = this.#running.get(id)
     if (!running) return problem(response, 404, 'not_found', 'no such deliberation')
     if (verb === 'events') return this.#events(request, response, running, url)
-    if (verb === 'stop') return this.#stop(response, running)
+    if (verb !== undefined && VERBS.has(verb))
+      return this.#verb(response, verb, running, body as Record<string, unknown>)
+    if (method === 'PATCH') {
+      Object.assign(running.remarks, body)
+      return json(response, itemOf(running))
+    }
     if (verb === 'export') return json(response, running.log.entries)
     return json(response, { id, question: running.script.question })
   }
@@ -96,7 +114,7 @@ export class Fake {
   }
 
   /** Starts the scene with this question, or the rehearsal's honest answer to one's own. */
-  start(question: string): Running {
+  start(question: string, forkOf?: string): Running {
     const script: Script = Object.values(SCENES).find((scene) => scene.question === question) ?? {
       ...OWN,
       question,
@@ -106,21 +124,29 @@ export class Fake {
     const running: Running = {
       log,
       script,
-      created: new Date().toISOString(),
+      created: new Date(bornAt(log.id)).toISOString(),
+      beats: perform(script, log.id, this.#pace),
+      paused: false,
+      forkOf,
+      remarks: {},
       readers: new Set(),
       timer: undefined,
     }
+    const [start] = running.beats
+    if (start && forkOf !== undefined) start.draft.data['fork_of'] = forkOf
     this.#running.set(log.id, running)
-    this.#play(running, perform(script, log.id, this.#pace), 0)
+    this.#play(running)
     return running
   }
 
-  #play(running: Running, beats: Beat[], index: number): void {
-    const beat = beats[index]
-    if (!beat) return
+  #play(running: Running): void {
+    clearTimeout(running.timer)
+    const [beat] = running.beats
+    if (!beat || running.paused || beat.draft.type === this.#hold) return
     const next = (): void => {
+      running.beats.shift()
       this.#append(running, beat.draft)
-      this.#play(running, beats, index + 1)
+      this.#play(running)
     }
     if (beat.wait < 1) next()
     else running.timer = setTimeout(next, beat.wait)
@@ -131,12 +157,23 @@ export class Fake {
     for (const wake of [...running.readers]) wake()
   }
 
-  #stop(response: ServerResponse, running: Running): boolean {
-    if (!running.log.over) {
-      clearTimeout(running.timer)
-      this.#append(running, { type: 'cancelled', data: { by: 'user', reason: '' } })
-    }
-    return json(response, {})
+  #verb(
+    response: ServerResponse,
+    verb: string,
+    running: Running,
+    body: Record<string, unknown>,
+  ): boolean {
+    const { answer, say } = obey(verb, running, body)
+    for (const draft of say) this.#append(running, draft)
+    this.#play(running)
+    const { id } = running.log
+    if (answer.status === 409) return problem(response, 409, 'conflict', answer.detail)
+    if ('changed' in answer) return json(response, { id, changed: answer.changed })
+    const key = typeof body['idempotency_key'] === 'string' ? body['idempotency_key'] : ''
+    const known = this.#keys.get(key)
+    const linked = known ?? this.start(running.script.question, id).log.id
+    if (key !== '') this.#keys.set(key, linked)
+    return json(response, { id: linked, changed: known === undefined })
   }
 
   #events(request: IncomingMessage, response: ServerResponse, running: Running, url: URL): boolean {
@@ -187,31 +224,54 @@ export class Fake {
 
   #list(response: ServerResponse, url: URL): boolean {
     const limit = Number(url.searchParams.get('limit') ?? 20)
-    const items = [...this.#running.values()].reverse().map(({ log, script, created }) => {
-      const last = log.entries.at(-1)?.event
-      const end = last?.type === 'complete' ? last.data : undefined
-      const status =
-        end?.status ??
-        (last?.type === 'cancelled' ? 'cancelled' : last?.type === 'error' ? 'failed' : 'running')
-      const { approved = 0, rejected = 0, abstained = 0 } = end?.voting_result ?? {}
-      return {
-        id: log.id,
-        title: '',
-        question: script.question,
-        lang: script.lang,
-        preset: 'default',
-        status,
-        mode: script.mode,
-        created_at: created,
-        ...(end
-          ? {
-              final_decision: end.final_decision,
-              agreement: `${approved}-${rejected}-${abstained}`,
-            }
-          : {}),
-      }
-    })
+    const { searchParams: asked } = url
+    const from = asked.get('from') ?? ''
+    const to = asked.get('to') ?? '9'
+    const source = asked.get('fork_of')
+    const items = [...this.#running.values()]
+      .reverse()
+      .filter(({ created, forkOf }) => {
+        return created >= from && created < to && (source === null || source === forkOf)
+      })
+      .map(itemOf)
     return json(response, { items: items.slice(0, limit) })
+  }
+}
+
+const VERBS: ReadonlySet<string> = new Set([
+  'stop',
+  'retry',
+  'note',
+  'pause',
+  'resume',
+  'rejudge',
+  'fork',
+])
+
+/** One line of the history. */
+function itemOf({ log, script, created, forkOf, remarks }: Running): Record<string, unknown> {
+  const last = log.entries.at(-1)?.event
+  const end = last?.type === 'complete' ? last.data : undefined
+  const status =
+    end?.status ??
+    (last?.type === 'cancelled' ? 'cancelled' : last?.type === 'error' ? 'failed' : 'running')
+  const { approved = 0, rejected = 0, abstained = 0 } = end?.voting_result ?? {}
+  const verdict = end && {
+    final_decision: end.final_decision,
+    agreement: `${approved}-${rejected}-${abstained}`,
+  }
+  return {
+    id: log.id,
+    title: '',
+    question: script.question,
+    lang: script.lang,
+    preset: 'default',
+    status,
+    mode: script.mode,
+    created_at: created,
+    ...(forkOf === undefined ? {} : { fork_of: forkOf }),
+    ...verdict,
+    ...Object.fromEntries(Object.entries(remarks).filter(([, value]) => value !== null)),
   }
 }
 

@@ -1,15 +1,20 @@
 import type { Question } from '@magi/stream'
 import { useEffect, useRef, useState, useSyncExternalStore } from 'react'
 import { I18nProvider } from 'react-aria-components'
+import { AboutProvider, UNKNOWN } from './about.ts'
 import { Deliberation } from './deliberation.tsx'
+import { wantQuestion } from './focus.ts'
 import { sealOf } from './format.ts'
 import { Gate, type Asked } from './gate.tsx'
 import { Header } from './header.tsx'
 import { Home } from './home.tsx'
+import { belongsTo, heldFor, hold, keepLeaning } from './leaning.ts'
 import { LiveRegion } from './live.tsx'
+import { useKeeper } from './remarks.ts'
 import { Room } from './room.ts'
 import { go, useRoute } from './route.ts'
 import { useSettings, useWords } from './settings.tsx'
+import { useShortcut, useShortcuts } from './shortcuts.ts'
 import { useWay } from './way.ts'
 import { SEAL_WORDS } from './words.ts'
 
@@ -25,6 +30,7 @@ export function App() {
 
 function Screen({ asked, onAgain }: { asked: Asked; onAgain: () => void }) {
   const { door, archive } = useWay()
+  const { shortcuts } = useSettings()
   const route = useRoute()
   const [room] = useState(() => new Room(door, archive))
   const [draft, setDraft] = useState('')
@@ -34,6 +40,7 @@ function Screen({ asked, onAgain }: { asked: Asked; onAgain: () => void }) {
 
   useEffect(() => {
     room.onId = (made) => {
+      belongsTo(made)
       setAsking(false)
       go({ name: 'deliberation', id: made })
     }
@@ -51,9 +58,10 @@ function Screen({ asked, onAgain }: { asked: Asked; onAgain: () => void }) {
     before.current = id
   }, [room, id])
 
-  const ask = (question: Question): void => {
+  const ask = (question: Question, leaning = ''): void => {
     setDraft('')
     setAsking(true)
+    hold(leaning)
     room.ask(question)
   }
   const home = (): void => {
@@ -66,9 +74,22 @@ function Screen({ asked, onAgain }: { asked: Asked; onAgain: () => void }) {
     home()
   }
   const inside = id !== undefined || asking
+  useShortcuts(shortcuts)
+  useShortcut('g h', () => (window.location.hash = '#/history'))
+  useShortcut(
+    'g t',
+    id === undefined ? undefined : () => (window.location.hash = `#/d/${id}/trace`),
+  )
+  // From a deliberation the way to a question is the start page; the deliberation goes on.
+  const toQuestion = (): void => {
+    wantQuestion()
+    home()
+  }
+  useShortcut('/', inside ? toQuestion : undefined)
+  useHeldLeaning(id, room)
   useArrival(inside ? (id ?? 'asking') : 'home')
   return (
-    <>
+    <AboutProvider value={asked.state === 'there' ? asked.about : UNKNOWN}>
       <Header onHome={home} />
       <Title room={room} inside={inside} />
       <LiveRegion room={room} />
@@ -81,8 +102,21 @@ function Screen({ asked, onAgain }: { asked: Asked; onAgain: () => void }) {
       ) : (
         <Home asked={asked} onAgain={onAgain} draft={draft} onDraft={setDraft} onAsk={ask} />
       )}
-    </>
+    </AboutProvider>
   )
+}
+
+/** What the person leaned to is kept beside the deliberation as soon as it has an id. */
+function useHeldLeaning(id: string | undefined, room: Room): void {
+  const { code } = useWords()
+  const { view } = useSyncExternalStore(room.subscribe, room.shown)
+  const known = view.id !== undefined && view.id === id
+  const keeper = useKeeper(known && view.capabilities.includes('history'))
+  useEffect(() => {
+    if (!known || id === undefined || !keeper || heldFor(id) === undefined) return
+    // Where it fails it waits in the tab, and stands in the verdict's card all the same.
+    keepLeaning(keeper, id, code).catch(() => {})
+  }, [known, id, keeper])
 }
 
 /**

@@ -1,5 +1,15 @@
 /** The page's own copies, for doors that keep nothing: every event as it came, in this browser's IndexedDB. */
-import type { Event, FinalDecision, Listed, Mode, Page, Status } from '@magi/stream'
+import type {
+  Complete,
+  Event,
+  FinalDecision,
+  Listed,
+  Mode,
+  Page,
+  Remarks,
+  Status,
+  Usage,
+} from '@magi/stream'
 import { openDB, type DBSchema, type IDBPDatabase } from 'idb'
 
 /** What is known of one deliberation without reading its events. */
@@ -14,10 +24,20 @@ export interface Row {
   mode?: Mode
   final_decision?: FinalDecision
   agreement?: string
+  overruled?: boolean
+  summary?: string
+  usage?: Usage
+  cost_usd?: number
+  /** What a person wrote beside it. */
+  title?: string
+  my_decision?: string
+  outcome?: string
   created_at: string
   /** The deliberation this one goes on from, and the one that went on from this. */
   follows?: string
   followed_by?: string
+  /** The deliberation this one goes on from by somebody's wish. */
+  fork_of?: string
 }
 
 /** One event as it came. */
@@ -191,6 +211,23 @@ export class Archive {
     return { items: shown, next: more ? shown.at(-1)?.created_at : undefined }
   }
 
+  /** Changes what a person wrote beside the verdict; null clears it. */
+  async patch(id: string, change: Remarks): Promise<void> {
+    await this.flush()
+    const db = await this.#database()
+    const write = db.transaction('deliberations', 'readwrite')
+    const row = await write.store.get(id)
+    if (row) {
+      const next = { ...row, ...change } as Record<string, unknown>
+      for (const [name, value] of Object.entries(next)) if (value === null) delete next[name]
+      await write.store.put(next as unknown as Row)
+      // What goes on being kept must not write the old words back.
+      const open = this.#open.get(id)
+      if (open) open.row = next as unknown as Row
+    }
+    await write.done
+  }
+
   /** The parts of the story a deliberation belongs to, oldest first; empty when it is not kept here. */
   async story(id: string): Promise<Part[]> {
     await this.flush()
@@ -234,6 +271,23 @@ export class Archive {
     this.#trouble = undefined
   }
 
+  /** What is known of one without reading its events; undefined when it is not kept here. */
+  async item(id: string): Promise<Listed | undefined> {
+    await this.flush()
+    const row = await (await this.#database()).get('deliberations', id)
+    return row && { ...row, title: row.title ?? '' }
+  }
+
+  /** Those that went on from this one by somebody's wish, newest first. */
+  async linked(id: string): Promise<Listed[]> {
+    await this.flush()
+    const rows = await (await this.#database()).getAllFromIndex('deliberations', 'created_at')
+    return rows
+      .filter((row) => row.fork_of === id)
+      .map((row) => ({ ...row, title: row.title ?? '' }))
+      .reverse()
+  }
+
   #database(): Promise<IDBPDatabase<Schema>> {
     this.#db ??= openDB<Schema>(this.#name, 1, {
       upgrade: (db) => {
@@ -263,9 +317,12 @@ function rowOf(
     status: 'running',
     mode: data.mode,
     created_at: timestamp,
-    ...(follows === undefined ? {} : { follows }),
+    ...(follows === undefined ? linkOf(data.fork_of) : { follows }),
   }
 }
+
+const linkOf = (from: string | undefined): Pick<Row, 'fork_of'> =>
+  from === undefined ? {} : { fork_of: from }
 
 /** What an event changes in the row. */
 function changeOf(event: Event): Partial<Row> {
@@ -277,12 +334,24 @@ function changeOf(event: Event): Partial<Row> {
     case 'tally':
       return { agreement: event.data.agreement }
     case 'complete':
-      return { status: event.data.status, final_decision: event.data.final_decision }
+      return completed(event.data)
     case 'cancelled':
       return { status: 'cancelled' }
     case 'error':
       return { status: 'failed' }
     default:
       return {}
+  }
+}
+
+function completed(data: Complete): Partial<Row> {
+  const { status, final_decision, overruled, summary, usage, cost_usd } = data
+  return {
+    status,
+    final_decision,
+    overruled,
+    summary,
+    usage,
+    ...(cost_usd === undefined ? {} : { cost_usd }),
   }
 }

@@ -2,6 +2,7 @@ import { Button, ToggleButton, ToggleButtonGroup } from 'react-aria-components'
 import { Halves, Moon, Sun } from './icons.tsx'
 import { useSettings, useWords, type Theme } from './settings.tsx'
 import { MARK } from './shapes.tsx'
+import { Tools } from './tools.tsx'
 import type { Lang } from './words.ts'
 
 /** The top of every screen: the way home, the page's language, its appearance. */
@@ -51,6 +52,7 @@ export function Header({ onHome }: { onHome: () => void }) {
           <Moon />
         </ToggleButton>
       </ToggleButtonGroup>
+      <Tools />
     </header>
   )
 }

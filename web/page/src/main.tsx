@@ -11,6 +11,8 @@ import './styles/base.css'
 import './styles/home.css'
 import './styles/deliberation.css'
 import './styles/verdict.css'
+import './styles/room.css'
+import './styles/panel.css'
 
 async function screen(): Promise<ReactNode> {
   const read = await readConfig()

@@ -1,7 +1,15 @@
 import { expect, test } from 'vitest'
 import { isSend, type Key } from '../src/keys.ts'
 
-const enter: Key = { key: 'Enter', keyCode: 13, isComposing: false, shiftKey: false, altKey: false }
+const enter: Key = {
+  key: 'Enter',
+  keyCode: 13,
+  isComposing: false,
+  shiftKey: false,
+  altKey: false,
+  ctrlKey: false,
+  metaKey: false,
+}
 
 test('Enter sends', () => {
   expect(isSend(enter)).toBe(true)
@@ -16,4 +24,11 @@ test.each<[string, Partial<Key>]>([
   ['another key', { key: 'a', keyCode: 65 }],
 ])('%s does not', (_, change) => {
   expect(isSend({ ...enter, ...change })).toBe(false)
+})
+
+test('where Ctrl or Cmd is wanted, Enter alone starts a new line', () => {
+  expect(isSend(enter, 'mod')).toBe(false)
+  expect(isSend({ ...enter, ctrlKey: true }, 'mod')).toBe(true)
+  expect(isSend({ ...enter, metaKey: true }, 'mod')).toBe(true)
+  expect(isSend({ ...enter, ctrlKey: true, isComposing: true }, 'mod')).toBe(false)
 })

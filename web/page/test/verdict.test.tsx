@@ -51,11 +51,13 @@ test('the card holds verdict, count, reason, dissent, conditions and what would 
 })
 
 test('a judge who disagrees did not decide; one who overruled did', () => {
-  expect(card(changed('billing', { judge_agrees: false }))).toContain('The votes decided.')
+  const dissents = card(changed('billing', { judge_agrees: false }))
+  expect(dissents).toContain('Judge dissents from 2–1–0.')
+  expect(dissents).toContain('The votes decided.')
   cleanup()
-  expect(card(changed('billing', { judge_agrees: false, overruled: true }))).toContain(
-    'The judge overruled the votes.',
-  )
+  const overruled = card(changed('billing', { judge_agrees: false, overruled: true }))
+  expect(overruled).toContain('Judge overruled 2–1–0.')
+  expect(overruled).toContain('The judge overruled the votes.')
   cleanup()
   expect(card(changed('billing', { judge_agrees: null }))).not.toContain('The judge')
 })

@@ -1,11 +1,11 @@
 import { open, type Authoriser, type Outgoing } from './authorise.ts'
 import { Connection, type Call } from './connect.ts'
-import type { FinalDecision, Mode, Snapshot, Status } from './contract.ts'
-import { parseCursor } from './cursor.ts'
+import type { FinalDecision, Mode, Snapshot, Status, Usage } from './contract.ts'
+import { bornAt, parseCursor } from './cursor.ts'
 import { idOf, listIn, type Door, type Reading, type Verb } from './door.ts'
 import { realEnv, type Env } from './env.ts'
 import { answered, answeredJson } from './http.ts'
-import { randomHex, type Question, type Scene } from './question.ts'
+import { randomHex, type Preset, type Question, type Scene } from './question.ts'
 import { sender, type Send } from './send.ts'
 
 /** One line of the history. */
@@ -19,6 +19,17 @@ export interface Listed {
   mode?: Mode
   final_decision?: FinalDecision
   agreement?: string
+  overruled?: boolean
+  summary?: string
+  usage?: Usage
+  /** US dollars, where the prices are known. */
+  cost_usd?: number
+  conversation_id?: string
+  /** The deliberation this one goes on from. */
+  fork_of?: string
+  /** What a person wrote beside the verdict. */
+  my_decision?: string
+  outcome?: string
   created_at: string
   [more: string]: unknown
 }
@@ -39,10 +50,19 @@ export interface ListQuery {
   q?: string
   verdict?: string
   preset?: string
+  /** Only those that go on from this one. */
+  fork_of?: string
   from?: string
   to?: string
   cursor?: string
   limit?: number
+}
+
+/** What a person writes beside a verdict: what is absent stays, null clears. */
+export interface Remarks {
+  title?: string
+  my_decision?: string | null
+  outcome?: string | null
 }
 
 export type ExportFormat = 'md' | 'json' | 'ndjson' | 'html'
@@ -96,6 +116,15 @@ export class Client implements Door {
     return idOf(await this.verb('resume', id)) ?? id
   }
 
+  /** Returns the line of the history of one deliberation: it was asked when its id says. */
+  async item(id: string): Promise<Listed | undefined> {
+    const at = bornAt(id)
+    const from = new Date(at).toISOString()
+    const to = new Date(at + 1).toISOString()
+    const { items } = await this.list({ from, to, limit: 200 })
+    return items.find((item) => item.id === id)
+  }
+
   async get(id: string): Promise<Snapshot> {
     return (await this.#json(this.#url(id))) as unknown as Snapshot
   }
@@ -121,12 +150,9 @@ export class Client implements Door {
     await this.#json(this.#url(id), 'DELETE')
   }
 
-  /** Changes what a person wrote beside the verdict. */
-  async patch(
-    id: string,
-    change: { title?: string; my_decision?: string; outcome?: string },
-  ): Promise<void> {
-    await this.#json(this.#url(id), 'PATCH', change)
+  /** Changes what a person wrote beside the verdict; null clears it. */
+  async patch(id: string, change: Remarks): Promise<Listed> {
+    return listed(await this.#json(this.#url(id), 'PATCH', change))
   }
 
   async scenes(): Promise<Scene[]> {
@@ -136,6 +162,11 @@ export class Client implements Door {
 
   async models(): Promise<Record<string, unknown>> {
     return this.#json(`${this.#base}/v1/models`)
+  }
+
+  async presets(): Promise<Preset[]> {
+    const answer = await this.#json(`${this.#base}/v1/presets`)
+    return listIn(answer, 'presets') as unknown as Preset[]
   }
 
   /** Returns the address of a deliberation's record. */
