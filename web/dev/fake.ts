@@ -5,7 +5,9 @@
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isLast } from '../stream/src/contract.ts'
+import type { ExportFormat, Listed, Remarks } from '../stream/src/client.ts'
 import { frameOf, Log, type Draft, type Stored } from './log.ts'
+import { changed, lineOf, paged, past, type Beside } from './past.ts'
 import { OWN, SCENES } from './scenes.ts'
 import { perform, type Beat, type Script } from './script.ts'
 
@@ -14,6 +16,8 @@ export interface FakeOptions {
   pace?: number
   /** Cuts each stream after about this many bytes; 0 never does. */
   cutAfter?: number
+  /** How snapshots and records are made. Loaded on demand, because Vite reads this file before it can. */
+  records?: () => Promise<typeof import('../page/src/record.ts')>
 }
 
 interface Running {
@@ -22,6 +26,7 @@ interface Running {
   created: string
   readers: Set<() => void>
   timer: ReturnType<typeof setTimeout> | undefined
+  beside: Beside
 }
 
 const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
@@ -38,11 +43,13 @@ export function ulid(): string {
 
 export class Fake {
   readonly #pace: number
+  readonly #records: FakeOptions['records']
   /** May be changed while the server runs. */
   cutAfter: number
   /** While set, every request but the page's own files is refused with it. */
   refuse: number | undefined
   readonly #running = new Map<string, Running>()
+  #lines: Listed[] = []
   readonly #keys = new Map<string, string>()
   /** What was asked for, newest last. */
   readonly requests: { method: string; path: string; body: unknown }[] = []
@@ -50,6 +57,23 @@ export class Fake {
   constructor(options: FakeOptions = {}) {
     this.#pace = options.pace ?? 30
     this.cutAfter = options.cutAfter ?? 0
+    this.#records = options.records
+  }
+
+  /** Lines of the past that are only listed, below everything that was asked here. */
+  seed(count: number): void {
+    this.#lines = past(count, Date.parse('2026-11-20T09:00:00Z'))
+  }
+
+  /** A deliberation that is over, as if it had been asked then. */
+  finished(scene: string, at: string, beside: Beside = {}, change: Partial<Script> = {}): string {
+    const script = { ...(SCENES[scene] as Script), ...change }
+    const log = new Log(ulid())
+    let time = Date.parse(at)
+    for (const { draft, wait } of perform(script, log.id, 30)) log.append(draft, (time += wait))
+    const running = { log, script, created: at, readers: new Set<() => void>(), timer: undefined }
+    this.#running.set(log.id, { ...running, beside })
+    return log.id
   }
 
   log(id: string): Log | undefined {
@@ -71,17 +95,53 @@ export class Fake {
     const [, , noun, id, verb] = url.pathname.split('/')
     if (noun === 'rehearsal') return json(response, { scenes: scenes() })
     if (noun === 'models') return json(response, models())
+    if (noun === 'presets') return json(response, { presets: PRESETS })
     if (noun !== 'deliberations') return problem(response, 404, 'not_found', 'no such address')
     if (id === undefined || id === '')
       return method === 'POST'
         ? this.#ask(request, response, body as Record<string, unknown>)
         : this.#list(response, url)
+    if (verb === undefined && method !== 'GET') return this.#kept(response, method, id, body)
     const running = this.#running.get(id)
     if (!running) return problem(response, 404, 'not_found', 'no such deliberation')
     if (verb === 'events') return this.#events(request, response, running, url)
     if (verb === 'stop') return this.#stop(response, running)
-    if (verb === 'export') return json(response, running.log.entries)
-    return json(response, { id, question: running.script.question })
+    return this.#told(response, running, verb, url)
+  }
+
+  /** The snapshot, or the record as a file. */
+  async #told(
+    response: ServerResponse,
+    { log }: Running,
+    verb: string | undefined,
+    url: URL,
+  ): Promise<boolean> {
+    if (!this.#records) return problem(response, 501, 'unsupported', 'this fake makes no records')
+    const { recordOf, snapshotOf } = await this.#records()
+    const lines = log.entries.map((one) => ({ cursor: one.id, raw: JSON.stringify(one.event) }))
+    const told = { id: log.id, lines }
+    if (verb !== 'export') return json(response, snapshotOf(told))
+    const format = (url.searchParams.get('format') ?? 'md') as ExportFormat
+    const record = format === 'html' ? new Blob(['<!doctype html>']) : recordOf([told], format)
+    response.writeHead(200, { 'content-type': record.type }).end(await record.text())
+    return true
+  }
+
+  /** Changes or deletes a line. */
+  #kept(response: ServerResponse, method: string, id: string, body: unknown): boolean {
+    const running = this.#running.get(id)
+    const line = this.#lines.find((one) => one.id === id)
+    if (!running && !line) return problem(response, 404, 'not_found', 'no such deliberation')
+    if (method === 'DELETE') {
+      this.#running.delete(id)
+      this.#lines = this.#lines.filter((one) => one.id !== id)
+      response.writeHead(204).end()
+      return true
+    }
+    const change = body as Remarks
+    if (running) running.beside = changed(running.beside, change)
+    this.#lines = this.#lines.map((one) => (one.id === id ? changed(one, change) : one))
+    return json(response, { id })
   }
 
   #ask(request: IncomingMessage, response: ServerResponse, body: Record<string, unknown>): boolean {
@@ -109,6 +169,7 @@ export class Fake {
       created: new Date().toISOString(),
       readers: new Set(),
       timer: undefined,
+      beside: {},
     }
     this.#running.set(log.id, running)
     this.#play(running, perform(script, log.id, this.#pace), 0)
@@ -186,32 +247,10 @@ export class Fake {
   }
 
   #list(response: ServerResponse, url: URL): boolean {
-    const limit = Number(url.searchParams.get('limit') ?? 20)
-    const items = [...this.#running.values()].reverse().map(({ log, script, created }) => {
-      const last = log.entries.at(-1)?.event
-      const end = last?.type === 'complete' ? last.data : undefined
-      const status =
-        end?.status ??
-        (last?.type === 'cancelled' ? 'cancelled' : last?.type === 'error' ? 'failed' : 'running')
-      const { approved = 0, rejected = 0, abstained = 0 } = end?.voting_result ?? {}
-      return {
-        id: log.id,
-        title: '',
-        question: script.question,
-        lang: script.lang,
-        preset: 'default',
-        status,
-        mode: script.mode,
-        created_at: created,
-        ...(end
-          ? {
-              final_decision: end.final_decision,
-              agreement: `${approved}-${rejected}-${abstained}`,
-            }
-          : {}),
-      }
-    })
-    return json(response, { items: items.slice(0, limit) })
+    const mine = [...this.#running.values()]
+      .map(({ log, script, created, beside }) => lineOf(log, script, created, beside))
+      .sort((left, right) => (left.created_at < right.created_at ? 1 : -1))
+    return json(response, paged([...mine, ...this.#lines], url.searchParams))
   }
 }
 
@@ -248,6 +287,19 @@ const scenes = () =>
     question,
     preset: 'default',
   }))
+
+const both = (ja: string, en: string) => ({ ja, en })
+
+/** The house's presets as the list has them. */
+const PRESETS = ['default', 'strict', 'brainstorm', 'classic'].map((name) => ({
+  name,
+  version: 1,
+  rule: name === 'strict' ? 'unanimous' : name === 'classic' ? 'judge' : 'majority',
+  quorum: name === 'strict' ? 3 : 2,
+  title: both(name, name),
+  good_for: both('ふつうの意思決定', 'Everyday decisions'),
+  bad_at: both('事実の調べもの', 'Looking up facts'),
+}))
 
 const models = () => ({
   object: 'list',

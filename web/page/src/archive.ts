@@ -1,5 +1,16 @@
 /** The page's own copies, for doors that keep nothing: every event as it came, in this browser's IndexedDB. */
-import type { Event, FinalDecision, Listed, Mode, Page, Status } from '@magi/stream'
+import type {
+  Complete,
+  Event,
+  FinalDecision,
+  Listed,
+  ListQuery,
+  Mode,
+  Page,
+  Remarks,
+  Status,
+  Usage,
+} from '@magi/stream'
 import { openDB, type DBSchema, type IDBPDatabase } from 'idb'
 
 /** What is known of one deliberation without reading its events. */
@@ -14,6 +25,14 @@ export interface Row {
   mode?: Mode
   final_decision?: FinalDecision
   agreement?: string
+  overruled?: boolean
+  summary?: string
+  usage?: Usage
+  cost_usd?: number
+  /** What a person wrote beside it. */
+  title?: string
+  my_decision?: string
+  outcome?: string
   created_at: string
   /** The deliberation this one goes on from, and the one that went on from this. */
   follows?: string
@@ -175,20 +194,46 @@ export class Archive {
     }
   }
 
-  /** One page of what is kept, newest first; a story stands once, under its newest part. */
-  async list(limit: number, after?: string): Promise<Page> {
+  /** One page of what is kept and asked for, newest first; a story stands once, under its newest part. */
+  async list(query: ListQuery): Promise<Page> {
+    const { limit = 50, cursor: after } = query
     const db = await this.#database()
     const range = after === undefined ? null : IDBKeyRange.upperBound(after, true)
+    const wanted = matcher(query)
     const items: Listed[] = []
     let at = await db
       .transaction('deliberations')
       .store.index('created_at')
       .openCursor(range, 'prev')
     for (; at && items.length <= limit; at = await at.continue())
-      if (at.value.followed_by === undefined) items.push({ ...at.value, title: '' })
+      if (at.value.followed_by === undefined && wanted(at.value))
+        items.push({ ...at.value, title: at.value.title ?? '' })
     const more = items.length > limit
     const shown = items.slice(0, limit)
     return { items: shown, next: more ? shown.at(-1)?.created_at : undefined }
+  }
+
+  /** The presets of what is kept. */
+  async presets(): Promise<readonly string[]> {
+    const rows = await (await this.#database()).getAll('deliberations')
+    return [...new Set(rows.map((row) => row.preset))].sort()
+  }
+
+  /** Changes what a person wrote beside the verdict; null clears it. */
+  async patch(id: string, change: Remarks): Promise<void> {
+    await this.flush()
+    const db = await this.#database()
+    const write = db.transaction('deliberations', 'readwrite')
+    const row = await write.store.get(id)
+    if (row) {
+      const next = { ...row, ...change } as Record<string, unknown>
+      for (const [name, value] of Object.entries(next)) if (value === null) delete next[name]
+      await write.store.put(next as unknown as Row)
+      // What goes on being kept must not write the old words back.
+      const open = this.#open.get(id)
+      if (open) open.row = next as unknown as Row
+    }
+    await write.done
   }
 
   /** The parts of the story a deliberation belongs to, oldest first; empty when it is not kept here. */
@@ -277,12 +322,44 @@ function changeOf(event: Event): Partial<Row> {
     case 'tally':
       return { agreement: event.data.agreement }
     case 'complete':
-      return { status: event.data.status, final_decision: event.data.final_decision }
+      return completed(event.data)
     case 'cancelled':
       return { status: 'cancelled' }
     case 'error':
       return { status: 'failed' }
     default:
       return {}
+  }
+}
+
+function completed(data: Complete): Partial<Row> {
+  const { status, final_decision, overruled, summary, usage, cost_usd } = data
+  return {
+    status,
+    final_decision,
+    overruled,
+    summary,
+    usage,
+    ...(cost_usd === undefined ? {} : { cost_usd }),
+  }
+}
+
+/** Letters that mean the same are the same: full width or half, capital or not. */
+const plain = (text: string): string => text.normalize('NFKC').toLowerCase()
+
+/** Tells whether a row is asked for: every word found, and every filter met. */
+export function matcher({ q = '', verdict, preset, from, to }: ListQuery): (row: Row) => boolean {
+  const words = plain(q)
+    .split(/\s+/)
+    .filter((word) => word !== '')
+  return (row) => {
+    if (verdict && row.final_decision !== verdict) return false
+    if (preset && row.preset !== preset) return false
+    if (from && row.created_at < from) return false
+    if (to && row.created_at >= to) return false
+    if (words.length === 0) return true
+    const { title, question, summary, my_decision, outcome } = row
+    const text = plain([title, question, summary, my_decision, outcome].join('\n'))
+    return words.every((word) => text.includes(word))
   }
 }

@@ -11,6 +11,8 @@ import './styles/base.css'
 import './styles/home.css'
 import './styles/deliberation.css'
 import './styles/verdict.css'
+import './styles/screens.css'
+import './styles/history.css'
 
 async function screen(): Promise<ReactNode> {
   const read = await readConfig()

@@ -205,8 +205,6 @@ export const ja: Words = {
       unavailable:
         'このブラウザではページに保存が許されていません(プライベートウィンドウ、またはサイトデータが無効)。離れる前に記録をファイルに保存してください。',
     },
-    remove: (question) => `削除: ${question}`,
-    removed: (question) => `削除しました: ${question}`,
     save: (format) => `${format} で保存`,
     saveFailed: (message) => `記録を作れませんでした: ${message}`,
     goneOn: (parts) =>
@@ -388,6 +386,45 @@ export const ja: Words = {
     page: (message) =>
       `ページに不具合が起きました: ${message}。審議は続いています。再読み込みすると表示されます。`,
     reload: '再読み込み',
+  },
+
+  nav: {
+    label: '画面',
+    ask: '問う',
+    history: '履歴',
+    presets: 'プリセット',
+    connection: '接続',
+    views: 'この審議の見方',
+    deliberation: '審議',
+    trace: '経過',
+    follow: '続けて問う',
+    all: 'すべて見る',
+    loading: '読み込み中',
+    title: {
+      history: '履歴',
+      presets: 'プリセット',
+      preset: 'プリセット',
+      connection: '接続の確認',
+      compare: '比較',
+      deliberation: '審議',
+      trace: '経過',
+    },
+  },
+  carry: {
+    again: '問い直し',
+    follow: '続きの問い',
+    againNote: '元の審議に関連づけて、新しく審議します。問いは書き換えられます。',
+    followNote: '賢者には、前の問いとその評決が伝わります。',
+    context: '引き継ぐ内容',
+    drop: '引き継がずに問う',
+  },
+  deleting: {
+    label: '削除',
+    soon: 'を10秒後に削除します。それまでは元に戻せます。ページを閉じた場合は削除されません。',
+    undo: '元に戻す',
+    failed: (why) => `を削除できませんでした: ${why}`,
+    again: 'もう一度試す',
+    close: '閉じる',
   },
 
   seconds: (value) => (value < 60 ? `${value.toFixed(1)}秒` : clock(value)),

@@ -52,8 +52,6 @@ export interface Words {
     note: string
     promised: Record<Promised, string>
     unkept: Record<Unkept, string>
-    remove: One
-    removed: One
     save: (format: string) => string
     saveFailed: One
     goneOn: (parts: number) => string
@@ -168,6 +166,41 @@ export interface Words {
     code: One
     page: One
     reload: string
+  }
+
+  nav: {
+    label: string
+    ask: string
+    history: string
+    presets: string
+    connection: string
+    /** The two views of one deliberation. */
+    views: string
+    deliberation: string
+    trace: string
+    follow: string
+    all: string
+    loading: string
+    title: Record<
+      'history' | 'presets' | 'preset' | 'connection' | 'compare' | 'deliberation' | 'trace',
+      string
+    >
+  }
+  carry: {
+    again: string
+    follow: string
+    againNote: string
+    followNote: string
+    context: string
+    drop: string
+  }
+  deleting: {
+    label: string
+    soon: string
+    undo: string
+    failed: One
+    again: string
+    close: string
   }
 
   seconds: (value: number) => string

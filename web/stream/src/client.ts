@@ -1,6 +1,6 @@
 import { open, type Authoriser, type Outgoing } from './authorise.ts'
 import { Connection, type Call } from './connect.ts'
-import type { FinalDecision, Mode, Snapshot, Status } from './contract.ts'
+import type { FinalDecision, Mode, Snapshot, Status, Usage } from './contract.ts'
 import { parseCursor } from './cursor.ts'
 import { idOf, listIn, type Door, type Reading, type Verb } from './door.ts'
 import { realEnv, type Env } from './env.ts'
@@ -19,6 +19,17 @@ export interface Listed {
   mode?: Mode
   final_decision?: FinalDecision
   agreement?: string
+  overruled?: boolean
+  summary?: string
+  usage?: Usage
+  /** US dollars, where the prices are known. */
+  cost_usd?: number
+  conversation_id?: string
+  /** The deliberation this one goes on from. */
+  fork_of?: string
+  /** What a person wrote beside the verdict. */
+  my_decision?: string
+  outcome?: string
   created_at: string
   [more: string]: unknown
 }
@@ -35,6 +46,18 @@ export interface Model {
   [more: string]: unknown
 }
 
+/** A preset as the list has it; texts are by language. */
+export interface PresetItem {
+  name: string
+  version: number
+  rule: string
+  quorum: number
+  title: Record<string, string>
+  good_for: Record<string, string>
+  bad_at: Record<string, string>
+  [more: string]: unknown
+}
+
 export interface ListQuery {
   q?: string
   verdict?: string
@@ -43,6 +66,13 @@ export interface ListQuery {
   to?: string
   cursor?: string
   limit?: number
+}
+
+/** What a person writes beside a verdict: what is absent stays, null clears. */
+export interface Remarks {
+  title?: string
+  my_decision?: string | null
+  outcome?: string | null
 }
 
 export type ExportFormat = 'md' | 'json' | 'ndjson' | 'html'
@@ -121,17 +151,20 @@ export class Client implements Door {
     await this.#json(this.#url(id), 'DELETE')
   }
 
-  /** Changes what a person wrote beside the verdict. */
-  async patch(
-    id: string,
-    change: { title?: string; my_decision?: string; outcome?: string },
-  ): Promise<void> {
-    await this.#json(this.#url(id), 'PATCH', change)
+  /** Changes what a person wrote beside the verdict; null clears it. */
+  async patch(id: string, change: Remarks): Promise<Listed> {
+    return listed(await this.#json(this.#url(id), 'PATCH', change))
   }
 
   async scenes(): Promise<Scene[]> {
     const answer = await this.#json(`${this.#base}/v1/rehearsal`)
     return listIn(answer, 'scenes') as unknown as Scene[]
+  }
+
+  /** Returns the presets there are, the house's own first. */
+  async presets(): Promise<PresetItem[]> {
+    const answer = await this.#json(`${this.#base}/v1/presets`)
+    return listIn(answer, 'presets') as unknown as PresetItem[]
   }
 
   async models(): Promise<Record<string, unknown>> {

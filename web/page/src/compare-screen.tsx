@@ -1,0 +1,3 @@
+export default function CompareScreen(_: { left: string; right: string }) {
+  return null
+}

@@ -1,0 +1,3 @@
+export default function PresetsScreen(_: { preset: string | undefined }) {
+  return null
+}
