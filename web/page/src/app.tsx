@@ -4,17 +4,21 @@ import { I18nProvider } from 'react-aria-components'
 import { carried, type Carry } from './carry.ts'
 import { CarryNote } from './carry-note.tsx'
 import { Deletions } from './deletions.ts'
+import { AboutProvider, UNKNOWN } from './about.ts'
 import { Deliberation } from './deliberation.tsx'
 import { DeliberationBar } from './deliberation-bar.tsx'
 import { sealOf } from './format.ts'
 import { Gate, type Asked } from './gate.tsx'
 import { Header } from './header.tsx'
 import { Home } from './home.tsx'
+import { belongsTo, heldFor, hold, keepLeaning } from './leaning.ts'
 import { LiveRegion } from './live.tsx'
 import { Pending } from './pending.tsx'
+import { useKeeper } from './remarks.ts'
 import { Room } from './room.ts'
 import { go, useRoute, type Route } from './route.ts'
 import { useSettings, useWords } from './settings.tsx'
+import { useShortcut, useShortcuts } from './shortcuts.ts'
 import { useWay } from './way.ts'
 import { SEAL_WORDS } from './words.ts'
 
@@ -40,6 +44,7 @@ const idIn = (route: Route): string | undefined =>
 
 function Screen({ asked, onAgain }: { asked: Asked; onAgain: () => void }) {
   const { door, archive, library } = useWay()
+  const { shortcuts } = useSettings()
   const route = useRoute()
   const [room] = useState(() => new Room(door, archive))
   const [deletions] = useState(() => new Deletions(library.remove))
@@ -51,6 +56,7 @@ function Screen({ asked, onAgain }: { asked: Asked; onAgain: () => void }) {
 
   useEffect(() => {
     room.onId = (made) => {
+      belongsTo(made)
       setAsking(false)
       go({ name: 'deliberation', id: made })
     }
@@ -68,10 +74,11 @@ function Screen({ asked, onAgain }: { asked: Asked; onAgain: () => void }) {
     before.current = id
   }, [room, id])
 
-  const ask = (question: Question): void => {
+  const ask = (question: Question, leaning = ''): void => {
     setDraft('')
     setCarry(undefined)
     setAsking(true)
+    hold(leaning)
     room.ask(carried(question, carry))
   }
   const home = (): void => {
@@ -90,6 +97,12 @@ function Screen({ asked, onAgain }: { asked: Asked; onAgain: () => void }) {
     home()
   }
   const inside = id !== undefined || (asking && route.name === 'home')
+  useShortcuts(shortcuts)
+  useShortcut('g h', () => go({ name: 'history' }))
+  useShortcut('g t', id === undefined ? undefined : () => go({ name: 'trace', id }))
+  // From a deliberation the way to a question is the start page; the deliberation goes on.
+  useShortcut('/', route.name === 'home' && !asking ? undefined : home)
+  useHeldLeaning(id, room)
   useArrival(inside ? (asking ? 'asking' : `${route.name} ${id}`) : route.name)
   const screen = (): React.ReactNode => {
     switch (route.name) {
@@ -124,14 +137,14 @@ function Screen({ asked, onAgain }: { asked: Asked; onAgain: () => void }) {
     />
   )
   return (
-    <>
+    <AboutProvider value={asked.state === 'there' ? asked.about : UNKNOWN}>
       <Header onHome={home} at={route.name} />
       <Title room={room} inside={inside} at={route.name} />
       <LiveRegion room={room} />
       {id !== undefined && <DeliberationBar room={room} id={id} at={route.name} onCarry={takeUp} />}
       <Suspense fallback={<Loading />}>{screen()}</Suspense>
       <Pending deletions={deletions} />
-    </>
+    </AboutProvider>
   )
 }
 
@@ -143,6 +156,19 @@ function Loading() {
       <p className="muted">{words.nav.loading}</p>
     </main>
   )
+}
+
+/** What the person leaned to is kept beside the deliberation as soon as it has an id. */
+function useHeldLeaning(id: string | undefined, room: Room): void {
+  const { code } = useWords()
+  const { view } = useSyncExternalStore(room.subscribe, room.shown)
+  const known = view.id !== undefined && view.id === id
+  const keeper = useKeeper(known && view.capabilities.includes('history'))
+  useEffect(() => {
+    if (!known || id === undefined || !keeper || heldFor(id) === undefined) return
+    // Where it fails it waits in the tab, and stands in the verdict's card all the same.
+    keepLeaning(keeper, id, code).catch(() => {})
+  }, [known, id, keeper])
 }
 
 /**

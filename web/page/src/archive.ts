@@ -37,6 +37,8 @@ export interface Row {
   /** The deliberation this one goes on from, and the one that went on from this. */
   follows?: string
   followed_by?: string
+  /** The deliberation this one goes on from by somebody's wish. */
+  fork_of?: string
 }
 
 /** One event as it came. */
@@ -279,6 +281,23 @@ export class Archive {
     this.#trouble = undefined
   }
 
+  /** What is known of one without reading its events; undefined when it is not kept here. */
+  async item(id: string): Promise<Listed | undefined> {
+    await this.flush()
+    const row = await (await this.#database()).get('deliberations', id)
+    return row && { ...row, title: row.title ?? '' }
+  }
+
+  /** Those that went on from this one by somebody's wish, newest first. */
+  async linked(id: string): Promise<Listed[]> {
+    await this.flush()
+    const rows = await (await this.#database()).getAllFromIndex('deliberations', 'created_at')
+    return rows
+      .filter((row) => row.fork_of === id)
+      .map((row) => ({ ...row, title: row.title ?? '' }))
+      .reverse()
+  }
+
   #database(): Promise<IDBPDatabase<Schema>> {
     this.#db ??= openDB<Schema>(this.#name, 1, {
       upgrade: (db) => {
@@ -308,9 +327,12 @@ function rowOf(
     status: 'running',
     mode: data.mode,
     created_at: timestamp,
-    ...(follows === undefined ? {} : { follows }),
+    ...(follows === undefined ? linkOf(data.fork_of) : { follows }),
   }
 }
+
+const linkOf = (from: string | undefined): Pick<Row, 'fork_of'> =>
+  from === undefined ? {} : { fork_of: from }
 
 /** What an event changes in the row. */
 function changeOf(event: Event): Partial<Row> {

@@ -1,6 +1,6 @@
 import { Button } from 'react-aria-components'
 import type { Carry } from './carry.ts'
-import { Cross } from './icons.tsx'
+import { Close } from './icons.tsx'
 import { hashOf } from './route.ts'
 import { useWords } from './settings.tsx'
 
@@ -22,7 +22,7 @@ export function CarryNote({ carry, onDrop }: { carry: Carry; onDrop: () => void 
         )}
       </div>
       <Button className="icon-button" aria-label={words.drop} onPress={onDrop}>
-        <Cross />
+        <Close />
       </Button>
     </aside>
   )

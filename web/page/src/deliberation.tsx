@@ -1,18 +1,32 @@
 import { sagesOf, type ExportFormat, type Sage, type View } from '@magi/stream'
-import { useEffect, useState, useSyncExternalStore } from 'react'
+import { useCallback, useEffect, useState, useSyncExternalStore } from 'react'
 import { Button, ToggleButton, ToggleButtonGroup } from 'react-aria-components'
+import { can } from './able.ts'
+import { AfterButtons, Afterwards, type Wish } from './afterwards.tsx'
 import { ConnectionState } from './connection.tsx'
-import { clock } from './format.ts'
-import { Play, StopIcon } from './icons.tsx'
+import { Controls, NoteForm, Notes } from './controls.tsx'
+import { useRemarked, type Remarked } from './decision.tsx'
+import { sealOf } from './format.ts'
+import { ModeBand, Phases, QuestionHead, Totals } from './head.tsx'
+import { Play } from './icons.tsx'
 import { Judge } from './judge.tsx'
-import { Lane } from './lane.tsx'
+import { focusLane, Lanes, scrollOf, useStage, type Stage } from './lanes.tsx'
 import { save } from './library.ts'
-import type { Room, Shown } from './room.ts'
+import { Links } from './links.tsx'
+import { markPassage, unmark } from './passage.ts'
 import { ContentLang } from './prose.tsx'
+import { Refused } from './refusal.tsx'
+import { useKeeper, type Keeper } from './remarks.ts'
+import type { Room, Shown } from './room.ts'
+import { Seal } from './seal.tsx'
 import { useWords } from './settings.tsx'
-import { Mark } from './shapes.tsx'
+import { useShortcut } from './shortcuts.ts'
+import { Paused } from './states.tsx'
 import { token } from './token.ts'
 import { Why } from './trouble.tsx'
+import { useFigures } from './use-figures.ts'
+import { VerdictCard } from './verdict.tsx'
+import { useHands } from './verbs.tsx'
 import { useWay } from './way.ts'
 
 const SPEEDS = [1, 2, 4, 16]
@@ -26,48 +40,40 @@ interface DeliberationProps {
 /** One deliberation: three lanes, the tally, the judge, the verdict. Live, resumed, or over. */
 export function Deliberation({ room, onAskAgain, onFollow }: DeliberationProps) {
   const shown = useSyncExternalStore(room.subscribe, room.shown)
-  const words = useWords()
-  const { view, asked, connection } = shown
+  const { view, asked, connection, playback } = shown
   const question = view.question === '' ? (asked?.question ?? '') : view.question
   // Nothing of it was ever received, so there is nothing to show but why.
   const empty = connection?.name === 'failed' && view.id === undefined
-  const running =
-    view.end === undefined && connection?.name !== 'failed' && !shown.playback && can(view, 'stop')
-  useEscape(running && room.id !== undefined, () => void room.stop())
+  const going = view.end === undefined && connection?.name !== 'failed' && !playback
+  const running = going && can(view, 'stop')
+  const stage = useStage()
+  const [noting, setNoting] = useState(false)
+  const [wish, setWish] = useState<Wish>()
+  const hands = useHands(room, shown, playback !== undefined, setWish)
+  const figures = useFigures(view, view.end === undefined || playback !== undefined)
+  const keeper = useKeeper(view.id !== undefined && can(view, 'history'))
+  const remarked = useRemarked(keeper, view.end ? view.id : undefined, conditionsOf(view))
+  const toggleNote = (): void => setNoting((old) => !old)
+  const closeNote = useCallback(() => setNoting(false), [])
+  const notable = going && room.id !== undefined && can(view, 'note')
+  useEscape(running, () => void room.stop())
+  useShortcut('n', notable ? toggleNote : undefined)
+  useShortcut('v', view.end ? toVerdict : undefined)
+  useEffect(() => unmark, [view.id])
   return (
     <main className="deliberation" tabIndex={-1} data-phase={view.phase}>
       <ModeBand shown={shown} />
       <header className="question-head">
-        <div>
-          <h1 lang={view.lang}>
-            {question === '' && empty ? words.connection.failed : shortened(question)}
-          </h1>
-          {shortened(question) !== question && (
-            <details className="context">
-              <summary>{words.wholeQuestion}</summary>
-              <p lang={view.lang}>{question}</p>
-            </details>
-          )}
-          {view.context !== undefined && (
-            <details className="context">
-              <summary>{words.context}</summary>
-              <p>{view.context}</p>
-            </details>
-          )}
-        </div>
+        <QuestionHead view={view} question={question} />
         <div className="question-side">
-          <Elapsed shown={shown} />
-          {running && (
-            <Button
-              className="stop"
-              isDisabled={shown.stopping || room.id === undefined}
-              onPress={() => void room.stop()}
-            >
-              <StopIcon /> {shown.stopping ? words.stopping : words.stop} <kbd>Esc</kbd>
-            </Button>
-          )}
+          <Totals shown={shown} total={figures.total} />
+          {running && <Controls room={room} shown={shown} noting={noting} onNote={toggleNote} />}
         </div>
       </header>
+      <Refused refusal={shown.refusals.all} onForgive={() => room.forgive('all')} />
+      {noting && notable && (
+        <NoteForm room={room} shown={shown} onClose={closeNote} onFollow={onFollow} />
+      )}
       <div className="status-row">
         {!empty && <Phases view={view} />}
         {connection && (
@@ -79,154 +85,136 @@ export function Deliberation({ room, onAskAgain, onFollow }: DeliberationProps) 
         )}
       </div>
       <Trouble shown={shown} room={room} onAskAgain={() => onAskAgain(question)} />
-      {shown.playback && <Playback room={room} speed={shown.playback.speed} />}
-      {view.end && (
-        <a className="skip-verdict" href="#verdict" onClick={toVerdict}>
-          {words.skipToVerdict}
-        </a>
-      )}
+      {playback && <Playback room={room} speed={playback.speed} />}
+      {view.end && <SkipToVerdict />}
       <Notices shown={shown} />
-      {view.paused && !view.end && (
-        <p className="notice">
-          {words.connection.paused}: {view.paused.reason}
-        </p>
-      )}
-      <ContentLang value={view.lang}>
-        {!empty && <Lanes view={view} />}
-        {!empty && (
+      <Paused view={view} />
+      <Links view={view} keeper={keeper} />
+      <Notes view={view} />
+      {!empty && (
+        <ContentLang value={view.lang}>
+          <Lanes view={view} stage={stage} figures={figures} hands={hands} skew={shown.skew} />
           <Judge
             view={view}
-            actions={
-              <Actions
-                room={room}
-                shown={shown}
-                onAskAgain={() => onAskAgain(question)}
-                onFollow={onFollow}
+            figures={figures.judge}
+            hands={hands}
+            card={
+              <VerdictCard
+                view={view}
+                remarked={shownRemarks(keeper, remarked, shown)}
+                onDissent={(sage, text) => toPassage(stage, sage, text)}
+                actions={
+                  <Actions
+                    room={room}
+                    shown={shown}
+                    onAskAgain={() => onAskAgain(question)}
+                    onFollow={onFollow}
+                    onWish={setWish}
+                  />
+                }
               />
             }
           />
-        )}
-      </ContentLang>
+        </ContentLang>
+      )}
+      {!empty && <Foot view={view} />}
+      {wish && (
+        <Afterwards
+          room={room}
+          shown={shown}
+          wish={wish}
+          onClose={() => setWish(undefined)}
+          onFollow={onFollow}
+        />
+      )}
     </main>
   )
 }
 
-/** The longest question that stands as a heading, in characters. */
-const HEADING = 240
+const conditionsOf = (view: View): readonly string[] =>
+  view.end?.kind === 'complete' ? (view.end.data.solomon_judgment.conditions ?? []) : []
 
-/** A long question does not push the lanes off the screen. */
-const shortened = (question: string): string => {
-  const characters = [...question]
-  return characters.length > HEADING ? `${characters.slice(0, HEADING).join('')} …` : question
+/** Nobody decides in a playback. */
+const shownRemarks = (
+  keeper: Keeper | undefined,
+  remarked: Remarked,
+  { playback }: Shown,
+): Remarked | undefined => (keeper && !playback ? remarked : undefined)
+
+/** Goes to where a dissent was said: its words if they are there, else the vote that carries it. */
+function toPassage(stage: Stage, sage: Sage, text: string): void {
+  focusLane(stage, sage)
+  requestAnimationFrame(() =>
+    requestAnimationFrame(() => {
+      const box = scrollOf(sage)
+      const vote = box?.closest('.lane')?.querySelector<HTMLElement>('.vote')
+      vote?.removeAttribute('data-pointed')
+      if (box && !markPassage(box, text)) vote?.setAttribute('data-pointed', '')
+    }),
+  )
 }
 
-/** What the door of this deliberation cannot do is not offered. */
-const can = (view: View, what: string): boolean =>
-  view.id === undefined || view.capabilities.includes(what)
+function SkipToVerdict() {
+  const words = useWords()
+  return (
+    <a
+      className="skip-verdict"
+      href="#verdict"
+      onClick={(event) => {
+        // The hash is the route, so the skip link moves the focus itself.
+        event.preventDefault()
+        toVerdict()
+      }}
+    >
+      {words.skipToVerdict}
+    </a>
+  )
+}
 
-/** The hash is the route, so the skip link moves the focus itself. */
-function toVerdict(event: { preventDefault: () => void }): void {
-  event.preventDefault()
+function toVerdict(): void {
   document.getElementById('verdict')?.focus()
 }
 
-/** Esc stops whenever the deliberation is running, whatever has the focus, but never while composing. */
+/** On a narrow screen: how it stands, always in sight, and the way to the verdict. */
+function Foot({ view }: { view: View }) {
+  const words = useWords()
+  const sages = sagesOf(view)
+  const votes = sages.filter((sage) => view.sages[sage].vote).length
+  return (
+    <div className="verdict-bar">
+      <Seal kind={sealOf(view)} small />
+      {view.end ? (
+        <Button className="link-button" onPress={toVerdict}>
+          {words.skipToVerdict}
+        </Button>
+      ) : (
+        <span>{words.room.votesIn(votes, sages.length)}</span>
+      )}
+    </div>
+  )
+}
+
+/**
+ * Esc stops whenever the deliberation is running, whatever has the focus, but never while composing.
+ * A dialog or a form that is open takes it first.
+ */
 function useEscape(active: boolean, call: () => void): void {
   useEffect(() => {
     if (!active) return undefined
     const pressed = (event: KeyboardEvent): void => {
-      if (event.key === 'Escape' && !event.defaultPrevented && !event.isComposing) call()
+      if (event.key !== 'Escape' || event.defaultPrevented || event.isComposing) return
+      if (document.querySelector('dialog[open]')) return
+      call()
     }
     window.addEventListener('keydown', pressed)
     return () => window.removeEventListener('keydown', pressed)
   })
 }
 
-function ModeBand({ shown }: { shown: Shown }) {
-  const { mode } = useWords()
-  const { view, playback } = shown
-  const rehearsal = view.mode === 'rehearsal'
-  const replay = playback !== undefined || view.mode === 'replay'
-  if (!rehearsal && !replay) return null
-  return (
-    <div className="bands">
-      {rehearsal && (
-        <p className="band" data-mode="rehearsal">
-          <strong>
-            <span lang="en">REHEARSAL</span> <span lang="ja">リハーサル</span>
-          </strong>{' '}
-          {mode.rehearsalNote}
-        </p>
-      )}
-      {replay && (
-        <p className="band" data-mode="replay">
-          <strong>
-            <span lang="en">REPLAY</span> <span lang="ja">再生</span>
-          </strong>{' '}
-          {mode.replayNote}
-        </p>
-      )}
-    </div>
-  )
-}
-
-function Elapsed({ shown }: { shown: Shown }) {
-  const { view, skew } = shown
-  const [now, setNow] = useState(() => Date.now())
-  const running = view.end === undefined && view.startedAt !== undefined && !shown.playback
-  useEffect(() => {
-    if (!running) return undefined
-    const timer = setInterval(() => setNow(Date.now()), 500)
-    return () => clearInterval(timer)
-  }, [running])
-  if (view.startedAt === undefined) return null
-  const until = running ? Math.max(now - skew, view.lastAt ?? 0) : (view.lastAt ?? view.startedAt)
-  return <time className="elapsed">{clock(until - view.startedAt)}</time>
-}
-
-function Phases({ view }: { view: View }) {
-  const { phase: words } = useWords()
-  const judged = view.judge.attempt > 0 || view.end?.kind === 'complete'
-  const steps = [
-    {
-      key: 'sages',
-      label: words.sages,
-      done: view.tally !== undefined,
-      now: view.phase === 'sages',
-    },
-    {
-      key: 'tally',
-      label: words.tally,
-      done: view.tally !== undefined && judged,
-      now: view.phase === 'tally',
-    },
-    {
-      key: 'judge',
-      label: words.judge,
-      done: view.judge.judgment !== undefined,
-      now: view.phase === 'judge',
-    },
-    { key: 'verdict', label: words.verdict, done: view.end?.kind === 'complete', now: false },
-  ]
-  return (
-    <ol className="phases" aria-label={words.label}>
-      {steps.map((step) => (
-        <li
-          key={step.key}
-          data-done={step.done || undefined}
-          aria-current={step.now ? 'step' : undefined}
-        >
-          {step.label}
-        </li>
-      ))}
-    </ol>
-  )
-}
-
 /** Trying the same again cannot mend these. */
 const FINAL: ReadonlySet<string> = new Set(['cut_for_good', 'no_state', 'not_kept', 'nothing_came'])
 
-/** The one alert: a failed connection, a refused verb. */
+/** The one alert of the whole: a failed connection. */
 function Trouble({
   shown,
   room,
@@ -237,29 +225,26 @@ function Trouble({
   onAskAgain: () => void
 }) {
   const words = useWords()
-  const { connection, problem } = shown
+  const { connection } = shown
   const failed = connection?.name === 'failed' ? connection.problem : undefined
-  const what = failed ?? problem
   const asking = shown.view.question === '' ? (shown.asked?.question ?? '') : shown.view.question
   const gone = failed?.status === 404 || failed?.status === 410
   return (
     <div className="alert" role="alert">
-      {what && (
+      {failed && (
         <div className="alert-box">
-          <Why problem={what} asking={room.id === undefined} />
-          {failed && room.told.length > 0 && (
+          <Why problem={failed} asking={room.id === undefined} />
+          {room.told.length > 0 && (
             <Records room={room} id={room.told.at(-1)?.id ?? ''} view={shown.view} />
           )}
-          {failed && !gone && !FINAL.has(failed.code) && (
+          {!gone && !FINAL.has(failed.code) && (
             <Button className="button" onPress={() => room.again()}>
               {words.connection.retry}
             </Button>
           )}
-          {failed && (
-            <Button className="button" onPress={onAskAgain}>
-              {asking === '' ? words.newQuestion : words.verdict.again}
-            </Button>
-          )}
+          <Button className="button" onPress={onAskAgain}>
+            {asking === '' ? words.newQuestion : words.verdict.again}
+          </Button>
         </div>
       )}
       {shown.view.end?.kind === 'error' && !shown.playback && (
@@ -298,73 +283,34 @@ function Notices({ shown }: { shown: Shown }) {
   )
 }
 
-/** The three lanes: side by side, one enlarged, or on a narrow screen one at a time. */
-function Lanes({ view }: { view: View }) {
-  const words = useWords()
-  const sages = sagesOf(view)
-  const [enlarged, setEnlarged] = useState<Sage>()
-  const [chosen, setChosen] = useState<Sage>('caspar')
-  const shown = sages.includes(chosen) ? chosen : (sages[0] ?? 'caspar')
-  return (
-    <>
-      <ToggleButtonGroup
-        className="lane-tabs"
-        aria-label={words.lane.choose}
-        selectionMode="single"
-        disallowEmptySelection
-        selectedKeys={[shown]}
-        onSelectionChange={(keys) => setChosen([...keys][0] as Sage)}
-      >
-        {sages.map((sage) => (
-          <ToggleButton key={sage} id={sage} data-agent={sage} data-state={view.sages[sage].state}>
-            <Mark of={sage} /> {words.sages[sage].name}
-          </ToggleButton>
-        ))}
-      </ToggleButtonGroup>
-      <div className="lanes" data-count={sages.length} data-enlarged={enlarged}>
-        {sages.map((sage) => (
-          <div
-            key={sage}
-            className="lane-slot"
-            data-chosen={sage === shown || undefined}
-            data-large={sage === enlarged || undefined}
-          >
-            <Lane
-              sage={sage}
-              lane={view.sages[sage]}
-              over={view.end !== undefined}
-              enlarged={enlarged === sage}
-              onEnlarge={() => setEnlarged((old) => (old === sage ? undefined : sage))}
-            />
-          </div>
-        ))}
-      </div>
-    </>
-  )
-}
-
 interface ActionsProps {
   room: Room
   shown: Shown
   onAskAgain: () => void
   onFollow: (id: string) => void
+  onWish: (wish: Wish) => void
 }
 
-function Actions({ room, shown, onAskAgain, onFollow }: ActionsProps) {
+function Actions({ room, shown, onAskAgain, onFollow, onWish }: ActionsProps) {
   const words = useWords()
   const { id } = room
   const { end } = shown.view
   const goOn = async (): Promise<void> => {
-    const next = await room.resume()
-    if (next !== undefined) onFollow(next)
+    const done = await room.act('after', 'resume')
+    if (done) onFollow(done.id)
   }
   return (
     <>
       {end?.kind !== 'complete' && can(shown.view, 'resume') && (
-        <Button className="button" onPress={() => void goOn()}>
+        <Button
+          className="button"
+          isDisabled={shown.doing.has('resume:after')}
+          onPress={() => void goOn()}
+        >
           {words.verdict.goOn}
         </Button>
       )}
+      {!shown.playback && id !== undefined && <AfterButtons view={shown.view} onWish={onWish} />}
       <Button className="button" onPress={onAskAgain}>
         {words.verdict.again}
       </Button>
@@ -374,6 +320,9 @@ function Actions({ room, shown, onAskAgain, onFollow }: ActionsProps) {
         </Button>
       )}
       {id !== undefined && <Records room={room} id={id} view={shown.view} />}
+      {shown.refusals.after?.verb === 'resume' && (
+        <Refused refusal={shown.refusals.after} onForgive={() => room.forgive('after')} />
+      )}
     </>
   )
 }

@@ -1,6 +1,7 @@
 import { Problem } from '@magi/stream'
 import { useEffect, useState, type ReactNode } from 'react'
 import { Button, FieldError, Form, Input, Label, TextField } from 'react-aria-components'
+import { aboutOf, type About } from './about.ts'
 import { answersOf, type Answers } from './answers.ts'
 import { Header } from './header.tsx'
 import { go } from './route.ts'
@@ -11,7 +12,7 @@ import { hostOf, useWay } from './way.ts'
 /** What the door said of itself: not yet, what answers, why nothing, or that it wants a token. */
 export type Asked =
   | { state: 'asking' }
-  | { state: 'there'; answers: Answers | undefined }
+  | { state: 'there'; answers: Answers | undefined; about: About }
   | { state: 'failed'; problem: Problem }
   | { state: 'locked'; again: boolean }
 
@@ -27,7 +28,8 @@ export function Gate({ children }: { children: (asked: Asked, again: () => void)
   )
   const ask = async (again: boolean): Promise<void> => {
     try {
-      setAsked({ state: 'there', answers: answersOf(await door.models()) })
+      const said = await door.models()
+      setAsked({ state: 'there', answers: answersOf(said), about: aboutOf(said) })
     } catch (error) {
       const problem =
         error instanceof Problem ? error : new Problem({ status: 0, message: String(error) })

@@ -3,6 +3,7 @@ import { Halves, Moon, Sun } from './icons.tsx'
 import { hashOf, type Route } from './route.ts'
 import { useSettings, useWords, type Theme } from './settings.tsx'
 import { MARK } from './shapes.tsx'
+import { Tools } from './tools.tsx'
 import type { Lang } from './words.ts'
 
 /** Where the header leads, and the screens that lie under each. */
@@ -89,6 +90,7 @@ export function Header({ onHome, at }: { onHome: () => void; at?: Route['name'] 
           <Moon />
         </ToggleButton>
       </ToggleButtonGroup>
+      <Tools />
     </header>
   )
 }

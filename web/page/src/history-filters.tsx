@@ -1,6 +1,6 @@
 import { useEffect, useId, useState, type ReactNode } from 'react'
 import { Button, Input, Label, SearchField } from 'react-aria-components'
-import { Cross, Search } from './icons.tsx'
+import { Close, Search } from './icons.tsx'
 import type { Library } from './library.ts'
 import { useWords } from './settings.tsx'
 import { useTexts } from './texts.ts'
@@ -40,7 +40,7 @@ export function HistoryFilters({ library, filters, onFilters }: FiltersProps) {
         <Input placeholder={texts.searchHint} enterKeyHint="search" />
         {filters.q !== '' && (
           <Button className="icon-button" aria-label={texts.clearSearch}>
-            <Cross />
+            <Close />
           </Button>
         )}
       </SearchField>

@@ -20,7 +20,7 @@ interface HomeProps {
   onAgain: () => void
   draft: string
   onDraft: (text: string) => void
-  onAsk: (question: Question) => void
+  onAsk: (question: Question, leaning?: string) => void
   /** What the next question takes along. */
   children?: ReactNode
 }
@@ -36,13 +36,29 @@ export function Home({ asked, onAgain, draft, onDraft, onAsk, children }: HomePr
       <h1>{words.headline}</h1>
       <p className="intro">{words.intro}</p>
       {children}
-      <Composer draft={draft} onDraft={onDraft} onAsk={onAsk} />
+      <Ask asked={asked} draft={draft} onDraft={onDraft} onAsk={onAsk} />
       <WhatAnswers asked={asked} onAgain={onAgain} />
       <DoorLine />
       <Council />
       {asked.state !== 'asking' && <Scenes onAsk={onAsk} />}
       <History />
     </main>
+  )
+}
+
+function Ask({ asked, draft, onDraft, onAsk }: Omit<HomeProps, 'onAgain'>) {
+  const { door, archive } = useWay()
+  const presets = useAsked(() => door.presets())
+  // A door of one address tells only later whether it keeps a history; the page's own copy always does.
+  const keeps = archive !== undefined || (door.kind === 'server' && asked.state === 'there')
+  return (
+    <Composer
+      draft={draft}
+      onDraft={onDraft}
+      onAsk={onAsk}
+      presets={presets.state === 'there' ? presets.value : []}
+      keeps={keeps}
+    />
   )
 }
 

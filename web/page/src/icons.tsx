@@ -29,7 +29,6 @@ export const Halves = icon(
   </>,
 )
 export const Warn = icon(<path d="M8 2 14.5 13.5h-13ZM8 6.5v3.2M8 11.4v.6" />)
-export const Cross = icon(<path d="M4 4l8 8M12 4l-8 8" />)
 export const Search = icon(
   <>
     <circle cx="7" cy="7" r="4.5" />
@@ -48,3 +47,31 @@ export const Link = icon(
   <path d="M6.5 9.5 9.5 6.5M7 4.5l1.7-1.7a2.8 2.8 0 0 1 4 4L11 8.5M9 11.5l-1.7 1.7a2.8 2.8 0 0 1-4-4L5 7.5" />,
 )
 export const Hold = icon(<path className="solid" d="M4 3h3v10H4ZM9 3h3v10H9Z" />)
+export const Close = icon(<path d="m4 4 8 8M12 4l-8 8" />)
+export const Again = icon(<path d="M13 8a5 5 0 1 1-1.6-3.7M13 2v3h-3" />)
+export const Swap = icon(<path d="M3 5.5h9.5M10 3l2.5 2.5L10 8M13 10.5H3.5M6 8l-2.5 2.5L6 13" />)
+export const Pause = icon(<path d="M5.5 3.5v9M10.5 3.5v9" />)
+export const Note = icon(<path d="M3 3h10v7.5H7.5L4.5 13v-2.5H3ZM5.5 6h5M5.5 8h3" />)
+export const Gear = icon(
+  <>
+    <circle cx="8" cy="8" r="2.2" />
+    <path d="M8 1.8v2M8 12.2v2M1.8 8h2M12.2 8h2M3.6 3.6 5 5M11 11l1.4 1.4M12.4 3.6 11 5M5 11l-1.4 1.4" />
+  </>,
+)
+export const Help = icon(<path d="M5.6 5.8a2.4 2.4 0 1 1 3.6 2.1c-.8.5-1.2 1-1.2 2M8 12.4v.3" />)
+export const Clip = icon(
+  <path d="M12.5 7.5 8 12a3 3 0 0 1-4.2-4.2l5-5a2 2 0 0 1 2.9 2.9l-4.8 4.8a1 1 0 0 1-1.4-1.4L9.8 5" />,
+)
+export const Gavel = icon(
+  <path d="m9 2.5 4.5 4.5M7 4.5 11.5 9M8.5 3 5.5 6M13 7.5l-3 3M8.2 7.8 3 13M8.5 13.5h5" />,
+)
+export const Branch = icon(
+  <>
+    <circle cx="4" cy="3.5" r="1.5" />
+    <circle cx="4" cy="12.5" r="1.5" />
+    <circle cx="12" cy="5.5" r="1.5" />
+    <path d="M4 5v6M12 7c0 2.5-8 1-8 4" />
+  </>,
+)
+export const Follow = icon(<path d="M8 2v7M4.5 6 8 9.5 11.5 6M3 13h10" />)
+export const Tick = icon(<path d="m3 8.5 3.2 3.2L13 4.5" />)

@@ -1,12 +1,23 @@
 import { sagesOf, type Sage, type View } from '@magi/stream'
+import type { ReactNode } from 'react'
 import { Chart } from './chart.tsx'
-import { LaneText, modelOf } from './lane.tsx'
+import type { Figures } from './figures.ts'
+import { Foot, LaneText } from './lane.tsx'
+import { Seal } from './seal.tsx'
 import { useWords } from './settings.tsx'
 import { Mark } from './shapes.tsx'
-import { VerdictCard } from './verdict.tsx'
+import { Verbs, type Hands } from './verbs.tsx'
+
+interface JudgeProps {
+  view: View
+  /** The verdict's card, at the end. */
+  card: ReactNode
+  figures: Figures
+  hands: Hands
+}
 
 /** The judge's strip: the chart of the council, what SOLOMON says, and at the end the verdict. */
-export function Judge({ view, actions }: { view: View; actions: React.ReactNode }) {
+export function Judge({ view, card, figures, hands }: JudgeProps) {
   const words = useWords()
   const { judge, end } = view
   const spoke = judge.text !== '' || judge.thinking !== '' || judge.trouble !== undefined
@@ -14,7 +25,7 @@ export function Judge({ view, actions }: { view: View; actions: React.ReactNode 
     <div className="judge-row">
       <Chart view={view} />
       <div className="judge-side">
-        <VerdictCard view={view} actions={actions} />
+        {card}
         {(spoke || !end || judge.attempt > 0) && (
           <section
             className="judge"
@@ -28,7 +39,7 @@ export function Judge({ view, actions }: { view: View; actions: React.ReactNode 
               <h2 id="judge-title">{words.judge.name}</h2>
               <p>{words.judge.role}</p>
               <Order order={judge.order} />
-              <p className="lane-model">{modelOf(judge)}</p>
+              {!end && <Seal kind="DELIBERATING" small />}
             </header>
             {judge.attempt > 0 ? (
               <LaneText
@@ -39,6 +50,11 @@ export function Judge({ view, actions }: { view: View; actions: React.ReactNode 
             ) : (
               <p className="muted">{waiting(view, words)}</p>
             )}
+            {judge.attempt > 0 || hands.able.stop ? (
+              <Foot lane={judge} figures={figures}>
+                <Verbs who="judge" name={words.judge.name} lane={judge} hands={hands} />
+              </Foot>
+            ) : null}
           </section>
         )}
       </div>
@@ -63,6 +79,7 @@ function Order({ order }: { order: readonly Sage[] }) {
 }
 
 function waiting(view: View, words: ReturnType<typeof useWords>): string {
+  if (view.judge.trouble?.code === 'stopped') return words.room.judgeStopped
   if (view.end) return words.judgeNotCalled
   const sages = sagesOf(view)
   const votes = sages.filter((sage) => view.sages[sage].vote).length

@@ -4,15 +4,18 @@ import {
   type Lane as LaneView,
   type Sage,
   type SageLane,
+  type Trouble,
 } from '@magi/stream'
-import { memo, type ReactNode } from 'react'
+import { memo, useEffect, useState, type ReactNode } from 'react'
 import { Button, Disclosure, DisclosurePanel, Heading } from 'react-aria-components'
+import type { Figures } from './figures.ts'
 import { ArrowDown, Chevron, Grow, Shrink } from './icons.tsx'
 import { Prose, useContentLang } from './prose.tsx'
 import { Seal } from './seal.tsx'
-import { useWords } from './settings.tsx'
+import { useSettings, useWords } from './settings.tsx'
 import { RingedMark } from './shapes.tsx'
 import { useTail } from './tail.ts'
+import { Verbs, type Hands } from './verbs.tsx'
 import type { Words } from './words.ts'
 
 interface LaneProps {
@@ -21,14 +24,29 @@ interface LaneProps {
   /** The deliberation has ended, so nothing more will come. */
   over: boolean
   enlarged: boolean
-  onEnlarge: () => void
+  onEnlarge: (sage: Sage) => void
+  figures: Figures
+  hands: Hands
+  /** This machine's clock less the log's, in milliseconds. */
+  skew: number
 }
 
 /** One sage: what it is, what it says as it says it, and its vote. */
-export const Lane = memo(function Lane({ sage, lane, over, enlarged, onEnlarge }: LaneProps) {
+export const Lane = memo(function Lane({
+  sage,
+  lane,
+  over,
+  enlarged,
+  onEnlarge,
+  figures,
+  hands,
+  skew,
+}: LaneProps) {
   const words = useWords()
   const { name, role } = words.sages[sage]
   const busy = !over && (lane.state === 'writing' || lane.state === 'thinking')
+  // A vote stands until a later attempt has one of its own.
+  const again = lane.vote !== undefined && !isDone(lane) && !over
   return (
     <section
       className="lane"
@@ -44,30 +62,50 @@ export const Lane = memo(function Lane({ sage, lane, over, enlarged, onEnlarge }
           <p>{role}</p>
         </div>
         <p className="lane-status">
-          <Status lane={lane} over={over} />
+          <Status lane={lane} over={over} skew={skew} />
         </p>
         <Button
           className="icon-button enlarge"
           aria-label={enlarged ? words.lane.shrink(name) : words.lane.expand(name)}
-          onPress={onEnlarge}
+          onPress={() => onEnlarge(sage)}
         >
           {enlarged ? <Shrink /> : <Grow />}
         </Button>
       </header>
       <LaneText lane={lane} label={words.lane.text(name)} over={over}>
-        {lane.vote && <Grounds vote={lane.vote} text={lane.text} />}
+        {lane.vote && !again && <Grounds vote={lane.vote} text={lane.text} />}
       </LaneText>
-      {lane.vote && <Vote vote={lane.vote} />}
-      <Numbers lane={lane} />
+      {lane.vote ? (
+        <Vote vote={lane.vote} note={again ? words.room.stands : reusedNote(words, lane)} />
+      ) : (
+        over && (
+          <div className="vote" data-kind="STOPPED">
+            <Seal kind="STOPPED" small />
+          </div>
+        )
+      )}
+      <Foot lane={lane} figures={figures}>
+        <Verbs who={sage} name={name} lane={lane} hands={hands} />
+      </Foot>
     </section>
   )
 })
 
-function Status({ lane, over }: { lane: SageLane; over: boolean }) {
-  const { lane: words } = useWords()
+const isDone = (lane: LaneView): boolean => lane.state === 'done' || lane.state === 'failed'
+
+const reusedNote = (words: Words, lane: SageLane): string | undefined =>
+  lane.reused ? words.room.reused : undefined
+
+function Status({ lane, over, skew }: { lane: SageLane; over: boolean; skew: number }) {
+  const { lane: words, room } = useWords()
   if (over && !lane.vote) return words.stopped
-  if (lane.vote) return isMissing(lane.vote) ? words.failed : words.done
-  if (lane.state === 'retrying' && lane.trouble) return words.retrying(lane.trouble)
+  if (lane.vote && (isDone(lane) || over)) {
+    if (lane.vote.cause === 'stopped') return words.stopped
+    if (lane.vote.cause === 'timeout') return room.late
+    return isMissing(lane.vote) ? words.failed : words.done
+  }
+  if (lane.state === 'retrying' && lane.trouble)
+    return <Waiting trouble={lane.trouble} skew={skew} />
   const word: Record<LaneView['state'], string> = {
     waiting: words.waiting,
     connecting: words.connecting,
@@ -80,6 +118,22 @@ function Status({ lane, over }: { lane: SageLane; over: boolean }) {
   return lane.attempt > 1
     ? `${word[lane.state]} · ${words.attempt(lane.attempt)}`
     : word[lane.state]
+}
+
+/** A wait before the next attempt: why, and how long still. */
+function Waiting({ trouble, skew }: { trouble: Trouble; skew: number }) {
+  const { lane: words, room } = useWords()
+  const { at, retryIn } = trouble
+  const until = at === undefined || retryIn === undefined ? 0 : at + skew + retryIn * 1000
+  const [now, setNow] = useState(() => Date.now())
+  useEffect(() => {
+    const timer = setInterval(() => setNow(Date.now()), 500)
+    return () => clearInterval(timer)
+  }, [until])
+  const left = Math.ceil((until - now) / 1000)
+  const why = room.waits[trouble.code]
+  if (why === undefined || left <= 0) return words.retrying(trouble)
+  return room.waitsFor(why, left)
 }
 
 interface LaneTextProps {
@@ -163,7 +217,7 @@ export function confidenceOf(words: Words, value: number | null | undefined): st
 }
 
 /** The seal at the foot of a lane. */
-function Vote({ vote }: { vote: AgentComplete }) {
+function Vote({ vote, note }: { vote: AgentComplete; note: string | undefined }) {
   const words = useWords()
   return (
     <div className="vote" data-kind={vote.decision}>
@@ -171,6 +225,7 @@ function Vote({ vote }: { vote: AgentComplete }) {
       <span className="vote-confidence">
         {words.verdict.confidence} {confidenceOf(words, vote.confidence)}
       </span>
+      {note !== undefined && <span className="vote-note">{note}</span>}
     </div>
   )
 }
@@ -210,22 +265,39 @@ function Points({ title, points }: { title: string; points: readonly string[] })
   )
 }
 
-function Numbers({ lane }: { lane: SageLane }) {
-  const words = useWords()
-  const { vote } = lane
-  const parts: string[] = []
-  if (vote) {
-    if (typeof vote.first_token_ms === 'number')
-      parts.push(words.lane.firstWord(words.seconds(vote.first_token_ms / 1000)))
-    parts.push(words.seconds(vote.execution_time / 1000))
-    if (vote.usage) parts.push(tokensOf(words, vote.usage))
-    if (typeof vote.cost_usd === 'number') parts.push(words.cost(vote.cost_usd))
-  }
+interface FootProps {
+  lane: LaneView
+  figures: Figures
+  /** What can be done to the one who speaks. */
+  children: ReactNode
+}
+
+/** The model, the numbers so far, and what can be done to the one who speaks. */
+export function Foot({ lane, figures, children }: FootProps) {
+  const { figures: wanted } = useSettings()
   return (
     <footer className="lane-foot">
       <span className="lane-model">{modelOf(lane)}</span>
-      <span className="lane-numbers">{parts.join(' · ')}</span>
+      {wanted && <Numbers figures={figures} />}
+      {children}
     </footer>
+  )
+}
+
+/** Time to the first token, tokens, tokens per second, cost; what is guessed is marked. */
+export function Numbers({ figures }: { figures: Figures }) {
+  const words = useWords()
+  const { room } = words
+  const { firstMs, tokens, rate, cost, estimated } = figures
+  const parts: string[] = []
+  if (firstMs !== undefined) parts.push(words.lane.firstWord(words.seconds(firstMs / 1000)))
+  if (tokens !== undefined) parts.push(room.written(tokens, estimated))
+  if (rate !== undefined) parts.push(room.rate(rate))
+  if (cost !== undefined) parts.push(room.roughly(words.cost(cost), estimated))
+  return (
+    <span className="lane-numbers" title={estimated ? room.estimatedNote : undefined}>
+      {parts.join(' · ')}
+    </span>
   )
 }
 

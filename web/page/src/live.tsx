@@ -50,6 +50,10 @@ export function wordsFor(moment: Moment, words: Words): string | undefined {
       const decision = SEAL_WORDS[event.data.decision][words.code]
       return words.say.vote(name, decision, confidenceOf(words, event.data.confidence))
     }
+    case 'paused':
+      return event.data.reason === 'deadline' ? undefined : words.room.say.paused
+    case 'resumed':
+      return words.room.say.goesOn
     case 'judge_start':
       return event.data.attempt === 1 ? words.say.judging : undefined
     case 'complete':

@@ -13,6 +13,8 @@ import './styles/deliberation.css'
 import './styles/verdict.css'
 import './styles/screens.css'
 import './styles/history.css'
+import './styles/room.css'
+import './styles/panel.css'
 
 async function screen(): Promise<ReactNode> {
   const read = await readConfig()

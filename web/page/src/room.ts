@@ -1,9 +1,11 @@
 import {
+  doneOf,
   EMPTY,
   fold,
   Problem,
   randomHex,
   viewOf,
+  type Done,
   type Door,
   type Entry,
   type Event,
@@ -12,13 +14,24 @@ import {
   type Question,
   type Reader,
   type Reading,
+  type Sage,
   type Snapshot,
   type State,
+  type Verb,
   type View,
 } from '@magi/stream'
 import type { Archive, Line, Part, Trouble } from './archive.ts'
 import type { Told } from './record.ts'
 import { tab } from './storage.ts'
+
+/** What a verb was meant for: its refusal is shown beside that. */
+export type Target = 'all' | Sage | 'judge' | 'note' | 'after'
+
+/** What was refused, and why. */
+export interface Refusal {
+  verb: Verb
+  problem: Problem
+}
 
 /** Everything the deliberation screen shows. A new object at most once per animation frame. */
 export interface Shown {
@@ -26,10 +39,10 @@ export interface Shown {
   connection: State | undefined
   /** The question on its way, until the log says it. */
   asked: Question | undefined
-  /** A stop was asked for and the log has not ended yet. */
-  stopping: boolean
-  /** A refusal of a verb, shown beside what is on the screen. */
-  problem: Problem | undefined
+  /** The verbs under way, as `verb:target`; a stop of all is one until the log has ended. */
+  doing: ReadonlySet<string>
+  /** The last refusal of each target. */
+  refusals: Readonly<Partial<Record<Target, Refusal>>>
   playback: { speed: number } | undefined
   /** What arrived was held back on the way. */
   held: Held | undefined
@@ -48,8 +61,8 @@ const START: Shown = {
   view: EMPTY,
   connection: undefined,
   asked: undefined,
-  stopping: false,
-  problem: undefined,
+  doing: new Set(),
+  refusals: {},
   playback: undefined,
   held: undefined,
   unkept: undefined,
@@ -58,6 +71,7 @@ const START: Shown = {
 }
 
 const PENDING = 'magi.asked'
+const STOP_ALL = 'stop:all'
 /** The longest silence a playback keeps, in milliseconds. */
 const MAX_SILENCE = 4000
 
@@ -162,8 +176,11 @@ export class Room {
     }
     if (this.#id !== id) return
     const last = parts.at(-1)
-    if (!last) return this.#fail('not_kept', 'this browser keeps no copy of it')
     const door = this.#door as Invocations
+    // One that was just linked has not been read yet, but its session is known.
+    if (!last && door.sessionOf(id) !== undefined)
+      return void this.#read((reading) => door.follow(id, reading))
+    if (!last) return this.#fail('not_kept', 'this browser keeps no copy of it')
     for (const { row, lines } of parts) {
       door.bind(row.id, row.session)
       this.#told.push({ id: row.id, lines: [...lines] })
@@ -195,25 +212,52 @@ export class Room {
     this.#connection?.retryNow()
   }
 
+  /** Stops all. Before the question has its id the wish is kept, and said as soon as it has one. */
   async stop(): Promise<void> {
-    if (this.#id === undefined || this.#next.stopping) return
-    this.#change({ stopping: true, problem: undefined })
+    if (this.#next.doing.has(STOP_ALL) || this.#next.view.end) return
+    if (this.#id !== undefined) return void (await this.act('all', 'stop'))
+    if (this.#next.asked) this.#change({ doing: this.#doing(STOP_ALL, true) })
+  }
+
+  /**
+   * Does something to this deliberation. While the same is under way for the same target nothing more
+   * is sent, so that a double press is one wish. Returns undefined where it was refused, which is then
+   * shown beside the target.
+   */
+  async act(
+    target: Target,
+    verb: Verb,
+    body: Record<string, unknown> = {},
+  ): Promise<Done | undefined> {
+    const id = this.#id
+    const name = `${verb}:${target}`
+    if (id === undefined || this.#next.doing.has(name)) return undefined
+    const { [target]: _, ...refusals } = this.#next.refusals
+    this.#change({ doing: this.#doing(name, true), refusals })
     try {
-      await this.#door.stop(this.#id)
+      const done = doneOf(await this.#door.verb(verb, id, body), id)
+      if (name !== STOP_ALL && this.#id === id) this.#change({ doing: this.#doing(name, false) })
+      return this.#id === id ? done : undefined
     } catch (error) {
-      this.#change({ stopping: false, problem: asProblem(error) })
+      if (this.#id !== id) return undefined
+      const refusal: Refusal = { verb, problem: asProblem(error) }
+      const all = { ...this.#next.refusals, [target]: refusal }
+      this.#change({ doing: this.#doing(name, false), refusals: all })
+      return undefined
     }
   }
 
-  /** Starts the linked deliberation that goes on with the stored votes; returns its id. */
-  async resume(): Promise<string | undefined> {
-    if (this.#id === undefined) return undefined
-    try {
-      return await this.#door.resume(this.#id)
-    } catch (error) {
-      this.#change({ problem: asProblem(error) })
-      return undefined
-    }
+  /** Takes a refusal that was read off the screen. */
+  forgive(target: Target): void {
+    const { [target]: _, ...refusals } = this.#next.refusals
+    this.#change({ refusals })
+  }
+
+  #doing(name: string, on: boolean): ReadonlySet<string> {
+    const doing = new Set(this.#next.doing)
+    if (on) doing.add(name)
+    else doing.delete(name)
+    return doing
   }
 
   /** Takes the deliberation off the screen; it goes on where it runs. */
@@ -320,6 +364,7 @@ export class Room {
       this.#id = event.trace_id
       tab.write(PENDING, undefined)
       this.onId(event.trace_id)
+      if (this.#next.doing.has(STOP_ALL)) this.#stopNow()
     }
     if (this.#next.playback) return
     const before = this.#next.view
@@ -327,10 +372,16 @@ export class Room {
     if (view.parts.length > before.parts.length) this.#said = finished(before)
     const change: Partial<Shown> = { view, askedAt: undefined }
     if (!replay) change.skew = Date.now() - Date.parse(event.timestamp)
-    if (view.end) change.stopping = false
+    if (view.end) change.doing = this.#doing(STOP_ALL, false)
     this.#change(change)
     const known = event.type === 'agent_complete' && this.#said.has(event.agentId)
     if (!replay && !known) this.onMoment({ event, view })
+  }
+
+  /** The stop that was wished for before there was an id to name. */
+  #stopNow(): void {
+    this.#change({ doing: this.#doing(STOP_ALL, false) })
+    void this.act('all', 'stop')
   }
 
   /** The log is no longer whole, so there is nothing to play back; the rest goes on from here. */

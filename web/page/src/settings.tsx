@@ -1,16 +1,34 @@
-import { createContext, use, useEffect, useMemo, useState, type ReactNode } from 'react'
+import {
+  createContext,
+  use,
+  useCallback,
+  useEffect,
+  useMemo,
+  useState,
+  type ReactNode,
+} from 'react'
 import { kept } from './storage.ts'
 import { en } from './words.en.ts'
 import { ja } from './words.ja.ts'
 import type { Lang, Words } from './words.ts'
 
 export type Theme = 'auto' | 'dark' | 'light'
+/** What sends a text: Enter alone, or Enter with Ctrl or Cmd. */
+export type SendKey = 'enter' | 'mod'
 
 interface Settings {
   lang: Lang
   setLang: (lang: Lang) => void
   theme: Theme
   setTheme: (theme: Theme) => void
+  sendKey: SendKey
+  setSendKey: (key: SendKey) => void
+  /** Single keys do things outside of texts. */
+  shortcuts: boolean
+  setShortcuts: (on: boolean) => void
+  /** The lanes show their numbers. */
+  figures: boolean
+  setFigures: (on: boolean) => void
 }
 
 const Context = createContext<Settings | undefined>(undefined)
@@ -25,6 +43,19 @@ const browserLang = (): Lang =>
 const isTheme = (value: string | undefined): value is Theme =>
   value === 'auto' || value === 'dark' || value === 'light'
 
+/** One of two values that is remembered; the first is the default. */
+function useKept<T extends string>(key: string, first: T, second: T): [T, (value: T) => void] {
+  const [value, setValue] = useState<T>(() => (kept.read(key) === second ? second : first))
+  const set = useCallback(
+    (next: T): void => {
+      kept.write(key, next === first ? undefined : next)
+      setValue(next)
+    },
+    [key, first],
+  )
+  return [value, set]
+}
+
 /** Holds language and appearance; the browser's are the default, a choice is remembered. */
 export function SettingsProvider({ children }: { children: ReactNode }) {
   const [lang, setLang] = useState<Lang>(() => {
@@ -35,6 +66,9 @@ export function SettingsProvider({ children }: { children: ReactNode }) {
     const saved = kept.read('magi.theme')
     return isTheme(saved) ? saved : 'auto'
   })
+  const [sendKey, setSendKey] = useKept<SendKey>('magi.send', 'enter', 'mod')
+  const [keys, setKeys] = useKept('magi.keys', 'on', 'off')
+  const [numbers, setNumbers] = useKept('magi.figures', 'on', 'off')
   useEffect(() => {
     document.documentElement.lang = lang
   }, [lang])
@@ -54,8 +88,14 @@ export function SettingsProvider({ children }: { children: ReactNode }) {
         kept.write('magi.theme', next === 'auto' ? undefined : next)
         setTheme(next)
       },
+      sendKey,
+      setSendKey,
+      shortcuts: keys === 'on',
+      setShortcuts: (on) => setKeys(on ? 'on' : 'off'),
+      figures: numbers === 'on',
+      setFigures: (on) => setNumbers(on ? 'on' : 'off'),
     }),
-    [lang, theme],
+    [lang, theme, sendKey, setSendKey, keys, setKeys, numbers, setNumbers],
   )
   return <Context value={settings}>{children}</Context>
 }

@@ -1,4 +1,11 @@
-import { useEffect, useRef, useState, type RefObject } from 'react'
+import {
+  useCallback,
+  useEffect,
+  useRef,
+  useState,
+  useSyncExternalStore,
+  type RefObject,
+} from 'react'
 
 /** Within this many pixels of the end counts as the end. */
 const END = 3
@@ -12,6 +19,32 @@ export interface Tail {
   unseen: number
   jump: () => void
 }
+
+/** The texts that were let go of, by how to follow them again. */
+const released = new Set<() => void>()
+const watchers = new Set<() => void>()
+let count = 0
+
+function release(jump: () => void, on: boolean): void {
+  if (on) released.add(jump)
+  else released.delete(jump)
+  if (released.size === count) return
+  count = released.size
+  for (const call of watchers) call()
+}
+
+/** Follows every text again. */
+export function followAll(): void {
+  for (const jump of [...released]) jump()
+}
+
+const subscribe = (call: () => void): (() => void) => {
+  watchers.add(call)
+  return () => watchers.delete(call)
+}
+
+/** How many texts are not followed, because somebody scrolled up in them. */
+export const useReleased = (): number => useSyncExternalStore(subscribe, () => count)
 
 /**
  * Follows the end of a growing text, and yields to the person: wheel, touch, keys or the scroll bar
@@ -56,13 +89,18 @@ export function useTail(): Tail {
     }
   }, [])
 
-  const jump = (): void => {
+  const jump = useCallback((): void => {
     const box = ref.current
     pin.current = true
     setPinned(true)
     setUnseen(0)
     if (box) box.scrollTop = box.scrollHeight
-  }
+  }, [])
+  const waits = !pinned && unseen > 0
+  useEffect(() => {
+    release(jump, waits)
+    return () => release(jump, false)
+  }, [jump, waits])
   return { ref, pinned, unseen, jump }
 }
 
@@ -79,26 +117,30 @@ function followGestures(box: HTMLElement, up: () => void) {
   let last = -Infinity
   let touch = 0
   let dragged: number | undefined
-  const mark = (): void => {
+  /** A move towards the start never counts as reaching the end, however near the end it was. */
+  let back = false
+  const mark = (upwards: boolean): void => {
     last = performance.now()
+    back = upwards
   }
   const wheel = (event: WheelEvent): void => {
-    mark()
+    mark(event.deltaY < 0)
     if (event.deltaY < 0 && box.scrollTop > 0) up()
   }
   const touchStart = (event: TouchEvent): void => {
     touch = event.touches[0]?.clientY ?? 0
   }
   const touchMove = (event: TouchEvent): void => {
-    mark()
     const y = event.touches[0]?.clientY ?? touch
+    mark(y > touch)
     if (y > touch && box.scrollTop > 0) up()
     touch = y
   }
   const key = (event: KeyboardEvent): void => {
     if (!/^(Arrow(Up|Down)|Page(Up|Down)|Home|End| )$/.test(event.key)) return
-    mark()
-    if (/^(ArrowUp|PageUp|Home)$/.test(event.key) || (event.key === ' ' && event.shiftKey)) up()
+    const upwards = /^(ArrowUp|PageUp|Home)$/.test(event.key)
+    mark(upwards || (event.key === ' ' && event.shiftKey))
+    if (back) up()
   }
   const pointerDown = (event: PointerEvent): void => {
     // A press on the box itself, not on its text, is the scroll bar.
@@ -113,8 +155,8 @@ function followGestures(box: HTMLElement, up: () => void) {
   }
   const scroll = (): void => {
     if (dragged === undefined) return
-    mark()
-    if (box.scrollTop < dragged) up()
+    mark(box.scrollTop < dragged)
+    if (back) up()
     dragged = box.scrollTop
   }
   const passive = { passive: true } as const
@@ -127,7 +169,7 @@ function followGestures(box: HTMLElement, up: () => void) {
   box.addEventListener('scroll', scroll, passive)
   window.addEventListener('pointerup', pointerUp)
   return {
-    recent: (): boolean => performance.now() - last < GESTURE,
+    recent: (): boolean => !back && performance.now() - last < GESTURE,
     stop: (): void => {
       box.removeEventListener('wheel', wheel)
       box.removeEventListener('touchstart', touchStart)

@@ -8,6 +8,8 @@ import {
   type View,
 } from '@magi/stream'
 import type { ReactNode } from 'react'
+import { Button } from 'react-aria-components'
+import { Conditions, Decision, type Remarked } from './decision.tsx'
 import { sealOf } from './format.ts'
 import { Warn } from './icons.tsx'
 import { confidenceOf, tokensOf } from './lane.tsx'
@@ -17,8 +19,17 @@ import { useWords } from './settings.tsx'
 import { Mark } from './shapes.tsx'
 import type { Words } from './words.ts'
 
+interface CardProps {
+  view: View
+  actions: ReactNode
+  /** What a person writes beside it; without it the conditions are there to read alone. */
+  remarked?: Remarked | undefined
+  /** Goes to where the dissent was said. */
+  onDissent?: ((sage: Sage, text: string) => void) | undefined
+}
+
 /** How it ended: the verdict with its dissent and its conditions, or why there is none. */
-export function VerdictCard({ view, actions }: { view: View; actions: ReactNode }) {
+export function VerdictCard({ view, actions, remarked, onDissent }: CardProps) {
   const words = useWords()
   const { end } = view
   if (!end) return null
@@ -37,7 +48,9 @@ export function VerdictCard({ view, actions }: { view: View; actions: ReactNode 
         <Seal kind={sealOf(view)} />
         {end.kind === 'complete' && <Count view={view} data={end.data} />}
       </header>
-      {end.kind === 'complete' && <Decided view={view} data={end.data} />}
+      {end.kind === 'complete' && (
+        <Decided view={view} data={end.data} remarked={remarked} onDissent={onDissent} />
+      )}
       {end.kind === 'cancelled' && (
         <div className="verdict-text">
           <p className="verdict-lead">{words.verdict.stoppedBy(end.data.by)}</p>
@@ -54,6 +67,7 @@ export function VerdictCard({ view, actions }: { view: View; actions: ReactNode 
           <Missing missing={unsaid(end.data)} />
         </div>
       )}
+      {end.kind === 'complete' && remarked && <Decision remarked={remarked} />}
       <footer className="verdict-foot">
         <p className="verdict-numbers">{numbersOf(words, view).join(' · ')}</p>
         <div className="verdict-actions">{actions}</div>
@@ -116,7 +130,11 @@ function ruleText(words: Words, rule: string): string {
   return rule
 }
 
-function Decided({ view, data }: { view: View; data: Complete }) {
+interface DecidedProps extends Pick<CardProps, 'view' | 'remarked' | 'onDissent'> {
+  data: Complete
+}
+
+function Decided({ view, data, remarked, onDissent }: DecidedProps) {
   const words = useWords()
   const lang = useContentLang()
   const judgment = data.solomon_judgment
@@ -144,9 +162,17 @@ function Decided({ view, data }: { view: View; data: Complete }) {
         )}
         <Agreement data={data} />
       </div>
-      <Dissent judgment={judgment} />
+      <Dissent judgment={judgment} onDissent={onDissent} />
       <div className="verdict-lists">
-        <List title={words.verdict.conditions} points={judgment.conditions ?? []} />
+        {remarked ? (
+          <Conditions
+            title={words.verdict.conditions}
+            points={judgment.conditions ?? []}
+            remarked={remarked}
+          />
+        ) : (
+          <List title={words.verdict.conditions} points={judgment.conditions ?? []} />
+        )}
         <List title={words.verdict.wouldChange} points={judgment.would_change ?? []} />
       </div>
       <Scores view={view} judgment={judgment} />
@@ -155,19 +181,38 @@ function Decided({ view, data }: { view: View; data: Complete }) {
 }
 
 function Agreement({ data }: { data: Complete }) {
-  const { verdict } = useWords()
-  const { judge_agrees: agrees, overruled } = data
-  if (overruled) return <p className="agreement agreement-loud">{verdict.overruled}</p>
+  const { verdict, room } = useWords()
+  const { judge_agrees: agrees, overruled, voting_result: votes } = data
+  const count = `${votes.approved}–${votes.rejected}–${votes.abstained}`
+  if (overruled)
+    return (
+      <p className="agreement agreement-loud" data-judge="overruled">
+        <strong>{room.overruled(count)}</strong> {verdict.overruled}
+      </p>
+    )
   if (agrees === true) return <p className="agreement">{verdict.agrees}</p>
-  if (agrees === false) return <p className="agreement agreement-loud">{verdict.disagrees}</p>
+  if (agrees === false)
+    return (
+      <p className="agreement agreement-loud" data-judge="dissents">
+        <strong>{room.dissents(count)}</strong> {verdict.disagrees}
+      </p>
+    )
   return null
 }
 
-function Dissent({ judgment }: { judgment: JudgeComplete }) {
+function Dissent({
+  judgment,
+  onDissent,
+}: {
+  judgment: JudgeComplete
+  onDissent: CardProps['onDissent']
+}) {
   const words = useWords()
   const lang = useContentLang()
   const { dissent } = judgment
-  if (!dissent || dissent.text === '') return null
+  if (!dissent || dissent.text === '')
+    // Without a judgment nobody looked for one.
+    return judgment.attempt > 0 ? <p className="no-dissent">{words.verdict.noDissent}</p> : null
   const sage = dissent.agent ?? undefined
   const title = sage ? words.verdict.dissentBy(words.sages[sage].name) : words.verdict.dissent
   return (
@@ -176,6 +221,11 @@ function Dissent({ judgment }: { judgment: JudgeComplete }) {
         {sage && <Mark of={sage} />} {title}
       </figcaption>
       <blockquote lang={lang}>{dissent.text}</blockquote>
+      {sage && onDissent && (
+        <Button className="link-button" onPress={() => onDissent(sage, dissent.text)}>
+          {words.room.toPlace}
+        </Button>
+      )}
     </figure>
   )
 }

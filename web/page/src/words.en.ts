@@ -1,3 +1,4 @@
+import { room } from './words.room.en.ts'
 import type { Words } from './words.ts'
 
 const time = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeStyle: 'short' })
@@ -335,6 +336,15 @@ export const en: Words = {
       unparsable: 'the answer could not be read',
       refused: 'the model refused to answer',
       network: 'the connection to the provider broke',
+      stopped: 'was stopped',
+      late: 'too late: the others had a quorum',
+      votes_changed: 'the votes changed, so it is judged anew',
+      circuit_open: 'the provider keeps failing and is left alone for a while',
+      untrusted: 'the provider could not be trusted (TLS)',
+      malformed: 'the answer broke the format',
+      empty: 'the answer was empty',
+      bad_request: 'the provider did not accept the request',
+      internal: 'a fault of MAGI itself',
       deadline: "the call's time ended",
       'timeout:connect': 'no connection in time',
       'timeout:first_token': 'no first word in time',
@@ -423,6 +433,7 @@ export const en: Words = {
     again: 'Try again',
     close: 'Close',
   },
+  room,
 
   seconds: (value) => (value < 60 ? `${value.toFixed(1)} s` : clock(value)),
   tokens: (value) => `${number.format(value)} tokens`,

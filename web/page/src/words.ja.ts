@@ -1,3 +1,4 @@
+import { room } from './words.room.ja.ts'
 import type { Words } from './words.ts'
 
 const time = new Intl.DateTimeFormat('ja', { dateStyle: 'medium', timeStyle: 'short' })
@@ -335,6 +336,15 @@ export const ja: Words = {
       unparsable: '回答を読み取れませんでした',
       refused: 'モデルが回答を拒みました',
       network: 'プロバイダーとの接続が切れました',
+      stopped: '中断されました',
+      late: '定足数に達したため、待たずに進みました',
+      votes_changed: '票が変わったため、裁定をやり直します',
+      circuit_open: '障害が続いているため、プロバイダーへの接続をしばらく控えています',
+      untrusted: 'プロバイダーを信頼できません(TLS)',
+      malformed: '回答の形式が壊れています',
+      empty: '回答が空でした',
+      bad_request: 'プロバイダーがリクエストを受け付けませんでした',
+      internal: 'MAGI 内部の不具合です',
       deadline: '呼び出しの制限時間が来ました',
       'timeout:connect': '時間内に接続できませんでした',
       'timeout:first_token': '時間内に最初の言葉が届きませんでした',
@@ -426,6 +436,7 @@ export const ja: Words = {
     again: 'もう一度試す',
     close: '閉じる',
   },
+  room,
 
   seconds: (value) => (value < 60 ? `${value.toFixed(1)}秒` : clock(value)),
   tokens: (value) => `${number.format(value)} トークン`,

@@ -2,6 +2,7 @@ import type { Cause, Held, Sage, Trouble } from '@magi/stream'
 import type { Promised, Trouble as Unkept } from './archive.ts'
 import type { Config, ConfigFault } from './config.ts'
 import type { Finding } from './diagnosis.ts'
+import type { RoomWords } from './words.room.ts'
 
 /** The languages of the page. */
 export type Lang = 'en' | 'ja'
@@ -202,6 +203,8 @@ export interface Words {
     again: string
     close: string
   }
+  /** What is done in the room; in files of its own. */
+  room: RoomWords
 
   seconds: (value: number) => string
   tokens: (value: number) => string

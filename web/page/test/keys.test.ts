@@ -1,7 +1,15 @@
 import { expect, test } from 'vitest'
 import { isSend, type Key } from '../src/keys.ts'
 
-const enter: Key = { key: 'Enter', keyCode: 13, isComposing: false, shiftKey: false, altKey: false }
+const enter: Key = {
+  key: 'Enter',
+  keyCode: 13,
+  isComposing: false,
+  shiftKey: false,
+  altKey: false,
+  ctrlKey: false,
+  metaKey: false,
+}
 
 test('Enter sends', () => {
   expect(isSend(enter)).toBe(true)

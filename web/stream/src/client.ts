@@ -1,11 +1,11 @@
 import { open, type Authoriser, type Outgoing } from './authorise.ts'
 import { Connection, type Call } from './connect.ts'
 import type { FinalDecision, Mode, Snapshot, Status, Usage } from './contract.ts'
-import { parseCursor } from './cursor.ts'
+import { bornAt, parseCursor } from './cursor.ts'
 import { idOf, listIn, type Door, type Reading, type Verb } from './door.ts'
 import { realEnv, type Env } from './env.ts'
 import { answered, answeredJson } from './http.ts'
-import { randomHex, type Question, type Scene } from './question.ts'
+import { randomHex, type Preset, type Question, type Scene } from './question.ts'
 import { sender, type Send } from './send.ts'
 
 /** One line of the history. */
@@ -46,22 +46,12 @@ export interface Model {
   [more: string]: unknown
 }
 
-/** A preset as the list has it; texts are by language. */
-export interface PresetItem {
-  name: string
-  version: number
-  rule: string
-  quorum: number
-  title: Record<string, string>
-  good_for: Record<string, string>
-  bad_at: Record<string, string>
-  [more: string]: unknown
-}
-
 export interface ListQuery {
   q?: string
   verdict?: string
   preset?: string
+  /** Only those that go on from this one. */
+  fork_of?: string
   from?: string
   to?: string
   cursor?: string
@@ -126,6 +116,15 @@ export class Client implements Door {
     return idOf(await this.verb('resume', id)) ?? id
   }
 
+  /** Returns the line of the history of one deliberation: it was asked when its id says. */
+  async item(id: string): Promise<Listed | undefined> {
+    const at = bornAt(id)
+    const from = new Date(at).toISOString()
+    const to = new Date(at + 1).toISOString()
+    const { items } = await this.list({ from, to, limit: 200 })
+    return items.find((item) => item.id === id)
+  }
+
   async get(id: string): Promise<Snapshot> {
     return (await this.#json(this.#url(id))) as unknown as Snapshot
   }
@@ -161,14 +160,13 @@ export class Client implements Door {
     return listIn(answer, 'scenes') as unknown as Scene[]
   }
 
-  /** Returns the presets there are, the house's own first. */
-  async presets(): Promise<PresetItem[]> {
-    const answer = await this.#json(`${this.#base}/v1/presets`)
-    return listIn(answer, 'presets') as unknown as PresetItem[]
-  }
-
   async models(): Promise<Record<string, unknown>> {
     return this.#json(`${this.#base}/v1/models`)
+  }
+
+  async presets(): Promise<Preset[]> {
+    const answer = await this.#json(`${this.#base}/v1/presets`)
+    return listIn(answer, 'presets') as unknown as Preset[]
   }
 
   /** Returns the address of a deliberation's record. */

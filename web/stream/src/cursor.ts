@@ -17,3 +17,12 @@ export function parseCursor(id: string): Place | undefined {
     seq: Number(found[3]),
   }
 }
+
+const DIGITS = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
+
+/** When a deliberation was asked, in milliseconds since the epoch: the first 48 bits of its id (a ULID). */
+export const bornAt = (id: string): number =>
+  [...id.slice(0, 10).toUpperCase()].reduce(
+    (time, digit) => time * 32 + Math.max(0, DIGITS.indexOf(digit)),
+    0,
+  )

@@ -1,6 +1,6 @@
 import type { Options, Reader } from './connect.ts'
 import type { Snapshot } from './contract.ts'
-import type { Question, Scene } from './question.ts'
+import type { Preset, Question, Scene } from './question.ts'
 
 /** What a caller may say about one reading. */
 export type Reading = Pick<
@@ -37,6 +37,27 @@ export interface Door {
   models(): Promise<Record<string, unknown>>
   /** Returns the written scenes of the rehearsal. */
   scenes(): Promise<Scene[]>
+  /** Returns the councils that can be asked for; empty where the door does not list them. */
+  presets(): Promise<Preset[]>
+}
+
+/** What a verb did. */
+export interface Done {
+  /** The deliberation to follow: another one where a new one was linked. */
+  id: string
+  changed: boolean
+  /** All that were linked, where that is more than one. */
+  ids: readonly string[]
+}
+
+/** Reads a verb's answer; `id` is the deliberation it was said to. */
+export function doneOf(answer: Record<string, unknown>, id: string): Done {
+  const ids = answer['ids']
+  return {
+    id: idOf(answer) ?? id,
+    changed: answer['changed'] !== false,
+    ids: Array.isArray(ids) ? ids.filter((one) => typeof one === 'string') : [],
+  }
 }
 
 /** The id in an answer, under either of its names. */

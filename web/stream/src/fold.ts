@@ -27,6 +27,8 @@ export interface Trouble {
   retryable: boolean
   /** Seconds until the next attempt, where the server said so. */
   retryIn?: number
+  /** When it was told, in milliseconds since the epoch. */
+  at?: number
 }
 
 /** An attempt that was given up: its text is kept, outside the lane. */
@@ -49,11 +51,17 @@ export interface Lane {
   trouble: Trouble | undefined
   /** Milliseconds since the epoch; undefined until the role is called. */
   startedAt: number | undefined
+  /** The same for the newest attempt, for its first token, and for its newest one. */
+  begunAt: number | undefined
+  firstAt: number | undefined
+  spokeAt: number | undefined
 }
 
 export interface SageLane extends Lane {
   /** The vote of the newest attempt that ended; an earlier one stays while a later attempt runs. */
   vote: AgentComplete | undefined
+  /** The vote was cast in the deliberation that this one goes on from: nobody was asked again. */
+  reused: boolean
 }
 export interface JudgeLane extends Lane {
   judgment: JudgeComplete | undefined
@@ -79,6 +87,8 @@ export interface View {
   mode: Mode | undefined
   council: CouncilInfo | undefined
   capabilities: readonly string[]
+  /** The deliberation this one goes on from, with its votes. */
+  forkOf: string | undefined
   sages: Readonly<Record<Sage, SageLane>>
   judge: JudgeLane
   tally: Tally | undefined
@@ -100,6 +110,8 @@ interface Undo {
   field: 'text' | 'thinking'
   length: number
   state: LaneState
+  firstAt: number | undefined
+  spokeAt: number | undefined
   before: Undo | undefined
 }
 
@@ -113,8 +125,11 @@ const lane: Lane = {
   past: [],
   trouble: undefined,
   startedAt: undefined,
+  begunAt: undefined,
+  firstAt: undefined,
+  spokeAt: undefined,
 }
-const sageLane: SageLane = { ...lane, vote: undefined }
+const sageLane: SageLane = { ...lane, vote: undefined, reused: false }
 
 /** The view before any event. */
 export const EMPTY: View = {
@@ -127,6 +142,7 @@ export const EMPTY: View = {
   mode: undefined,
   council: undefined,
   capabilities: [],
+  forkOf: undefined,
   sages: { caspar: sageLane, balthasar: sageLane, melchior: sageLane },
   judge: { ...lane, judgment: undefined, order: [] },
   tally: undefined,
@@ -190,19 +206,21 @@ function step(view: View, event: Event, at: number): View {
   switch (event.type) {
     case 'start': {
       const { question, context, lang, mode, council, capabilities } = event.data
-      return { ...view, phase: 'sages', question, context, lang, mode, council, capabilities }
+      const forkOf = event.data.fork_of
+      const asked = { question, context, lang, mode, council, capabilities, forkOf }
+      return { ...view, phase: 'sages', ...asked }
     }
     case 'agent_start':
       return withSage(view, event.agentId, (old) => begin(old, event.data, at))
     case 'agent_thinking':
     case 'agent_chunk':
       return isSage(event.agentId)
-        ? append(view, event.agentId, event.type === 'agent_chunk', event.data.text, event.seq)
+        ? append(view, event.agentId, event.type === 'agent_chunk', event, at)
         : view
     case 'agent_error':
-      return withSage(view, event.agentId, (old) => stumble(old, troubleOfError(event.data)))
+      return withSage(view, event.agentId, (old) => stumble(old, troubleOfError(event.data), at))
     case 'agent_timeout':
-      return withSage(view, event.agentId, (old) => stumble(old, troubleOfTimeout(event.data)))
+      return withSage(view, event.agentId, (old) => stumble(old, troubleOfTimeout(event.data), at))
     case 'agent_complete':
       return withSage(view, event.agentId, (old) => ({
         ...old,
@@ -218,11 +236,11 @@ function step(view: View, event: Event, at: number): View {
     }
     case 'judge_thinking':
     case 'judge_chunk':
-      return append(view, 'judge', event.type === 'judge_chunk', event.data.text, event.seq)
+      return append(view, 'judge', event.type === 'judge_chunk', event, at)
     case 'judge_error':
-      return { ...view, judge: stumble(view.judge, troubleOfError(event.data)) }
+      return { ...view, judge: stumble(view.judge, troubleOfError(event.data), at) }
     case 'judge_timeout':
-      return { ...view, judge: stumble(view.judge, troubleOfTimeout(event.data)) }
+      return { ...view, judge: stumble(view.judge, troubleOfTimeout(event.data), at) }
     case 'judge_complete':
       return { ...view, judge: { ...view.judge, state: 'done', judgment: event.data } }
     case 'note':
@@ -239,8 +257,11 @@ function step(view: View, event: Event, at: number): View {
       return { ...view, phase: 'over', end: { kind: 'cancelled', data: event.data } }
     case 'error':
       return { ...view, phase: 'over', end: { kind: 'error', data: event.data } }
-    case 'sages_start':
     case 'trace':
+      return event.agentId !== undefined && event.data.attributes['reused'] === true
+        ? withSage(view, event.agentId, (old) => ({ ...old, reused: true }))
+        : view
+    case 'sages_start':
       return view
     default:
       // A kind this version does not know: ignored, by contract.
@@ -284,12 +305,16 @@ function begin<L extends Lane>(
     past,
     trouble: undefined,
     startedAt: old.startedAt ?? at,
+    begunAt: at,
+    firstAt: undefined,
+    spokeAt: undefined,
+    ...('reused' in old ? { reused: false } : {}),
   }
 }
 
-const stumble = <L extends Lane>(old: L, trouble: Trouble): L => ({
+const stumble = <L extends Lane>(old: L, trouble: Trouble, at: number): L => ({
   ...old,
-  trouble,
+  trouble: { ...trouble, at },
   state: trouble.retryable ? 'retrying' : 'failed',
 })
 
@@ -318,12 +343,24 @@ const troubleOfTimeout = (data: {
   retryable: data.retryable,
 })
 
-function append(view: View, who: Sage | 'judge', prose: boolean, text: string, seq: number): View {
+function append(
+  view: View,
+  who: Sage | 'judge',
+  prose: boolean,
+  { data, seq }: { data: { text: string }; seq: number },
+  at: number,
+): View {
   const field = prose ? 'text' : 'thinking'
   const old: Lane = who === 'judge' ? view.judge : view.sages[who]
-  const { state } = old
-  const since: Undo = { seq, who, field, length: old[field].length, state, before: view.since }
-  const change = { [field]: old[field] + text, state: prose ? 'writing' : 'thinking' } as const
+  const { state, firstAt, spokeAt } = old
+  const { length } = old[field]
+  const since: Undo = { seq, who, field, length, state, firstAt, spokeAt, before: view.since }
+  const change: Partial<Lane> = {
+    [field]: old[field] + data.text,
+    state: prose ? 'writing' : 'thinking',
+    firstAt: firstAt ?? at,
+    spokeAt: at,
+  }
   return { ...patch(view, who, change), since }
 }
 
@@ -337,9 +374,14 @@ function rewind(view: View, to: number): View {
   let back = view
   let undo = view.since
   while (undo && undo.seq > to) {
-    const { who, field, length, state } = undo
+    const { who, field, length, state, firstAt, spokeAt } = undo
     const old: Lane = who === 'judge' ? back.judge : back.sages[who]
-    back = patch(back, who, { [field]: old[field].slice(0, length), state })
+    back = patch(back, who, {
+      [field]: old[field].slice(0, length),
+      state,
+      firstAt,
+      spokeAt,
+    })
     undo = undo.before
   }
   return back
@@ -354,7 +396,7 @@ export function viewOf(snapshot: Snapshot): View {
   const seq = Number(snapshot.cursor.split('.')[2] ?? 0)
   const laneOfSage = (sage: Sage): SageLane => {
     const stored = sages[sage]
-    return stored ? { ...laneOf(stored), vote: stored.complete } : sageLane
+    return stored ? { ...laneOf(stored), vote: stored.complete, reused: false } : sageLane
   }
   const end: End | undefined = verdict
     ? { kind: 'complete', data: verdict }
@@ -372,6 +414,7 @@ export function viewOf(snapshot: Snapshot): View {
     mode,
     council,
     capabilities: snapshot.capabilities,
+    forkOf: snapshot.fork_of,
     sages: {
       caspar: laneOfSage('caspar'),
       balthasar: laneOfSage('balthasar'),
@@ -406,6 +449,9 @@ function laneOf(stored: LaneOfAgentComplete | LaneOfJudgeComplete): Lane {
       .map((trouble) => ({ attempt: trouble.attempt, text: '', thinking: '', trouble })),
     trouble: current?.attempt === attempt ? current : undefined,
     startedAt: instant(stored.started_at),
+    begunAt: instant(stored.started_at),
+    firstAt: undefined,
+    spokeAt: undefined,
   }
 }
 

@@ -2,10 +2,10 @@ import { open, type Authoriser, type Outgoing } from './authorise.ts'
 import { Connection, type Call, type Options, type State } from './connect.ts'
 import { isLastStatus, type Snapshot } from './contract.ts'
 import { parseCursor } from './cursor.ts'
-import { idOf, listIn, type Door, type Reading, type Verb } from './door.ts'
+import { doneOf, listIn, type Door, type Reading, type Verb } from './door.ts'
 import { realEnv, type Env } from './env.ts'
 import { answeredJson } from './http.ts'
-import { randomHex, type Question, type Scene } from './question.ts'
+import { randomHex, type Preset, type Question, type Scene } from './question.ts'
 import { sender, type Send } from './send.ts'
 import { Story } from './story.ts'
 
@@ -107,8 +107,17 @@ export class Invocations implements Door {
     )
   }
 
-  verb(verb: Verb, id: string, body: Record<string, unknown> = {}) {
-    return this.#json(this.#session(id), { ...body, action: verb, id })
+  /** A deliberation that was linked lives where the one it goes on from does. */
+  async verb(verb: Verb, id: string, body: Record<string, unknown> = {}) {
+    const session = this.#session(id)
+    const answer = await this.#json(session, { ...body, action: verb, id })
+    const done = doneOf(answer, id)
+    for (const linked of [done.id, ...done.ids]) {
+      if (linked === id || this.#sessions.has(linked)) continue
+      this.#sessions.set(linked, session)
+      this.#options.onDeliberation?.(linked, session)
+    }
+    return answer
   }
 
   async stop(id: string, agent?: string): Promise<void> {
@@ -116,9 +125,7 @@ export class Invocations implements Door {
   }
 
   async resume(id: string): Promise<string> {
-    const next = idOf(await this.verb('resume', id)) ?? id
-    this.#sessions.set(next, this.#session(id))
-    return next
+    return doneOf(await this.verb('resume', id), id).id
   }
 
   async get(id: string): Promise<Snapshot> {
@@ -128,6 +135,11 @@ export class Invocations implements Door {
 
   async models(): Promise<Record<string, unknown>> {
     return this.#asked()
+  }
+
+  /** Behind one address nothing lists them. */
+  async presets(): Promise<Preset[]> {
+    return []
   }
 
   async scenes(): Promise<Scene[]> {

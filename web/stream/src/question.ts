@@ -24,6 +24,17 @@ export interface Scene {
   preset: string
 }
 
+/** A named council, as the server lists it; texts are by language. */
+export interface Preset {
+  name: string
+  version: number
+  rule: string
+  quorum: number
+  title: Partial<Record<string, string>>
+  good_for: Partial<Record<string, string>>
+  bad_at: Partial<Record<string, string>>
+}
+
 /**
  * The question that plays a scene: its own words under its own preset, with every role rehearsed, so
  * that it plays even where models are configured.

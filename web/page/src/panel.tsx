@@ -1,0 +1,57 @@
+import { useEffect, useId, useRef, type ReactNode } from 'react'
+import { Button } from 'react-aria-components'
+import { Close } from './icons.tsx'
+import { useWords } from './settings.tsx'
+
+interface PanelProps {
+  title: string
+  onClose: () => void
+  children: ReactNode
+  wide?: boolean
+}
+
+/**
+ * A dialog over the page: the browser's own, which keeps the focus inside, gives it back afterwards, and
+ * closes with Esc. It is on the screen while it is rendered.
+ */
+export function Panel({ title, onClose, children, wide = false }: PanelProps) {
+  const { room: words } = useWords()
+  const ref = useRef<HTMLDialogElement>(null)
+  const id = useId()
+  useEffect(() => {
+    const dialog = ref.current
+    if (!dialog) return undefined
+    const before = document.activeElement
+    if (!dialog.open) dialog.showModal()
+    return () => {
+      dialog.close()
+      if (before instanceof HTMLElement && before.isConnected) before.focus()
+    }
+  }, [])
+  return (
+    <dialog
+      ref={ref}
+      className="panel"
+      data-wide={wide || undefined}
+      aria-labelledby={id}
+      onCancel={(event) => {
+        event.preventDefault()
+        onClose()
+      }}
+      onClick={(event) => {
+        // The dialog itself is only ever hit beside its content, on what is behind it.
+        if (event.target === event.currentTarget) onClose()
+      }}
+    >
+      <div className="panel-body">
+        <header className="panel-head">
+          <h2 id={id}>{title}</h2>
+          <Button className="icon-button" aria-label={words.close} onPress={onClose}>
+            <Close />
+          </Button>
+        </header>
+        {children}
+      </div>
+    </dialog>
+  )
+}

@@ -1,0 +1,72 @@
+import { Switch } from 'react-aria-components'
+import { Panel } from './panel.tsx'
+import { Segments } from './segments.tsx'
+import { useSettings, useWords, type SendKey, type Theme } from './settings.tsx'
+import type { Lang } from './words.ts'
+
+/** The choices of the person; each holds at once and is remembered in this browser. */
+export function SettingsDialog({ onClose }: { onClose: () => void }) {
+  const words = useWords()
+  const { settings: texts } = words.room
+  const all = useSettings()
+  return (
+    <Panel title={texts.title} onClose={onClose}>
+      <div className="panel-form settings">
+        <Segments<Theme>
+          label={words.theme.label}
+          shown
+          value={all.theme}
+          options={(['auto', 'light', 'dark'] as const).map((id) => ({
+            id,
+            label: words.theme[id],
+          }))}
+          onChange={all.setTheme}
+        />
+        <Segments<Lang>
+          label={words.pageLanguage}
+          shown
+          value={all.lang}
+          options={[
+            { id: 'ja', label: <span lang="ja">日本語</span> },
+            { id: 'en', label: <span lang="en">English</span> },
+          ]}
+          onChange={all.setLang}
+        />
+        <Segments<SendKey>
+          label={texts.send}
+          shown
+          value={all.sendKey}
+          options={(['enter', 'mod'] as const).map((id) => ({ id, label: texts.sends[id] }))}
+          onChange={all.setSendKey}
+        />
+        <OnOff label={texts.keys} note={texts.keysNote} on={all.shortcuts} set={all.setShortcuts} />
+        <OnOff
+          label={texts.figures}
+          note={texts.figuresNote}
+          on={all.figures}
+          set={all.setFigures}
+        />
+        <p className="muted settings-note">{texts.kept}</p>
+      </div>
+    </Panel>
+  )
+}
+
+interface OnOffProps {
+  label: string
+  note: string
+  on: boolean
+  set: (on: boolean) => void
+}
+
+function OnOff({ label, note, on, set }: OnOffProps) {
+  return (
+    <div className="onoff">
+      <Switch className="switch" isSelected={on} onChange={set}>
+        <span className="switch-track" aria-hidden="true" />
+        {label}
+      </Switch>
+      <p className="muted">{note}</p>
+    </div>
+  )
+}

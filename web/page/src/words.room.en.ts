@@ -1,0 +1,187 @@
+import type { RoomWords } from './words.room.ts'
+
+const number = new Intl.NumberFormat('en')
+const kilo = (bytes: number): string =>
+  bytes < 1000 ? `${bytes} B` : `${(bytes / 1000).toFixed(bytes < 10_000 ? 1 : 0)} kB`
+
+export const room: RoomWords = {
+  close: 'Close',
+  cancel: 'Cancel',
+  dismiss: 'Dismiss this message',
+  verbs: {
+    stop: 'Stop',
+    retry: 'Try again',
+    note: 'The note',
+    pause: 'Pause',
+    resume: 'Going on',
+    rejudge: 'Judging again',
+    fork: 'The fork',
+  },
+  refused: (verb) => `${verb} was not possible.`,
+
+  pause: 'Pause',
+  resume: 'Go on',
+  pausedBy: (by) => (by === 'user' ? 'Paused by you.' : `Paused by ${by}.`),
+  pausedNote:
+    'Whoever is speaking finishes; nobody else is called, and the clocks stand still until you go on.',
+  stopOne: (name) => `Stop ${name}`,
+  retryOne: (name) => `Let ${name} try again`,
+  againOne: (name) => `Ask ${name} again in a new deliberation`,
+  otherModel: (name) => `Ask ${name} with another model`,
+  judgeStopped: 'The judge was stopped. The votes alone count.',
+  stands: 'counts until the new vote is in',
+  reused: 'kept from the earlier deliberation',
+  late: 'too late',
+  waits: {
+    throttled: 'the provider is limiting requests',
+    overloaded: 'the provider is overloaded',
+    circuit_open: 'the provider keeps failing and is left alone',
+    network: 'the connection broke',
+  },
+  waitsFor: (why, seconds) => `${why}, next try in ${seconds} s`,
+  followAll: 'Follow all',
+  votesIn: (votes, of) => `${votes} of ${of} votes`,
+  overruled: (count) => `Judge overruled ${count}.`,
+  dissents: (count) => `Judge dissents from ${count}.`,
+  toPlace: 'Go to where it was said',
+
+  written: (tokens, estimated) => `${estimated ? '≈ ' : ''}${number.format(tokens)} tokens out`,
+  rate: (speed) => `${speed < 10 ? speed.toFixed(1) : Math.round(speed)} tok/s`,
+  roughly: (text, estimated) => (estimated ? `≈ ${text}` : text),
+  estimatedNote: '≈ estimated from the text so far; the provider’s own count follows at the end.',
+
+  note: {
+    open: 'Tell the council',
+    title: 'Tell the council something',
+    kind: 'Kind',
+    kinds: { fact: 'Fact', question: 'Question', correction: 'Correction' },
+    prefix: { fact: 'Fact', question: 'Question', correction: 'Correction' },
+    hint: {
+      fact: 'The contract can be cancelled monthly.',
+      question: 'What if the migration took two weeks longer?',
+      correction: 'The budget is 40,000, not 60,000.',
+    },
+    to: 'To',
+    all: 'All',
+    about:
+      'Whoever is writing finishes first. Whoever has voted replies once, blind as before, and votes again; each reply costs one call. The judge always reads it.',
+    late: 'The judge has begun to speak, so a note comes too late here. A fork starts from the votes there are and lets each sage reply to it.',
+    tooLong: 'The note is too long: 16,384 bytes are taken.',
+    send: 'Tell them',
+    fork: 'Fork with this note',
+    told: 'What the council was told',
+    toWhom: (name) => `To ${name}`,
+  },
+  after: {
+    open: {
+      rejudge: 'Judge again …',
+      again: 'Ask one sage again …',
+      tell: 'Go on with a note …',
+    },
+    title: {
+      rejudge: 'Judge the same votes again',
+      again: 'Ask one of them again',
+      tell: 'Go on with a note',
+    },
+    rejudge:
+      'A linked deliberation keeps all votes and calls the judge alone, who sees the sages in another order. This one stays as it is.',
+    again:
+      'A linked deliberation asks this one again and keeps the votes of the others. This one stays as it is.',
+    againNow:
+      'A linked deliberation asks this one again and keeps the votes that are in; sages who have not voted are asked there, too. This one goes on.',
+    tell: 'A linked deliberation keeps the votes; each sage reads your note, replies once and votes again.',
+    who: 'Who',
+    judge: 'Judge again',
+    ask: 'Ask again',
+    fork: 'Go on',
+    rules: {
+      same: 'as before',
+      majority: 'majority',
+      unanimous: 'unanimous',
+      judge: 'judge decides',
+    },
+  },
+  model: 'Another model (empty: the same)',
+  modelHint: 'provider:model',
+  links: {
+    label: 'Linked deliberations',
+    from: 'Goes on from',
+    to: 'Went on as',
+  },
+
+  decision: {
+    title: 'My decision',
+    leaning: 'You leaned to, before the council spoke:',
+    follow: 'I follow the verdict',
+    other: 'I decide otherwise',
+    instead: 'What I decide',
+    why: 'Why',
+    save: 'Save my decision',
+    saved: 'Saved.',
+    failed: 'It could not be saved. Try again.',
+    where: {
+      server: 'Kept with this deliberation on the server, and in its record.',
+      own: 'Kept in this browser only, with its copy of this deliberation.',
+    },
+    met: (done, of) => `${done} of ${of} met`,
+    turned: 'How did it turn out?',
+    turns: { none: 'not known yet', good: 'well', mixed: 'mixed', bad: 'badly' },
+    turnedNote: 'What happened',
+    saveTurned: 'Save the outcome',
+  },
+  leaning: {
+    add: 'My leaning first',
+    label: 'What do you lean to? The sages never see it; it is kept beside the verdict.',
+    hint: 'Rather not: the freeze begins on the tenth.',
+  },
+  preset: { label: 'Council', badAt: 'Bad at:' },
+  context: {
+    attach: 'Attach text files',
+    drop: 'Drop text files here: they become context',
+    size: (bytes, limit) => `${kilo(bytes)} of ${kilo(limit)}`,
+    tooLong: (bytes, limit) => `The context is too long: ${kilo(bytes)} of ${kilo(limit)}.`,
+    unread: ({ name, why }) =>
+      ({
+        binary: `${name} is not a text in UTF-8, and was left out.`,
+        large: `${name} does not fit any more, and was left out.`,
+        unreadable: `${name} could not be read.`,
+      })[why],
+  },
+
+  settings: {
+    title: 'Settings',
+    send: 'Send with',
+    sends: { enter: 'Enter', mod: 'Ctrl or ⌘ + Enter' },
+    modHint: 'Ctrl or ⌘ + Enter convenes, Enter starts a new line',
+    keys: 'Single-key shortcuts',
+    keysNote: 'Keys such as 1, f or n do things outside of text boxes. Esc always stops.',
+    figures: 'Numbers in the lanes',
+    figuresNote: 'Time to the first word, tokens, speed and cost.',
+    kept: 'Kept in this browser.',
+  },
+  help: {
+    title: 'Keyboard',
+    off: 'Single-key shortcuts are switched off in the settings. Esc works all the same.',
+    note: 'Single keys work outside of text boxes. Shift + Enter starts a new line.',
+    then: 'then',
+    send: 'Send the question or the note',
+    keys: {
+      '/': 'Write a question',
+      '1': 'To CASPAR',
+      '2': 'To BALTHASAR',
+      '3': 'To MELCHIOR',
+      '4': 'To SOLOMON, the judge',
+      f: 'Enlarge the lane, or show all three',
+      '.': 'Follow all lanes again',
+      v: 'To the verdict',
+      n: 'Tell the council something',
+      p: 'Pause, or go on',
+      Escape: 'Stop the deliberation',
+      'g h': 'History',
+      'g t': 'Trace of this deliberation',
+      '?': 'This help',
+      ',': 'Settings',
+    },
+  },
+  say: { paused: 'Paused.', goesOn: 'It goes on.' },
+}
