@@ -13,6 +13,7 @@ import './styles/deliberation.css'
 import './styles/verdict.css'
 import './styles/screens.css'
 import './styles/history.css'
+import './styles/trace.css'
 import './styles/room.css'
 import './styles/panel.css'
 

@@ -370,7 +370,15 @@ export const en: Words = {
     now: 'Try now',
     retry: 'Try again',
   },
-  playback: { label: 'Playback', speed: 'Speed', end: 'Show the end' },
+  playback: {
+    label: 'Playback',
+    speed: 'Speed',
+    end: 'Show the end',
+    play: 'Play',
+    hold: 'Halt',
+    moment: 'Moment',
+    instant: 'Instant',
+  },
 
   say: {
     convened: (mode) => `The council is convened.${mode === '' ? '' : ` ${mode}.`}`,

@@ -372,7 +372,15 @@ export const ja: Words = {
     now: '今すぐ再接続',
     retry: 'もう一度試す',
   },
-  playback: { label: '再生', speed: '速さ', end: '最後まで表示' },
+  playback: {
+    label: '再生',
+    speed: '速さ',
+    end: '最後まで表示',
+    play: '再生する',
+    hold: '一時停止',
+    moment: '時点',
+    instant: '一気に',
+  },
 
   say: {
     convened: (mode) => `審議を始めました。${mode === '' ? '' : `${mode}です。`}`,

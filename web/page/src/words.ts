@@ -145,7 +145,15 @@ export interface Words {
     now: string
     retry: string
   }
-  playback: { label: string; speed: string; end: string }
+  playback: {
+    label: string
+    speed: string
+    end: string
+    play: string
+    hold: string
+    moment: string
+    instant: string
+  }
 
   say: {
     convened: One
