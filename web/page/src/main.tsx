@@ -14,6 +14,7 @@ import './styles/verdict.css'
 import './styles/screens.css'
 import './styles/history.css'
 import './styles/trace.css'
+import './styles/compare.css'
 import './styles/room.css'
 import './styles/panel.css'
 
