@@ -6,7 +6,9 @@ import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isLast } from '../stream/src/contract.ts'
 import type { ExportFormat, Listed, Remarks } from '../stream/src/client.ts'
+import type { PresetDraft } from '../stream/src/presets.ts'
 import { frameOf, Log, type Draft, type Stored } from './log.ts'
+import { PresetStore } from './preset-store.ts'
 import { changed, lineOf, paged, past, type Beside } from './past.ts'
 import { OWN, SCENES } from './scenes.ts'
 import { perform, type Beat, type Script } from './script.ts'
@@ -50,6 +52,7 @@ export class Fake {
   refuse: number | undefined
   readonly #running = new Map<string, Running>()
   #lines: Listed[] = []
+  readonly presets = new PresetStore()
   readonly #keys = new Map<string, string>()
   /** What was asked for, newest last. */
   readonly requests: { method: string; path: string; body: unknown }[] = []
@@ -89,13 +92,13 @@ export class Fake {
     const url = new URL(request.url ?? '/', 'http://fake.test')
     if (!url.pathname.startsWith('/v1/')) return false
     const method = request.method ?? 'GET'
-    const body = method === 'POST' || method === 'PATCH' ? await readJson(request) : undefined
+    const body = method !== 'GET' && method !== 'DELETE' ? await readJson(request) : undefined
     this.requests.push({ method, path: url.pathname, body })
     if (this.refuse !== undefined) return problem(response, this.refuse, 'refused', 'not now')
     const [, , noun, id, verb] = url.pathname.split('/')
     if (noun === 'rehearsal') return json(response, { scenes: scenes() })
     if (noun === 'models') return json(response, models())
-    if (noun === 'presets') return json(response, { presets: PRESETS })
+    if (noun === 'presets') return this.#presets(response, method, id, url, body)
     if (noun !== 'deliberations') return problem(response, 404, 'not_found', 'no such address')
     if (id === undefined || id === '')
       return method === 'POST'
@@ -125,6 +128,30 @@ export class Fake {
     const record = format === 'html' ? new Blob(['<!doctype html>']) : recordOf([told], format)
     response.writeHead(200, { 'content-type': record.type }).end(await record.text())
     return true
+  }
+
+  #presets(
+    response: ServerResponse,
+    method: string,
+    name: string | undefined,
+    url: URL,
+    body: unknown,
+  ): boolean {
+    const { presets } = this
+    if (name === undefined) return json(response, { presets: presets.list() })
+    if (method === 'PUT') {
+      const refused = presets.save(name, body as PresetDraft)
+      if (refused)
+        return problem(response, refused.status, refused.code, refused.detail, refused.field)
+    }
+    if (method === 'DELETE' && presets.delete(name)) {
+      response.writeHead(204).end()
+      return true
+    }
+    const version = url.searchParams.get('version')
+    const whole = presets.get(name, version === null ? undefined : Number(version))
+    if (!whole) return problem(response, 404, 'not_found', `no preset is called ${name}`)
+    return json(response, whole)
   }
 
   /** Changes or deletes a line. */
@@ -287,19 +314,6 @@ const scenes = () =>
     question,
     preset: 'default',
   }))
-
-const both = (ja: string, en: string) => ({ ja, en })
-
-/** The house's presets as the list has them. */
-const PRESETS = ['default', 'strict', 'brainstorm', 'classic'].map((name) => ({
-  name,
-  version: 1,
-  rule: name === 'strict' ? 'unanimous' : name === 'classic' ? 'judge' : 'majority',
-  quorum: name === 'strict' ? 3 : 2,
-  title: both(name, name),
-  good_for: both('ふつうの意思決定', 'Everyday decisions'),
-  bad_at: both('事実の調べもの', 'Looking up facts'),
-}))
 
 const models = () => ({
   object: 'list',

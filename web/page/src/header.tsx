@@ -4,6 +4,7 @@ import { hashOf, type Route } from './route.ts'
 import { useSettings, useWords, type Theme } from './settings.tsx'
 import { MARK } from './shapes.tsx'
 import { Tools } from './tools.tsx'
+import { useWay } from './way.ts'
 import type { Lang } from './words.ts'
 
 /** Where the header leads, and the screens that lie under each. */
@@ -17,6 +18,9 @@ const PLACES: readonly { name: 'history' | 'presets' | 'connection'; holds: read
 /** The ways to the other screens; the one we are in is marked. */
 function Places({ at, onHome }: { at: Route['name']; onHome: () => void }) {
   const { nav: words } = useWords()
+  const { door } = useWay()
+  // A door of one address keeps no presets.
+  const places = PLACES.filter(({ name }) => name !== 'presets' || door.kind === 'server')
   const current = (there: boolean) => (there ? ('page' as const) : undefined)
   return (
     <nav className="places" aria-label={words.label}>
@@ -30,7 +34,7 @@ function Places({ at, onHome }: { at: Route['name']; onHome: () => void }) {
       >
         {words.ask}
       </a>
-      {PLACES.map(({ name, holds }) => (
+      {places.map(({ name, holds }) => (
         <a key={name} href={hashOf({ name })} aria-current={current(holds.includes(at))}>
           {words[name]}
         </a>

@@ -15,6 +15,7 @@ import './styles/screens.css'
 import './styles/history.css'
 import './styles/trace.css'
 import './styles/compare.css'
+import './styles/presets.css'
 import './styles/room.css'
 import './styles/panel.css'
 

@@ -8,7 +8,7 @@ export type Route =
   | { name: 'preset'; preset: string }
 
 const ID = /^[0-9A-Za-z]{1,64}$/
-const PRESET = /^[a-z0-9][a-z0-9_-]{0,63}$/
+const PRESET = /^[a-z0-9-]{1,64}$/
 const PLAIN: Readonly<Record<string, 'history' | 'presets' | 'connection'>> = {
   history: 'history',
   presets: 'presets',
