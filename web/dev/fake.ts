@@ -8,6 +8,7 @@ import { isLast } from '../stream/src/contract.ts'
 import type { ExportFormat, Listed, Remarks } from '../stream/src/client.ts'
 import type { PresetDraft } from '../stream/src/presets.ts'
 import { frameOf, Log, type Draft, type Stored } from './log.ts'
+import { Probes } from './probes.ts'
 import { PresetStore } from './preset-store.ts'
 import { changed, lineOf, paged, past, type Beside } from './past.ts'
 import { OWN, SCENES } from './scenes.ts'
@@ -53,6 +54,9 @@ export class Fake {
   readonly #running = new Map<string, Running>()
   #lines: Listed[] = []
   readonly presets = new PresetStore()
+  readonly #probes = new Probes()
+  /** While set, a hop holds what is streamed back. */
+  holds = false
   readonly #keys = new Map<string, string>()
   /** What was asked for, newest last. */
   readonly requests: { method: string; path: string; body: unknown }[] = []
@@ -90,11 +94,12 @@ export class Fake {
   /** Returns false for what is not the contract's: the page's own files. */
   async handle(request: IncomingMessage, response: ServerResponse): Promise<boolean> {
     const url = new URL(request.url ?? '/', 'http://fake.test')
-    if (!url.pathname.startsWith('/v1/')) return false
+    if (!/^\/(v1\/|invocations$)/.test(url.pathname)) return false
     const method = request.method ?? 'GET'
     const body = method !== 'GET' && method !== 'DELETE' ? await readJson(request) : undefined
     this.requests.push({ method, path: url.pathname, body })
     if (this.refuse !== undefined) return problem(response, this.refuse, 'refused', 'not now')
+    if (url.pathname === '/invocations') return this.#action(response, body)
     const [, , noun, id, verb] = url.pathname.split('/')
     if (noun === 'rehearsal') return json(response, { scenes: scenes() })
     if (noun === 'models') return json(response, models())
@@ -128,6 +133,24 @@ export class Fake {
     const record = format === 'html' ? new Blob(['<!doctype html>']) : recordOf([told], format)
     response.writeHead(200, { 'content-type': record.type }).end(await record.text())
     return true
+  }
+
+  /** The actions that a page asks for when it checks the way. */
+  #action(response: ServerResponse, body: unknown): boolean {
+    const { action, frames, probe, frame } = body as Record<string, unknown>
+    if (action === 'capabilities') {
+      const about = { protocol: 1, version: '0.1.0', trust: 'local' }
+      return json(response, { ...about, capabilities: ['resume', 'stop'], ...models() })
+    }
+    if (action === 'probe') {
+      this.#probes.start(response, Number(frames), 0, this.holds)
+      return true
+    }
+    if (action === 'ack') {
+      if (this.#probes.ack(probe, frame)) return json(response, { seen: frame })
+      return problem(response, 404, 'not_found', 'no such probe waits here')
+    }
+    return problem(response, 400, 'unsupported', 'this door has no such action')
   }
 
   #presets(

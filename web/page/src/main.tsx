@@ -16,6 +16,7 @@ import './styles/history.css'
 import './styles/trace.css'
 import './styles/compare.css'
 import './styles/presets.css'
+import './styles/check.css'
 import './styles/room.css'
 import './styles/panel.css'
 

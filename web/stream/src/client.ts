@@ -1,4 +1,5 @@
 import type { PresetDraft, PresetWhole } from './presets.ts'
+import { probe, type Probed } from './probe.ts'
 import { open, type Authoriser, type Outgoing } from './authorise.ts'
 import { Connection, type Call } from './connect.ts'
 import type { FinalDecision, Mode, Snapshot, Status, Usage } from './contract.ts'
@@ -163,6 +164,15 @@ export class Client implements Door {
 
   async models(): Promise<Record<string, unknown>> {
     return this.#json(`${this.#base}/v1/models`)
+  }
+
+  about(): Promise<Record<string, unknown>> {
+    return this.#json(`${this.#base}/invocations`, 'POST', { action: 'capabilities' })
+  }
+
+  probe(frames: number): Promise<Probed> {
+    const url = `${this.#base}/invocations`
+    return probe({ url, headers: {}, env: this.#env, send: this.#send }, frames)
   }
 
   async presets(): Promise<Preset[]> {
