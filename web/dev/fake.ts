@@ -7,12 +7,14 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isLast } from '../stream/src/contract.ts'
 import type { ExportFormat, Listed, Remarks } from '../stream/src/client.ts'
 import type { PresetDraft } from '../stream/src/presets.ts'
+import { bornAt } from '../stream/src/cursor.ts'
 import { frameOf, Log, type Draft, type Stored } from './log.ts'
 import { Probes } from './probes.ts'
 import { PresetStore } from './preset-store.ts'
 import { changed, lineOf, paged, past, type Beside } from './past.ts'
 import { OWN, SCENES } from './scenes.ts'
-import { perform, type Beat, type Script } from './script.ts'
+import { perform, type Script } from './script.ts'
+import { obey, type Played } from './verbs.ts'
 
 export interface FakeOptions {
   /** Milliseconds of one token. */
@@ -23,13 +25,13 @@ export interface FakeOptions {
   records?: () => Promise<typeof import('../page/src/record.ts')>
 }
 
-interface Running {
-  log: Log
+interface Running extends Played {
   script: Script
   created: string
+  forkOf: string | undefined
+  remarks: Record<string, unknown>
   readers: Set<() => void>
   timer: ReturnType<typeof setTimeout> | undefined
-  beside: Beside
 }
 
 const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
@@ -51,6 +53,8 @@ export class Fake {
   cutAfter: number
   /** While set, every request but the page's own files is refused with it. */
   refuse: number | undefined
+  /** Holds every deliberation before the first event of this kind, until it is set anew. */
+  #hold: string | undefined
   readonly #running = new Map<string, Running>()
   #lines: Listed[] = []
   readonly presets = new PresetStore()
@@ -78,8 +82,17 @@ export class Fake {
     const log = new Log(ulid())
     let time = Date.parse(at)
     for (const { draft, wait } of perform(script, log.id, 30)) log.append(draft, (time += wait))
-    const running = { log, script, created: at, readers: new Set<() => void>(), timer: undefined }
-    this.#running.set(log.id, { ...running, beside })
+    this.#running.set(log.id, {
+      log,
+      script,
+      created: at,
+      beats: [],
+      paused: false,
+      forkOf: beside.fork_of,
+      remarks: { ...beside },
+      readers: new Set(),
+      timer: undefined,
+    })
     return log.id
   }
 
@@ -89,6 +102,12 @@ export class Fake {
 
   close(): void {
     for (const one of this.#running.values()) clearTimeout(one.timer)
+  }
+
+  /** Holds every deliberation before an event of this kind; undefined lets all go on. */
+  hold(before: string | undefined): void {
+    this.#hold = before
+    for (const one of this.#running.values()) this.#play(one)
   }
 
   /** Returns false for what is not the contract's: the page's own files. */
@@ -113,7 +132,8 @@ export class Fake {
     const running = this.#running.get(id)
     if (!running) return problem(response, 404, 'not_found', 'no such deliberation')
     if (verb === 'events') return this.#events(request, response, running, url)
-    if (verb === 'stop') return this.#stop(response, running)
+    if (verb !== undefined && VERBS.has(verb))
+      return this.#verb(response, verb, running, body as Record<string, unknown>)
     return this.#told(response, running, verb, url)
   }
 
@@ -189,7 +209,7 @@ export class Fake {
       return true
     }
     const change = body as Remarks
-    if (running) running.beside = changed(running.beside, change)
+    if (running) running.remarks = changed(running.remarks, change)
     this.#lines = this.#lines.map((one) => (one.id === id ? changed(one, change) : one))
     return json(response, { id })
   }
@@ -206,7 +226,7 @@ export class Fake {
   }
 
   /** Starts the scene with this question, or the rehearsal's honest answer to one's own. */
-  start(question: string): Running {
+  start(question: string, forkOf?: string): Running {
     const script: Script = Object.values(SCENES).find((scene) => scene.question === question) ?? {
       ...OWN,
       question,
@@ -216,22 +236,29 @@ export class Fake {
     const running: Running = {
       log,
       script,
-      created: new Date().toISOString(),
+      created: new Date(bornAt(log.id)).toISOString(),
+      beats: perform(script, log.id, this.#pace),
+      paused: false,
+      forkOf,
+      remarks: {},
       readers: new Set(),
       timer: undefined,
-      beside: {},
     }
+    const [start] = running.beats
+    if (start && forkOf !== undefined) start.draft.data['fork_of'] = forkOf
     this.#running.set(log.id, running)
-    this.#play(running, perform(script, log.id, this.#pace), 0)
+    this.#play(running)
     return running
   }
 
-  #play(running: Running, beats: Beat[], index: number): void {
-    const beat = beats[index]
-    if (!beat) return
+  #play(running: Running): void {
+    clearTimeout(running.timer)
+    const [beat] = running.beats
+    if (!beat || running.paused || beat.draft.type === this.#hold) return
     const next = (): void => {
+      running.beats.shift()
       this.#append(running, beat.draft)
-      this.#play(running, beats, index + 1)
+      this.#play(running)
     }
     if (beat.wait < 1) next()
     else running.timer = setTimeout(next, beat.wait)
@@ -242,12 +269,23 @@ export class Fake {
     for (const wake of [...running.readers]) wake()
   }
 
-  #stop(response: ServerResponse, running: Running): boolean {
-    if (!running.log.over) {
-      clearTimeout(running.timer)
-      this.#append(running, { type: 'cancelled', data: { by: 'user', reason: '' } })
-    }
-    return json(response, {})
+  #verb(
+    response: ServerResponse,
+    verb: string,
+    running: Running,
+    body: Record<string, unknown>,
+  ): boolean {
+    const { answer, say } = obey(verb, running, body)
+    for (const draft of say) this.#append(running, draft)
+    this.#play(running)
+    const { id } = running.log
+    if (answer.status === 409) return problem(response, 409, 'conflict', answer.detail)
+    if ('changed' in answer) return json(response, { id, changed: answer.changed })
+    const key = typeof body['idempotency_key'] === 'string' ? body['idempotency_key'] : ''
+    const known = this.#keys.get(key)
+    const linked = known ?? this.start(running.script.question, id).log.id
+    if (key !== '') this.#keys.set(key, linked)
+    return json(response, { id: linked, changed: known === undefined })
   }
 
   #events(request: IncomingMessage, response: ServerResponse, running: Running, url: URL): boolean {
@@ -298,11 +336,26 @@ export class Fake {
 
   #list(response: ServerResponse, url: URL): boolean {
     const mine = [...this.#running.values()]
-      .map(({ log, script, created, beside }) => lineOf(log, script, created, beside))
+      .map(({ log, script, created, forkOf, remarks }) =>
+        lineOf(log, script, created, {
+          ...(forkOf === undefined ? {} : { fork_of: forkOf }),
+          ...remarks,
+        }),
+      )
       .sort((left, right) => (left.created_at < right.created_at ? 1 : -1))
     return json(response, paged([...mine, ...this.#lines], url.searchParams))
   }
 }
+
+const VERBS: ReadonlySet<string> = new Set([
+  'stop',
+  'retry',
+  'note',
+  'pause',
+  'resume',
+  'rejudge',
+  'fork',
+])
 
 /** Destroys the connection in the middle of a frame after a number of bytes. */
 class Cutting {

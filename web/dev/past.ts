@@ -92,6 +92,7 @@ export function paged(all: readonly Listed[], search: URLSearchParams): Record<s
     return (
       words.every((word) => said.includes(word)) &&
       (text('verdict') === '' || item.final_decision === text('verdict')) &&
+      (text('fork_of') === '' || item.fork_of === text('fork_of')) &&
       (text('preset') === '' || item.preset === text('preset')) &&
       (text('from') === '' || item.created_at >= text('from')) &&
       (text('to') === '' || item.created_at < text('to'))

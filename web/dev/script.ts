@@ -145,7 +145,18 @@ export function perform(script: Script, id: string, pace = 30, seed = 1): Beat[]
   const rule = script.rule ?? 'majority'
   const models = Object.fromEntries([...sages, 'solomon'].map((who) => [who, `rehearsal:${who}`]))
   const council = { name: 'default', version: 1, rule, quorum: 2, sages, models }
-  const capabilities = ['resume', 'stop', 'history', 'export']
+  const capabilities = [
+    'resume',
+    'stop',
+    'retry',
+    'note',
+    'pause',
+    'rejudge',
+    'fork',
+    'history',
+    'export',
+    'idempotency',
+  ]
   const start = {
     protocol: 1,
     trace_id: id,

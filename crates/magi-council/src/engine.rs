@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use magi_event::{Agent, AgentStart, Body, DeliberationId, Resumed, SagesStart, Status, Usage};
 use magi_log::{Closed, Env, Key, Logs, New, Takeover, Writer};
-use magi_model::{Lang, ModelName, Prices, Registry};
+use magi_model::{Lang, ModelName, Price, Prices, Registry};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -143,6 +143,12 @@ impl Engine {
     #[must_use]
     pub fn logs(&self) -> &Logs {
         &self.inner.rooms.logs
+    }
+
+    /// Returns what a model costs, or `None` where no price is set.
+    #[must_use]
+    pub fn price(&self, model: &ModelName) -> Option<Price> {
+        self.inner.rooms.prices.of(model)
     }
 
     /// Starts a deliberation, or finds the one that the same idempotency key started. Returns after

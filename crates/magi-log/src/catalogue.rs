@@ -23,6 +23,8 @@ pub struct Query {
     pub preset: Option<String>,
     /// Only those of this conversation.
     pub conversation_id: Option<String>,
+    /// Only those that go on from this one.
+    pub fork_of: Option<DeliberationId>,
     /// Only those asked at or after this instant.
     pub from: Option<Timestamp>,
     /// Only those asked before this instant.

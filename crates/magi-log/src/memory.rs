@@ -336,6 +336,7 @@ impl Kept {
             && query.status.is_none_or(|status| row.facts.status == status)
             && is(&query.preset, Some(&row.preset))
             && is(&query.conversation_id, row.conversation_id.as_ref())
+            && query.fork_of.is_none_or(|id| row.fork_of == Some(id))
             && query.from.is_none_or(|from| row.created_at >= from)
             && query.to.is_none_or(|to| row.created_at < to)
             && terms.is_none_or(found)

@@ -46,6 +46,12 @@ impl Prices {
         self
     }
 
+    /// Returns the price of a model, or `None` where none is set.
+    #[must_use]
+    pub fn of(&self, model: &ModelName) -> Option<Price> {
+        self.0.get(&model.to_string()).copied()
+    }
+
     /// Returns what a usage of this model costs in US dollars, or `None` where no price is set.
     #[must_use]
     pub fn cost(&self, model: &ModelName, usage: &Usage) -> Option<f64> {

@@ -72,6 +72,27 @@ pub(crate) struct ModelItem {
     owned_by: String,
     /// The roles that it plays here.
     roles: Vec<Agent>,
+    /// What it costs, where the settings say so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    price: Option<ModelPrice>,
+}
+
+/// What a model costs, in US dollars per million tokens.
+#[derive(Clone, Copy, Serialize, JsonSchema)]
+pub(crate) struct ModelPrice {
+    /// Tokens read.
+    input: f64,
+    /// Tokens written, reasoning included.
+    output: f64,
+}
+
+impl From<magi_model::Price> for ModelPrice {
+    fn from(price: magi_model::Price) -> Self {
+        ModelPrice {
+            input: price.input,
+            output: price.output,
+        }
+    }
 }
 
 /// What answers here.
@@ -97,6 +118,7 @@ pub(crate) async fn models(State(app): State<App>) -> Response {
             created: 0,
             owned_by: model.provider.clone(),
             roles: Vec::new(),
+            price: app.engine.price(model).map(ModelPrice::from),
         });
         item.roles.push(*agent);
     }
@@ -115,6 +137,14 @@ fn role_models(app: &App) -> BTreeMap<Agent, String> {
     app.roles
         .iter()
         .map(|(agent, model)| (*agent, model.to_string()))
+        .collect()
+}
+
+/// The price of each model that plays a role here and has one.
+fn role_prices(app: &App) -> BTreeMap<String, ModelPrice> {
+    app.roles
+        .values()
+        .filter_map(|model| Some((model.to_string(), app.engine.price(model)?.into())))
         .collect()
 }
 
@@ -140,6 +170,7 @@ pub(crate) fn capabilities(app: &App) -> serde_json::Value {
         "capabilities": app.capabilities(),
         "dialects": crate::dialects::Dialect::NAMES,
         "roles": role_models(app),
+        "prices": role_prices(app),
         "scenes": app.scenes,
     })
 }

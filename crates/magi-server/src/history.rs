@@ -36,6 +36,8 @@ pub(crate) struct ListQuery {
     preset: Option<String>,
     /// A conversation's id.
     conversation_id: Option<String>,
+    /// The id of the deliberation they go on from.
+    fork_of: Option<String>,
     /// The first instant or day, RFC 3339.
     from: Option<String>,
     /// The instant before which, or the last day, RFC 3339.
@@ -136,6 +138,7 @@ impl ListQuery {
     fn read(self) -> Result<Query, Problem> {
         let verdict = self.verdict.filter(|word| !word.is_empty());
         let cursor = self.cursor.filter(|cursor| !cursor.is_empty());
+        let fork_of = self.fork_of.filter(|id| !id.is_empty());
         let limit = match self.limit.as_deref() {
             None | Some("") => 0,
             Some(digits) => digits
@@ -149,6 +152,7 @@ impl ListQuery {
             verdict: verdict.as_deref().map(final_decision).transpose()?,
             preset: self.preset.filter(|preset| !preset.is_empty()),
             conversation_id: self.conversation_id.filter(|id| !id.is_empty()),
+            fork_of: fork_of.as_deref().map(source).transpose()?,
             from: instant("from", self.from.as_deref(), 0)?,
             to: instant("to", self.to.as_deref(), 1)?,
             before: cursor.as_deref().map(before).transpose()?,
@@ -156,6 +160,11 @@ impl ListQuery {
             ..Query::default()
         })
     }
+}
+
+fn source(id: &str) -> Result<DeliberationId, Problem> {
+    id.parse()
+        .map_err(|_| Problem::field("fork_of", "`fork_of` must be a deliberation's id"))
 }
 
 fn before(cursor: &str) -> Result<DeliberationId, Problem> {

@@ -40,6 +40,7 @@ export function Judge({ view, card, figures, hands }: JudgeProps) {
               <p>{words.judge.role}</p>
               <Order order={judge.order} />
               {!end && <Seal kind="DELIBERATING" small />}
+              <Verbs who="judge" name={words.judge.name} lane={judge} hands={hands} />
             </header>
             {judge.attempt > 0 ? (
               <LaneText
@@ -50,11 +51,7 @@ export function Judge({ view, card, figures, hands }: JudgeProps) {
             ) : (
               <p className="muted">{waiting(view, words)}</p>
             )}
-            {judge.attempt > 0 || hands.able.stop ? (
-              <Foot lane={judge} figures={figures}>
-                <Verbs who="judge" name={words.judge.name} lane={judge} hands={hands} />
-              </Foot>
-            ) : null}
+            {judge.attempt > 0 && <Foot lane={judge} figures={figures} />}
           </section>
         )}
       </div>

@@ -269,7 +269,7 @@ interface FootProps {
   lane: LaneView
   figures: Figures
   /** What can be done to the one who speaks. */
-  children: ReactNode
+  children?: ReactNode
 }
 
 /** The model, the numbers so far, and what can be done to the one who speaks. */
@@ -277,8 +277,10 @@ export function Foot({ lane, figures, children }: FootProps) {
   const { figures: wanted } = useSettings()
   return (
     <footer className="lane-foot">
-      <span className="lane-model">{modelOf(lane)}</span>
-      {wanted && <Numbers figures={figures} />}
+      <div className="lane-facts">
+        <span className="lane-model">{modelOf(lane)}</span>
+        {wanted && <Numbers figures={figures} />}
+      </div>
       {children}
     </footer>
   )
@@ -296,7 +298,9 @@ export function Numbers({ figures }: { figures: Figures }) {
   if (cost !== undefined) parts.push(room.roughly(words.cost(cost), estimated))
   return (
     <span className="lane-numbers" title={estimated ? room.estimatedNote : undefined}>
-      {parts.join(' · ')}
+      {parts.map((part) => (
+        <span key={part}>{part}</span>
+      ))}
     </span>
   )
 }

@@ -44,12 +44,12 @@ export function Panel({ title, onClose, children, wide = false }: PanelProps) {
       }}
     >
       <div className="panel-body">
-        <header className="panel-head">
+        <div className="panel-head">
           <h2 id={id}>{title}</h2>
           <Button className="icon-button" aria-label={words.close} onPress={onClose}>
             <Close />
           </Button>
-        </header>
+        </div>
         {children}
       </div>
     </dialog>

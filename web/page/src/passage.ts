@@ -48,7 +48,7 @@ export function findPassage(text: string, wanted: string): Place | undefined {
     const start = hay.at[found] ?? 0
     // Up to the next character that counts, less what is loose before it.
     const last = hay.at[found + needle.length - 1] ?? start
-    return { start, end: last + ((text.codePointAt(last) ?? 0 > 0xffff) ? 2 : 1) }
+    return { start, end: last + ((text.codePointAt(last) ?? 0) > 0xffff ? 2 : 1) }
   }
   return undefined
 }

@@ -62,7 +62,7 @@ export const room: RoomWords = {
       correction: 'The budget is 40,000, not 60,000.',
     },
     to: 'To',
-    all: 'All',
+    all: 'everyone',
     about:
       'Whoever is writing finishes first. Whoever has voted replies once, blind as before, and votes again; each reply costs one call. The judge always reads it.',
     late: 'The judge has begun to speak, so a note comes too late here. A fork starts from the votes there are and lets each sage reply to it.',

@@ -45,8 +45,8 @@ export const room: RoomWords = {
   dissents: (count) => `裁定者は ${count} の票に反対しています。`,
   toPlace: '発言の箇所を見る',
 
-  written: (tokens, estimated) => `${estimated ? '約' : ''}${number.format(tokens)} トークン出力`,
-  rate: (speed) => `毎秒 ${speed < 10 ? speed.toFixed(1) : Math.round(speed)} トークン`,
+  written: (tokens, estimated) => `出力${estimated ? '約' : ''}${number.format(tokens)} トークン`,
+  rate: (speed) => `${speed < 10 ? speed.toFixed(1) : Math.round(speed)} トークン/秒`,
   roughly: (text, estimated) => (estimated ? `約${text}` : text),
   estimatedNote: '「約」はここまでの文章からの推定です。確定値は発言の終わりに届きます。',
 

@@ -25,3 +25,10 @@ test.each<[string, Partial<Key>]>([
 ])('%s does not', (_, change) => {
   expect(isSend({ ...enter, ...change })).toBe(false)
 })
+
+test('where Ctrl or Cmd is wanted, Enter alone starts a new line', () => {
+  expect(isSend(enter, 'mod')).toBe(false)
+  expect(isSend({ ...enter, ctrlKey: true }, 'mod')).toBe(true)
+  expect(isSend({ ...enter, metaKey: true }, 'mod')).toBe(true)
+  expect(isSend({ ...enter, ctrlKey: true, isComposing: true }, 'mod')).toBe(false)
+})

@@ -159,3 +159,89 @@ test('a long silence is passed in four seconds, and time before it as it was', (
   expect(later(reel, 1000, 4000)).toBe(41_000)
   expect(later(reel, 0, 60_000)).toBe(42_000)
 })
+
+/** A door whose stream stays open, and whose verbs are answered by hand. */
+function held() {
+  const said: { verb: string; body: Record<string, unknown> }[] = []
+  const answers: ((response: Response) => void)[] = []
+  let push: (text: string) => void = () => {}
+  const fetch: Env['fetch'] = async (url, init) => {
+    const verb = /\/(stop|retry|note|pause|fork)$/.exec(url)?.[1]
+    if (verb !== undefined) {
+      said.push({ verb, body: JSON.parse(String(init.body)) as Record<string, unknown> })
+      return new Promise((resolve) => answers.push(resolve))
+    }
+    const body = new ReadableStream<Uint8Array>({
+      start(controller) {
+        push = (text) => controller.enqueue(new TextEncoder().encode(text))
+      },
+    })
+    return new Response(body, { headers: { 'content-type': 'text/event-stream' } })
+  }
+  const room = new Room(new Client({ env: { fetch } }))
+  const log = written(0)
+  const say = (count: number): void => push(log.entries.splice(0, count).map(frameOf).join(''))
+  const answer = (status: number, body: object): void =>
+    answers.shift()?.(new Response(JSON.stringify(body), { status }))
+  return { room, said, answer, say }
+}
+
+const live = (room: Room): Promise<void> =>
+  vi.waitFor(() => expect(room.shown().connection?.name).toBe('live'))
+
+test('a stop wished for before there is an id is said as soon as there is one, once', async () => {
+  const { room, said, say } = held()
+  room.ask({ question: 'x' })
+  await live(room)
+  void room.stop()
+  void room.stop()
+  expect(said).toEqual([])
+  say(3)
+  await vi.waitFor(() => expect(said).toEqual([{ verb: 'stop', body: {} }]))
+  void room.stop()
+  expect(said).toHaveLength(1)
+  expect(room.shown().doing.has('stop:all')).toBe(true)
+})
+
+test('a verb pressed twice is said once; another target is another verb', async () => {
+  const { room, said, answer } = held()
+  room.open(ID)
+  await live(room)
+  const first = room.act('caspar', 'retry', { agent: 'caspar', attempt: 1 })
+  expect(await room.act('caspar', 'retry', { agent: 'caspar', attempt: 1 })).toBeUndefined()
+  void room.act('melchior', 'retry', { agent: 'melchior', attempt: 1 })
+  await vi.waitFor(() =>
+    expect(said.map(({ body }) => body['agent'])).toEqual(['caspar', 'melchior']),
+  )
+  answer(200, { id: ID, changed: true })
+  expect(await first).toEqual({ id: ID, changed: true, ids: [] })
+  expect(room.shown().doing.has('retry:melchior')).toBe(true)
+})
+
+test('a refusal stands beside its target, until it is read or the verb is said again', async () => {
+  const { room, said, answer } = held()
+  room.open(ID)
+  await live(room)
+  const told = room.act('note', 'note', { text: 'x' })
+  await vi.waitFor(() => expect(said).toHaveLength(1))
+  answer(409, { code: 'conflict', detail: 'the judge has begun to speak' })
+  expect(await told).toBeUndefined()
+  await vi.waitFor(() =>
+    expect(room.shown().refusals.note?.problem.message).toBe('the judge has begun to speak'),
+  )
+  expect(room.shown().refusals.all).toBeUndefined()
+  room.forgive('note')
+  await vi.waitFor(() => expect(room.shown().refusals.note).toBeUndefined())
+})
+
+test('the answer to a verb of a deliberation that was left reaches no screen', async () => {
+  const { room, said, answer } = held()
+  room.open(ID)
+  await live(room)
+  const forked = room.act('after', 'fork', { agent: 'caspar' })
+  await vi.waitFor(() => expect(said).toHaveLength(1))
+  room.leave()
+  answer(200, { id: '01JD3ZK8M00000000000000001', changed: true })
+  expect(await forked).toBeUndefined()
+  expect(room.shown().refusals).toEqual({})
+})

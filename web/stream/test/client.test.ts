@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { bearer } from '../src/authorise.ts'
 import { Client } from '../src/client.ts'
+import { bornAt } from '../src/cursor.ts'
 import { Problem } from '../src/problem.ts'
 import { questionOf } from '../src/question.ts'
 import { refusal, World } from './world.ts'
@@ -94,4 +95,22 @@ test('a scene is asked in its own words under its own preset, with every role re
       },
     },
   })
+})
+
+test('one line of the history is asked for by the instant in its id, which must be its own', async () => {
+  const id = '01KQ0000000000000000000000'
+  const at = bornAt(id)
+  const { calls, client: magi } = client(
+    json({ items: [{ id: 'other' }, { id, my_decision: 'x' }] }),
+  )
+  expect(await magi.item(id)).toEqual({ id, my_decision: 'x' })
+  const from = encodeURIComponent(new Date(at).toISOString())
+  const to = encodeURIComponent(new Date(at + 1).toISOString())
+  expect(calls).toEqual([`GET /v1/deliberations?from=${from}&to=${to}&limit=200`])
+  expect(await client(json({ items: [{ id: 'other' }] })).client.item(id)).toBeUndefined()
+})
+
+test('the instant in an id is its first ten digits, in base 32', () => {
+  expect(bornAt('01ARZ3NDEKTSV4RRFFQ69G5FAV')).toBe(1469922850259)
+  expect(bornAt('01arz3ndektsv4rrffq69g5fav')).toBe(1469922850259)
 })

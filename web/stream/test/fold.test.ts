@@ -116,3 +116,30 @@ test('a council of two shows two sages', () => {
   const two = { ...SCRIPT, parts: { caspar, melchior } } as Script
   expect(sagesOf(events(two).reduce(fold, EMPTY))).toEqual(['caspar', 'melchior'])
 })
+
+test('a vote that was kept from an earlier deliberation is known as such, until its sage is asked again', () => {
+  let seq = 0
+  const event = (type: string, data: object, agentId?: string): Event =>
+    ({
+      type,
+      seq: ++seq,
+      timestamp: '2026-11-23T01:00:00.000Z',
+      trace_id: '01JD3ZK8M00000000000000001',
+      ...(agentId === undefined ? {} : { agentId }),
+      data,
+    }) as unknown as Event
+  const start = { attempt: 1, provider: 'p', model: 'm' }
+  const span = { span_id: '1', name: 'sage', started_at: '', attributes: { reused: true } }
+  const inherited = [
+    event('start', { question: 'q', capabilities: [], fork_of: '01JD3ZK8M00000000000000000' }),
+    event('agent_start', start, 'caspar'),
+    event('agent_chunk', { text: 'said before' }, 'caspar'),
+    event('trace', span, 'caspar'),
+    event('agent_complete', { decision: 'APPROVED', attempt: 1 }, 'caspar'),
+  ].reduce(fold, EMPTY)
+  expect(inherited.forkOf).toBe('01JD3ZK8M00000000000000000')
+  expect(inherited.sages.caspar.reused).toBe(true)
+  expect(inherited.sages.melchior.reused).toBe(false)
+  const again = fold(inherited, event('agent_start', { ...start, attempt: 2 }, 'caspar'))
+  expect(again.sages.caspar.reused).toBe(false)
+})

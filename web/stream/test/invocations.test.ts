@@ -3,6 +3,7 @@ import { frameOf, Log } from '../../dev/log.ts'
 import { perform, type Script } from '../../dev/script.ts'
 import type { Entry, State } from '../src/connect.ts'
 import type { Reader } from '../src/connect.ts'
+import { doneOf } from '../src/door.ts'
 import { EMPTY, fold } from '../src/fold.ts'
 import { Invocations, SESSION_HEADER } from '../src/invocations.ts'
 import { Problem } from '../src/problem.ts'
@@ -113,6 +114,36 @@ test('every verb is an action, and carries the session its deliberation was aske
   const sessions = new Set(calls.map(({ session }) => session))
   expect(sessions.size).toBe(1)
   expect([...sessions][0]).toMatch(/^[a-zA-Z0-9][a-zA-Z0-9-_]{32,99}$/)
+})
+
+test('what a verb links is told, and lives in the session of the one it goes on from', async () => {
+  const world = new World()
+  const told: [string, string][] = []
+  const calls: { body: Body; session: string }[] = []
+  world.fetch = async (_, init) => {
+    const body = JSON.parse(init.body as string) as Body
+    const session = (init.headers as Record<string, string>)[SESSION_HEADER] ?? ''
+    calls.push({ body, session })
+    if (body['action'] === 'ask') return stream(sse(written(FIRST)))
+    return Response.json({ id: SECOND, changed: true, ids: [SECOND, '01JD3ZK8M00000000000000002'] })
+  }
+  const magi = new Invocations({
+    url: 'https://door.example/invocations',
+    env: world.env,
+    onDeliberation: (id, session) => told.push([id, session]),
+  })
+  await world.drive(readAll(magi.ask({ question: 'Ship?' })))
+  const done = doneOf(await magi.verb('rejudge', FIRST, { stability: 2 }), FIRST)
+  expect(done).toEqual({
+    id: SECOND,
+    changed: true,
+    ids: [SECOND, '01JD3ZK8M00000000000000002'],
+  })
+  const session = calls[0]?.session
+  expect(told.map(([id]) => id)).toEqual([FIRST, SECOND, '01JD3ZK8M00000000000000002'])
+  expect(new Set(told.map(([, of]) => of))).toEqual(new Set([session]))
+  await magi.stop(SECOND)
+  expect(calls.at(-1)?.session).toBe(session)
 })
 
 test('one conversation, one session: another question is another one, and the first wakes the door', async () => {

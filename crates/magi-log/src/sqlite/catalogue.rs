@@ -73,6 +73,10 @@ fn conditions(query: &Query) -> (String, Vec<Value>) {
         ("status = ?", text(&query.status.and_then(word))),
         ("preset = ?", text(&query.preset)),
         ("conversation_id = ?", text(&query.conversation_id)),
+        (
+            "fork_of = ?",
+            query.fork_of.map(|id| Value::Text(id.to_string())),
+        ),
         ("created_at >= ?", ms(query.from)),
         ("created_at < ?", ms(query.to)),
         ("id < ?", query.before.map(|id| Value::Text(id.to_string()))),

@@ -411,6 +411,13 @@ async fn the_catalogue_follows_the_events(place: Place) {
         (Some("c"), Some(id(7)))
     );
     assert_eq!(row.created_at, id(1).created_at());
+    for (source, found) in [(id(7), 1), (id(1), 0)] {
+        let query = Query {
+            fork_of: Some(source),
+            ..Query::default()
+        };
+        assert_eq!(catalogue.list(query).await.unwrap().rows.len(), found);
+    }
     assert_eq!(
         (row.facts.status, row.facts.verdict),
         (Status::Running, None)

@@ -296,7 +296,13 @@ async fn the_history_is_listed_searched_changed_and_exported() {
 
 #[tokio::test]
 async fn what_is_here_is_told() {
-    let house = house::start(speaks(1, Duration::ZERO)).await;
+    let price = magi_model::Price {
+        input: 1.0,
+        output: 4.0,
+        cache_read: None,
+        cache_write: None,
+    };
+    let house = house::start_priced(speaks(1, Duration::ZERO), price).await;
     let wire = &house.wire;
     let id = wire.ask(&json!({ "question": QUESTION })).await;
     wire.events(&id, "0").await.rest().await;
@@ -307,6 +313,11 @@ async fn what_is_here_is_told() {
     assert_eq!(models["object"], "list");
     assert_eq!(models["data"][0]["id"], "test:m");
     assert_eq!(models["roles"]["solomon"], "test:m");
+    let price = json!({ "input": 1.0, "output": 4.0 });
+    assert_eq!(models["data"][0]["price"], price);
+    let body = json!({ "action": "capabilities" });
+    let can = wire.post("/invocations", &body).await.json();
+    assert_eq!(can["prices"], json!({ "test:m": price }));
     let scenes = wire.get("/v1/rehearsal").await.json();
     assert_eq!(scenes["scenes"][0]["name"], "two-containers");
     assert_eq!(wire.get("/healthz").await.json()["status"], "ok");

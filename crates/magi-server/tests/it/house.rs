@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use magi_council::{CouncilPatch, Engine, Limits};
 use magi_log::{Env, Logs, MemoryStore, Options, Store};
-use magi_model::{Prices, Registry};
+use magi_model::{Price, Prices, Registry};
 use magi_server::{Config, Rooms, Scene, Server};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -26,6 +26,10 @@ pub(crate) struct House {
 
 /// The rooms of a process on this store.
 pub(crate) fn rooms(store: Arc<dyn Store>, answer: Answer, env: Env) -> Rooms {
+    priced(store, answer, env, Prices::default())
+}
+
+fn priced(store: Arc<dyn Store>, answer: Answer, env: Env, prices: Prices) -> Rooms {
     let options = Options {
         poll: Duration::from_millis(20),
         store_limit: Duration::from_millis(500),
@@ -39,7 +43,7 @@ pub(crate) fn rooms(store: Arc<dyn Store>, answer: Answer, env: Env) -> Rooms {
         models: models.clone(),
         env: env.clone(),
         limits: Limits::default(),
-        prices: Prices::default(),
+        prices,
         settings: settings.clone(),
         state_key: None,
     });
@@ -65,7 +69,18 @@ pub(crate) async fn start(answer: Answer) -> House {
 
 /// Starts a server.
 pub(crate) async fn start_with(store: Arc<dyn Store>, answer: Answer, config: Config) -> House {
-    let rooms = rooms(store, answer, Env::system());
+    open(rooms(store, answer, Env::system()), config).await
+}
+
+/// Starts a server that knows what its model costs.
+pub(crate) async fn start_priced(answer: Answer, price: Price) -> House {
+    let prices = Prices::default().with(&"test:m".parse().unwrap(), price);
+    let store = Arc::new(MemoryStore::new());
+    let rooms = priced(store, answer, Env::system(), prices);
+    open(rooms, Config::default()).await
+}
+
+async fn open(rooms: Rooms, config: Config) -> House {
     let engine = rooms.engine.clone();
     let stop = CancellationToken::new();
     let server = Server::new(rooms, config, stop.clone()).unwrap();

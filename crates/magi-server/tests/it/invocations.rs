@@ -123,6 +123,7 @@ async fn every_verb_is_an_action() {
     let models = house.wire.get("/v1/models").await.json();
     assert_eq!(can["roles"], models["roles"]);
     assert!(can["roles"]["solomon"].is_string());
+    assert_eq!(can["prices"], json!({}));
     let scenes = house.wire.get("/v1/rehearsal").await.json();
     assert_eq!(can["scenes"], scenes["scenes"]);
 

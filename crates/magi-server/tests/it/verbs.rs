@@ -132,6 +132,15 @@ async fn what_is_over_is_gone_on_from_by_linked_ones() {
     .json();
     let forked = forked["id"].as_str().unwrap();
     wire.events(forked, "0").await.rest().await;
+    let linked = wire
+        .get(&format!("/v1/deliberations?fork_of={id}"))
+        .await
+        .json();
+    let items = linked["items"].as_array().unwrap();
+    assert!(items.iter().all(|item| item["fork_of"] == id));
+    assert!(items.iter().any(|item| item["id"] == forked));
+    let bad = wire.get("/v1/deliberations?fork_of=x").await;
+    assert_eq!((bad.status, &bad.json()["field"]), (400, &json!("fork_of")));
     let snapshot = wire
         .get(&format!("/v1/deliberations/{forked}"))
         .await

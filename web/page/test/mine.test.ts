@@ -1,0 +1,56 @@
+import { expect, test } from 'vitest'
+import { compose, NOTHING, parse, type Mine } from '../src/mine.ts'
+import { parseOutcome, writeOutcome } from '../src/outcome.ts'
+
+const CONDITIONS = ['A rollback rehearsed twice', 'Two lines\nof a condition']
+
+const every: Mine = {
+  leaning: 'rather not:\nWhy: the freeze',
+  choice: 'other',
+  instead: 'January\n[x] not a box\nDecision: still mine',
+  why: 'two people are away',
+  met: ['Two lines\nof a condition'],
+}
+
+test.each(['en', 'ja'] as const)('what is written is read back the same (%s)', (lang) => {
+  for (const mine of [
+    every,
+    { ...NOTHING, choice: 'follow' as const },
+    { ...NOTHING, leaning: '凍結は10日から' },
+    { ...NOTHING, met: [CONDITIONS[0] as string] },
+  ])
+    expect(parse(compose(mine, CONDITIONS, lang))).toEqual(mine)
+})
+
+test('a person can read it, and so can a record', () => {
+  const text = compose({ ...every, instead: 'January', leaning: '' }, CONDITIONS, 'en')
+  expect(text).toBe(
+    'Decision: January\nWhy: two people are away\n[ ] A rollback rehearsed twice\n[x] Two lines\n  of a condition',
+  )
+})
+
+test('nothing said is nothing kept', () => {
+  expect(compose(NOTHING, CONDITIONS, 'en')).toBe('')
+})
+
+test('what was written elsewhere is the decision itself', () => {
+  expect(parse('we wait\nfor the audit')).toEqual({
+    ...NOTHING,
+    choice: 'other',
+    instead: 'we wait\nfor the audit',
+  })
+})
+
+test('a condition that is no longer in the verdict stays ticked', () => {
+  const mine = { ...NOTHING, met: ['an older condition'] }
+  expect(parse(compose(mine, CONDITIONS, 'ja')).met).toEqual(['an older condition'])
+})
+
+test('an outcome is a word that can be counted, and a note', () => {
+  expect(writeOutcome({ word: 'good', note: ' no night was lost ' })).toBe(
+    'good: no night was lost',
+  )
+  expect(writeOutcome({ word: undefined, note: ' ' })).toBeNull()
+  expect(parseOutcome('mixed: slower')).toEqual({ word: 'mixed', note: 'slower' })
+  expect(parseOutcome('goodness knows')).toEqual({ word: undefined, note: 'goodness knows' })
+})
