@@ -8,6 +8,7 @@ import type { AddressInfo } from 'node:net'
 import { isLast } from '../stream/src/contract.ts'
 import { ulid } from './fake.ts'
 import { frameOf, Log } from './log.ts'
+import { Probes } from './probes.ts'
 import { OWN, SCENES } from './scenes.ts'
 import { perform, type Beat, type Script } from './script.ts'
 
@@ -39,6 +40,7 @@ const EXPOSED = 'date, x-amzn-errortype, x-amzn-bedrock-agentcore-runtime-sessio
 export class Cloud {
   options: CloudOptions
   readonly #running = new Map<string, Running>()
+  readonly #probes = new Probes()
   readonly #timers = new Set<ReturnType<typeof setTimeout>>()
   /** Every call that got in, newest last. */
   readonly calls: { headers: IncomingMessage['headers']; body: Record<string, unknown> }[] = []
@@ -155,6 +157,12 @@ export class Cloud {
       const running = this.#start('', session, JSON.parse(state) as State)
       return this.#stream(response, running, undefined, held)
     }
+    if (action === 'probe')
+      return this.#probes.start(response, Number(body['frames']), this.options.ahead)
+    if (action === 'ack')
+      return this.#probes.ack(body['probe'], body['frame'])
+        ? json(response, { seen: body['frame'] })
+        : door(response, false, 404, 'not_found', 'no such probe waits here')
     const running = this.#running.get(String(id))
     // Another session is another process, which knows nothing of it.
     if (!running || running.session !== session)

@@ -5,10 +5,14 @@
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isLast } from '../stream/src/contract.ts'
+import type { ExportFormat, Listed, Remarks } from '../stream/src/client.ts'
+import type { PresetDraft } from '../stream/src/presets.ts'
 import { bornAt } from '../stream/src/cursor.ts'
 import { frameOf, Log, type Draft, type Stored } from './log.ts'
+import { Probes } from './probes.ts'
+import { PresetStore } from './preset-store.ts'
+import { changed, lineOf, paged, past, type Beside } from './past.ts'
 import { OWN, SCENES } from './scenes.ts'
-import { PRESETS } from './presets.ts'
 import { perform, type Script } from './script.ts'
 import { obey, type Played } from './verbs.ts'
 
@@ -17,6 +21,8 @@ export interface FakeOptions {
   pace?: number
   /** Cuts each stream after about this many bytes; 0 never does. */
   cutAfter?: number
+  /** How snapshots and records are made. Loaded on demand, because Vite reads this file before it can. */
+  records?: () => Promise<typeof import('../page/src/record.ts')>
 }
 
 interface Running extends Played {
@@ -42,6 +48,7 @@ export function ulid(): string {
 
 export class Fake {
   readonly #pace: number
+  readonly #records: FakeOptions['records']
   /** May be changed while the server runs. */
   cutAfter: number
   /** While set, every request but the page's own files is refused with it. */
@@ -49,6 +56,11 @@ export class Fake {
   /** Holds every deliberation before the first event of this kind, until it is set anew. */
   #hold: string | undefined
   readonly #running = new Map<string, Running>()
+  #lines: Listed[] = []
+  readonly presets = new PresetStore()
+  readonly #probes = new Probes()
+  /** While set, a hop holds what is streamed back. */
+  holds = false
   readonly #keys = new Map<string, string>()
   /** What was asked for, newest last. */
   readonly requests: { method: string; path: string; body: unknown }[] = []
@@ -56,6 +68,32 @@ export class Fake {
   constructor(options: FakeOptions = {}) {
     this.#pace = options.pace ?? 30
     this.cutAfter = options.cutAfter ?? 0
+    this.#records = options.records
+  }
+
+  /** Lines of the past that are only listed, below everything that was asked here. */
+  seed(count: number): void {
+    this.#lines = past(count, Date.parse('2026-11-20T09:00:00Z'))
+  }
+
+  /** A deliberation that is over, as if it had been asked then. */
+  finished(scene: string, at: string, beside: Beside = {}, change: Partial<Script> = {}): string {
+    const script = { ...(SCENES[scene] as Script), ...change }
+    const log = new Log(ulid())
+    let time = Date.parse(at)
+    for (const { draft, wait } of perform(script, log.id, 30)) log.append(draft, (time += wait))
+    this.#running.set(log.id, {
+      log,
+      script,
+      created: at,
+      beats: [],
+      paused: false,
+      forkOf: beside.fork_of,
+      remarks: { ...beside },
+      readers: new Set(),
+      timer: undefined,
+    })
+    return log.id
   }
 
   log(id: string): Log | undefined {
@@ -75,31 +113,105 @@ export class Fake {
   /** Returns false for what is not the contract's: the page's own files. */
   async handle(request: IncomingMessage, response: ServerResponse): Promise<boolean> {
     const url = new URL(request.url ?? '/', 'http://fake.test')
-    if (!url.pathname.startsWith('/v1/')) return false
+    if (!/^\/(v1\/|invocations$)/.test(url.pathname)) return false
     const method = request.method ?? 'GET'
-    const body = method === 'POST' || method === 'PATCH' ? await readJson(request) : undefined
+    const body = method !== 'GET' && method !== 'DELETE' ? await readJson(request) : undefined
     this.requests.push({ method, path: url.pathname, body })
     if (this.refuse !== undefined) return problem(response, this.refuse, 'refused', 'not now')
+    if (url.pathname === '/invocations') return this.#action(response, body)
     const [, , noun, id, verb] = url.pathname.split('/')
     if (noun === 'rehearsal') return json(response, { scenes: scenes() })
     if (noun === 'models') return json(response, models())
-    if (noun === 'presets') return json(response, { presets: PRESETS })
+    if (noun === 'presets') return this.#presets(response, method, id, url, body)
     if (noun !== 'deliberations') return problem(response, 404, 'not_found', 'no such address')
     if (id === undefined || id === '')
       return method === 'POST'
         ? this.#ask(request, response, body as Record<string, unknown>)
         : this.#list(response, url)
+    if (verb === undefined && method !== 'GET') return this.#kept(response, method, id, body)
     const running = this.#running.get(id)
     if (!running) return problem(response, 404, 'not_found', 'no such deliberation')
     if (verb === 'events') return this.#events(request, response, running, url)
     if (verb !== undefined && VERBS.has(verb))
       return this.#verb(response, verb, running, body as Record<string, unknown>)
-    if (method === 'PATCH') {
-      Object.assign(running.remarks, body)
-      return json(response, itemOf(running))
+    return this.#told(response, running, verb, url)
+  }
+
+  /** The snapshot, or the record as a file. */
+  async #told(
+    response: ServerResponse,
+    { log }: Running,
+    verb: string | undefined,
+    url: URL,
+  ): Promise<boolean> {
+    if (!this.#records) return problem(response, 501, 'unsupported', 'this fake makes no records')
+    const { recordOf, snapshotOf } = await this.#records()
+    const lines = log.entries.map((one) => ({ cursor: one.id, raw: JSON.stringify(one.event) }))
+    const told = { id: log.id, lines }
+    if (verb !== 'export') return json(response, snapshotOf(told))
+    const format = (url.searchParams.get('format') ?? 'md') as ExportFormat
+    const record = format === 'html' ? new Blob(['<!doctype html>']) : recordOf([told], format)
+    response.writeHead(200, { 'content-type': record.type }).end(await record.text())
+    return true
+  }
+
+  /** The actions that a page asks for when it checks the way. */
+  #action(response: ServerResponse, body: unknown): boolean {
+    const { action, frames, probe, frame } = body as Record<string, unknown>
+    if (action === 'capabilities') {
+      const about = { protocol: 1, version: '0.1.0', trust: 'local' }
+      return json(response, { ...about, capabilities: ['resume', 'stop'], ...models() })
     }
-    if (verb === 'export') return json(response, running.log.entries)
-    return json(response, { id, question: running.script.question })
+    if (action === 'probe') {
+      this.#probes.start(response, Number(frames), 0, this.holds)
+      return true
+    }
+    if (action === 'ack') {
+      if (this.#probes.ack(probe, frame)) return json(response, { seen: frame })
+      return problem(response, 404, 'not_found', 'no such probe waits here')
+    }
+    return problem(response, 400, 'unsupported', 'this door has no such action')
+  }
+
+  #presets(
+    response: ServerResponse,
+    method: string,
+    name: string | undefined,
+    url: URL,
+    body: unknown,
+  ): boolean {
+    const { presets } = this
+    if (name === undefined) return json(response, { presets: presets.list() })
+    if (method === 'PUT') {
+      const refused = presets.save(name, body as PresetDraft)
+      if (refused)
+        return problem(response, refused.status, refused.code, refused.detail, refused.field)
+    }
+    if (method === 'DELETE' && presets.delete(name)) {
+      response.writeHead(204).end()
+      return true
+    }
+    const version = url.searchParams.get('version')
+    const whole = presets.get(name, version === null ? undefined : Number(version))
+    if (!whole) return problem(response, 404, 'not_found', `no preset is called ${name}`)
+    return json(response, whole)
+  }
+
+  /** Changes or deletes a line. */
+  #kept(response: ServerResponse, method: string, id: string, body: unknown): boolean {
+    const running = this.#running.get(id)
+    const line = this.#lines.find((one) => one.id === id)
+    if (!running && !line) return problem(response, 404, 'not_found', 'no such deliberation')
+    if (method === 'DELETE') {
+      this.#running.delete(id)
+      this.#lines = this.#lines.filter((one) => one.id !== id)
+      response.writeHead(204).end()
+      return true
+    }
+    const change = body as Remarks
+    if (running) running.remarks = changed(running.remarks, change)
+    this.#lines = this.#lines.map((one) => (one.id === id ? changed(one, change) : one))
+    return json(response, { id })
   }
 
   #ask(request: IncomingMessage, response: ServerResponse, body: Record<string, unknown>): boolean {
@@ -223,18 +335,15 @@ export class Fake {
   }
 
   #list(response: ServerResponse, url: URL): boolean {
-    const limit = Number(url.searchParams.get('limit') ?? 20)
-    const { searchParams: asked } = url
-    const from = asked.get('from') ?? ''
-    const to = asked.get('to') ?? '9'
-    const source = asked.get('fork_of')
-    const items = [...this.#running.values()]
-      .reverse()
-      .filter(({ created, forkOf }) => {
-        return created >= from && created < to && (source === null || source === forkOf)
-      })
-      .map(itemOf)
-    return json(response, { items: items.slice(0, limit) })
+    const mine = [...this.#running.values()]
+      .map(({ log, script, created, forkOf, remarks }) =>
+        lineOf(log, script, created, {
+          ...(forkOf === undefined ? {} : { fork_of: forkOf }),
+          ...remarks,
+        }),
+      )
+      .sort((left, right) => (left.created_at < right.created_at ? 1 : -1))
+    return json(response, paged([...mine, ...this.#lines], url.searchParams))
   }
 }
 
@@ -247,33 +356,6 @@ const VERBS: ReadonlySet<string> = new Set([
   'rejudge',
   'fork',
 ])
-
-/** One line of the history. */
-function itemOf({ log, script, created, forkOf, remarks }: Running): Record<string, unknown> {
-  const last = log.entries.at(-1)?.event
-  const end = last?.type === 'complete' ? last.data : undefined
-  const status =
-    end?.status ??
-    (last?.type === 'cancelled' ? 'cancelled' : last?.type === 'error' ? 'failed' : 'running')
-  const { approved = 0, rejected = 0, abstained = 0 } = end?.voting_result ?? {}
-  const verdict = end && {
-    final_decision: end.final_decision,
-    agreement: `${approved}-${rejected}-${abstained}`,
-  }
-  return {
-    id: log.id,
-    title: '',
-    question: script.question,
-    lang: script.lang,
-    preset: 'default',
-    status,
-    mode: script.mode,
-    created_at: created,
-    ...(forkOf === undefined ? {} : { fork_of: forkOf }),
-    ...verdict,
-    ...Object.fromEntries(Object.entries(remarks).filter(([, value]) => value !== null)),
-  }
-}
 
 /** Destroys the connection in the middle of a frame after a number of bytes. */
 class Cutting {

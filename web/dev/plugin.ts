@@ -12,7 +12,11 @@ export function fakeServer(): Plugin {
     },
     configureServer(server) {
       if (process.env['MAGI_URL']) return
-      const fake = new Fake({ cutAfter: Number(process.env['MAGI_CUT_AFTER'] ?? 0) })
+      const fake = new Fake({
+        cutAfter: Number(process.env['MAGI_CUT_AFTER'] ?? 0),
+        records: () =>
+          server.ssrLoadModule('/src/record.ts') as Promise<typeof import('../page/src/record.ts')>,
+      })
       server.middlewares.use((request, response, next) => {
         fake.handle(request, response).then((done) => done || next(), next)
       })

@@ -39,7 +39,7 @@ export async function host(
 export async function serve(
   options: FakeOptions = {},
 ): Promise<{ url: string; fake: Fake; close: () => void }> {
-  const fake = new Fake(options)
+  const fake = new Fake({ records: () => import('../page/src/record.ts'), ...options })
   const server = createServer((request, response) => {
     void fake.handle(request, response).then(async (done) => {
       if (done) return

@@ -166,7 +166,7 @@ test('the history reopens a finished deliberation, and the playback shows it aga
   same(both)
   await page.getByRole('button', { name: 'Replay' }).click()
   await page.locator('.band[data-mode=replay]').waitFor()
-  await page.getByRole('radio', { name: '16×' }).click()
+  await page.getByRole('radio', { name: '8×' }).click()
   await page.getByRole('button', { name: 'Show the end' }).click()
   await page.locator('.band[data-mode=replay]').waitFor({ state: 'detached' })
   const shown = await laneTexts(page)

@@ -1,18 +1,23 @@
 import type { Question } from '@magi/stream'
-import { useEffect, useRef, useState, useSyncExternalStore } from 'react'
+import { lazy, Suspense, useEffect, useRef, useState, useSyncExternalStore } from 'react'
 import { I18nProvider } from 'react-aria-components'
+import { carried, type Carry } from './carry.ts'
+import { CarryNote } from './carry-note.tsx'
+import { Deletions } from './deletions.ts'
 import { AboutProvider, UNKNOWN } from './about.ts'
 import { Deliberation } from './deliberation.tsx'
 import { wantQuestion } from './focus.ts'
+import { DeliberationBar } from './deliberation-bar.tsx'
 import { sealOf } from './format.ts'
 import { Gate, type Asked } from './gate.tsx'
 import { Header } from './header.tsx'
 import { Home } from './home.tsx'
 import { belongsTo, heldFor, hold, keepLeaning } from './leaning.ts'
 import { LiveRegion } from './live.tsx'
+import { Pending } from './pending.tsx'
 import { useKeeper } from './remarks.ts'
 import { Room } from './room.ts'
-import { go, useRoute } from './route.ts'
+import { go, useRoute, type Route } from './route.ts'
 import { useSettings, useWords } from './settings.tsx'
 import { useShortcut, useShortcuts } from './shortcuts.ts'
 import { useWay } from './way.ts'
@@ -28,14 +33,26 @@ export function App() {
   )
 }
 
+// What is not needed for the first question comes when it is wanted.
+const History = lazy(() => import('./history-screen.tsx'))
+const TraceScreen = lazy(() => import('./trace-screen.tsx'))
+const Compare = lazy(() => import('./compare-screen.tsx'))
+const Presets = lazy(() => import('./presets-screen.tsx'))
+const ConnectionCheck = lazy(() => import('./check-screen.tsx'))
+
+const idIn = (route: Route): string | undefined =>
+  route.name === 'deliberation' || route.name === 'trace' ? route.id : undefined
+
 function Screen({ asked, onAgain }: { asked: Asked; onAgain: () => void }) {
-  const { door, archive } = useWay()
+  const { door, archive, library } = useWay()
   const { shortcuts } = useSettings()
   const route = useRoute()
   const [room] = useState(() => new Room(door, archive))
+  const [deletions] = useState(() => new Deletions(library.remove))
   const [draft, setDraft] = useState('')
+  const [carry, setCarry] = useState<Carry>()
   const [asking, setAsking] = useState(false)
-  const id = route.name === 'deliberation' ? route.id : undefined
+  const id = idIn(route)
   const before = useRef(id)
 
   useEffect(() => {
@@ -60,49 +77,89 @@ function Screen({ asked, onAgain }: { asked: Asked; onAgain: () => void }) {
 
   const ask = (question: Question, leaning = ''): void => {
     setDraft('')
+    setCarry(undefined)
     setAsking(true)
     hold(leaning)
-    room.ask(question)
+    room.ask(carried(question, carry))
   }
   const home = (): void => {
     setAsking(false)
     room.leave()
     go({ name: 'home' })
   }
-  const askAgain = (question: string): void => {
-    setDraft(question)
+  const takeUp = (next: Carry): void => {
+    setDraft(next.draft)
+    setCarry(next)
     home()
   }
-  const inside = id !== undefined || asking
+  const askAgain = (question: string): void => {
+    setDraft(question)
+    setCarry(undefined)
+    home()
+  }
+  const inside = id !== undefined || (asking && route.name === 'home')
   useShortcuts(shortcuts)
-  useShortcut('g h', () => (window.location.hash = '#/history'))
-  useShortcut(
-    'g t',
-    id === undefined ? undefined : () => (window.location.hash = `#/d/${id}/trace`),
-  )
+  useShortcut('g h', () => go({ name: 'history' }))
+  useShortcut('g t', id === undefined ? undefined : () => go({ name: 'trace', id }))
   // From a deliberation the way to a question is the start page; the deliberation goes on.
   const toQuestion = (): void => {
     wantQuestion()
     home()
   }
-  useShortcut('/', inside ? toQuestion : undefined)
+  useShortcut('/', route.name === 'home' && !asking ? undefined : toQuestion)
   useHeldLeaning(id, room)
-  useArrival(inside ? (id ?? 'asking') : 'home')
+  useArrival(inside ? (asking ? 'asking' : `${route.name} ${id}`) : route.name)
+  const screen = (): React.ReactNode => {
+    switch (route.name) {
+      case 'history':
+        return <History deletions={deletions} onCarry={takeUp} />
+      case 'compare':
+        return <Compare left={route.left} right={route.right} />
+      case 'presets':
+      case 'preset':
+        return <Presets preset={route.name === 'preset' ? route.preset : undefined} />
+      case 'connection':
+        return <ConnectionCheck />
+      case 'trace':
+        return <TraceScreen room={room} />
+      case 'deliberation':
+        return deliberation
+      case 'home':
+        return asking ? (
+          deliberation
+        ) : (
+          <Home asked={asked} onAgain={onAgain} draft={draft} onDraft={setDraft} onAsk={ask}>
+            {carry && <CarryNote carry={carry} onDrop={() => setCarry(undefined)} />}
+          </Home>
+        )
+    }
+  }
+  const deliberation = (
+    <Deliberation
+      room={room}
+      onAskAgain={askAgain}
+      onFollow={(next) => go({ name: 'deliberation', id: next })}
+    />
+  )
   return (
     <AboutProvider value={asked.state === 'there' ? asked.about : UNKNOWN}>
-      <Header onHome={home} />
-      <Title room={room} inside={inside} />
+      <Header onHome={home} at={route.name} />
+      <Title room={room} inside={inside} at={route.name} />
       <LiveRegion room={room} />
-      {inside ? (
-        <Deliberation
-          room={room}
-          onAskAgain={askAgain}
-          onFollow={(next) => go({ name: 'deliberation', id: next })}
-        />
-      ) : (
-        <Home asked={asked} onAgain={onAgain} draft={draft} onDraft={setDraft} onAsk={ask} />
-      )}
+      {id !== undefined && <DeliberationBar room={room} id={id} at={route.name} onCarry={takeUp} />}
+      <Suspense fallback={<Loading />}>{screen()}</Suspense>
+      <Pending deletions={deletions} />
     </AboutProvider>
+  )
+}
+
+/** A screen on its way. It has the height of one, so that nothing jumps. */
+function Loading() {
+  const words = useWords()
+  return (
+    <main className="screen" tabIndex={-1} aria-busy="true">
+      <p className="muted">{words.nav.loading}</p>
+    </main>
   )
 }
 
@@ -140,13 +197,15 @@ function useArrival(screen: string): void {
 }
 
 /** The tab's title says how it stands, for whoever is in another tab. */
-function Title({ room, inside }: { room: Room; inside: boolean }) {
+function Title({ room, inside, at }: { room: Room; inside: boolean; at: Route['name'] }) {
   const words = useWords()
   const { view } = useSyncExternalStore(room.subscribe, room.shown)
   const title =
     inside && view.question !== ''
       ? `${SEAL_WORDS[sealOf(view)][words.code]} · ${view.question.slice(0, 60)} · MAGI`
-      : `MAGI · ${words.tagline}`
+      : at === 'home' || inside
+        ? `MAGI · ${words.tagline}`
+        : `${words.nav.title[at]} · MAGI`
   useEffect(() => {
     document.title = title
   }, [title])

@@ -4,6 +4,7 @@ import type {
   Event,
   FinalDecision,
   Listed,
+  ListQuery,
   Mode,
   Page,
   Remarks,
@@ -195,20 +196,29 @@ export class Archive {
     }
   }
 
-  /** One page of what is kept, newest first; a story stands once, under its newest part. */
-  async list(limit: number, after?: string): Promise<Page> {
+  /** One page of what is kept and asked for, newest first; a story stands once, under its newest part. */
+  async list(query: ListQuery): Promise<Page> {
+    const { limit = 50, cursor: after } = query
     const db = await this.#database()
     const range = after === undefined ? null : IDBKeyRange.upperBound(after, true)
+    const wanted = matcher(query)
     const items: Listed[] = []
     let at = await db
       .transaction('deliberations')
       .store.index('created_at')
       .openCursor(range, 'prev')
     for (; at && items.length <= limit; at = await at.continue())
-      if (at.value.followed_by === undefined) items.push({ ...at.value, title: '' })
+      if (at.value.followed_by === undefined && wanted(at.value))
+        items.push({ ...at.value, title: at.value.title ?? '' })
     const more = items.length > limit
     const shown = items.slice(0, limit)
     return { items: shown, next: more ? shown.at(-1)?.created_at : undefined }
+  }
+
+  /** The presets of what is kept. */
+  async presets(): Promise<readonly string[]> {
+    const rows = await (await this.#database()).getAll('deliberations')
+    return [...new Set(rows.map((row) => row.preset))].sort()
   }
 
   /** Changes what a person wrote beside the verdict; null clears it. */
@@ -353,5 +363,25 @@ function completed(data: Complete): Partial<Row> {
     summary,
     usage,
     ...(cost_usd === undefined ? {} : { cost_usd }),
+  }
+}
+
+/** Letters that mean the same are the same: full width or half, capital or not. */
+const plain = (text: string): string => text.normalize('NFKC').toLowerCase()
+
+/** Tells whether a row is asked for: every word found, and every filter met. */
+export function matcher({ q = '', verdict, preset, from, to }: ListQuery): (row: Row) => boolean {
+  const words = plain(q)
+    .split(/\s+/)
+    .filter((word) => word !== '')
+  return (row) => {
+    if (verdict && row.final_decision !== verdict) return false
+    if (preset && row.preset !== preset) return false
+    if (from && row.created_at < from) return false
+    if (to && row.created_at >= to) return false
+    if (words.length === 0) return true
+    const { title, question, summary, my_decision, outcome } = row
+    const text = plain([title, question, summary, my_decision, outcome].join('\n'))
+    return words.every((word) => text.includes(word))
   }
 }

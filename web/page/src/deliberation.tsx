@@ -1,6 +1,6 @@
 import { sagesOf, type ExportFormat, type Sage, type View } from '@magi/stream'
 import { useCallback, useEffect, useState, useSyncExternalStore } from 'react'
-import { Button, ToggleButton, ToggleButtonGroup } from 'react-aria-components'
+import { Button } from 'react-aria-components'
 import { can } from './able.ts'
 import { AfterButtons, Afterwards, type Wish } from './afterwards.tsx'
 import { ConnectionState } from './connection.tsx'
@@ -17,6 +17,7 @@ import { markPassage, unmark } from './passage.ts'
 import { ContentLang } from './prose.tsx'
 import { Refused } from './refusal.tsx'
 import { useKeeper, type Keeper } from './remarks.ts'
+import { Player } from './player.tsx'
 import type { Room, Shown } from './room.ts'
 import { Seal } from './seal.tsx'
 import { useWords } from './settings.tsx'
@@ -28,8 +29,6 @@ import { useFigures } from './use-figures.ts'
 import { VerdictCard } from './verdict.tsx'
 import { useHands } from './verbs.tsx'
 import { useWay } from './way.ts'
-
-const SPEEDS = [1, 2, 4, 16]
 
 interface DeliberationProps {
   room: Room
@@ -85,7 +84,7 @@ export function Deliberation({ room, onAskAgain, onFollow }: DeliberationProps) 
         )}
       </div>
       <Trouble shown={shown} room={room} onAskAgain={() => onAskAgain(question)} />
-      {playback && <Playback room={room} speed={playback.speed} />}
+      {playback && <Player room={room} playback={playback} />}
       {view.end && <SkipToVerdict />}
       <Notices shown={shown} />
       <Paused view={view} />
@@ -370,31 +369,5 @@ function Records({ room, id, view }: { room: Room; id: string; view: View }) {
       )}
       <span role="status">{failed}</span>
     </span>
-  )
-}
-
-function Playback({ room, speed }: { room: Room; speed: number }) {
-  const { playback } = useWords()
-  return (
-    <div className="playback" role="group" aria-label={playback.label}>
-      <span id="playback-speed">{playback.speed}</span>
-      <ToggleButtonGroup
-        className="segments"
-        aria-labelledby="playback-speed"
-        selectionMode="single"
-        disallowEmptySelection
-        selectedKeys={[String(speed)]}
-        onSelectionChange={(keys) => room.setSpeed(Number([...keys][0]))}
-      >
-        {SPEEDS.map((one) => (
-          <ToggleButton key={one} id={String(one)}>
-            {one}×
-          </ToggleButton>
-        ))}
-      </ToggleButtonGroup>
-      <Button className="button" onPress={() => room.endPlay()}>
-        {playback.end}
-      </Button>
-    </div>
   )
 }

@@ -1,4 +1,4 @@
-import type { View } from '@magi/stream'
+import type { Listed, View } from '@magi/stream'
 import type { SealKind } from './words.ts'
 
 /** The seal that stands for where a deliberation is. A failure is never a verdict. */
@@ -13,6 +13,14 @@ export function sealOf(view: View): SealKind {
     default:
       return 'DELIBERATING'
   }
+}
+
+/** The same for a line of the history. */
+export function sealOfListed(item: Pick<Listed, 'status' | 'final_decision'>): SealKind {
+  if (item.status === 'cancelled') return 'STOPPED'
+  if (item.status === 'failed') return 'FAILED'
+  if (item.status === 'running' || item.status === 'paused') return 'DELIBERATING'
+  return item.final_decision ?? 'UNDECIDED'
 }
 
 /** Bytes of a text on the wire. */

@@ -1,12 +1,50 @@
 import { Button, ToggleButton, ToggleButtonGroup } from 'react-aria-components'
 import { Halves, Moon, Sun } from './icons.tsx'
+import { hashOf, type Route } from './route.ts'
 import { useSettings, useWords, type Theme } from './settings.tsx'
 import { MARK } from './shapes.tsx'
 import { Tools } from './tools.tsx'
+import { useWay } from './way.ts'
 import type { Lang } from './words.ts'
 
-/** The top of every screen: the way home, the page's language, its appearance. */
-export function Header({ onHome }: { onHome: () => void }) {
+/** Where the header leads, and the screens that lie under each. */
+const PLACES: readonly { name: 'history' | 'presets' | 'connection'; holds: readonly string[] }[] =
+  [
+    { name: 'history', holds: ['history', 'compare', 'deliberation', 'trace'] },
+    { name: 'presets', holds: ['presets', 'preset'] },
+    { name: 'connection', holds: ['connection'] },
+  ]
+
+/** The ways to the other screens; the one we are in is marked. */
+function Places({ at, onHome }: { at: Route['name']; onHome: () => void }) {
+  const { nav: words } = useWords()
+  const { door } = useWay()
+  // A door of one address keeps no presets.
+  const places = PLACES.filter(({ name }) => name !== 'presets' || door.kind === 'server')
+  const current = (there: boolean) => (there ? ('page' as const) : undefined)
+  return (
+    <nav className="places" aria-label={words.label}>
+      <a
+        href="#/"
+        aria-current={current(at === 'home')}
+        onClick={(event) => {
+          event.preventDefault()
+          onHome()
+        }}
+      >
+        {words.ask}
+      </a>
+      {places.map(({ name, holds }) => (
+        <a key={name} href={hashOf({ name })} aria-current={current(holds.includes(at))}>
+          {words[name]}
+        </a>
+      ))}
+    </nav>
+  )
+}
+
+/** The top of every screen: the way home, the other screens, the page's language, its appearance. */
+export function Header({ onHome, at }: { onHome: () => void; at?: Route['name'] }) {
   const words = useWords()
   const { lang, setLang, theme, setTheme } = useSettings()
   return (
@@ -18,7 +56,11 @@ export function Header({ onHome }: { onHome: () => void }) {
         </svg>
         <span>MAGI</span>
       </Button>
-      <p className="tagline">{words.tagline}</p>
+      {at === undefined ? (
+        <p className="tagline">{words.tagline}</p>
+      ) : (
+        <Places at={at} onHome={onHome} />
+      )}
       <ToggleButtonGroup
         className="segments"
         aria-label={words.pageLanguage}

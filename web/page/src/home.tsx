@@ -1,37 +1,19 @@
-import { EMPTY, questionOf, SAGES, type Listed, type Page, type Question } from '@magi/stream'
-import { useEffect, useState } from 'react'
+import { EMPTY, questionOf, SAGES, type Listed, type Question } from '@magi/stream'
+import type { ReactNode } from 'react'
 import { Button } from 'react-aria-components'
 import { Chart } from './chart.tsx'
-import type { Promised } from './archive.ts'
 import { Composer } from './composer.tsx'
 import type { Asked as Gated } from './gate.tsx'
-import { Bin, Play } from './icons.tsx'
+import { sealOfListed } from './format.ts'
+import { Play } from './icons.tsx'
+import { OwnNote } from './own-note.tsx'
 import { hashOf } from './route.ts'
 import { Seal } from './seal.tsx'
 import { useWords } from './settings.tsx'
 import { Mark } from './shapes.tsx'
 import { Why } from './trouble.tsx'
+import { useAsked } from './use-asked.ts'
 import { hostOf, useWay } from './way.ts'
-import type { SealKind } from './words.ts'
-
-/** What was asked of the server: not yet, the answer, or that it failed. */
-type Asked<T> = { state: 'asking' } | { state: 'there'; value: T } | { state: 'failed' }
-
-function useAsked<T>(ask: () => Promise<T>): Asked<T> {
-  const [asked, setAsked] = useState<Asked<T>>({ state: 'asking' })
-  useEffect(() => {
-    let here = true
-    ask().then(
-      (value) => here && setAsked({ state: 'there', value }),
-      () => here && setAsked({ state: 'failed' }),
-    )
-    return () => {
-      here = false
-    }
-    // Asked once, when the start page is shown.
-  }, [])
-  return asked
-}
 
 interface HomeProps {
   asked: Gated
@@ -39,10 +21,12 @@ interface HomeProps {
   draft: string
   onDraft: (text: string) => void
   onAsk: (question: Question, leaning?: string) => void
+  /** What the next question takes along. */
+  children?: ReactNode
 }
 
 /** The start page: ask, watch a rehearsal, open an earlier deliberation. */
-export function Home({ asked, onAgain, draft, onDraft, onAsk }: HomeProps) {
+export function Home({ asked, onAgain, draft, onDraft, onAsk, children }: HomeProps) {
   const words = useWords()
   return (
     <main className="home" tabIndex={-1}>
@@ -51,6 +35,7 @@ export function Home({ asked, onAgain, draft, onDraft, onAsk }: HomeProps) {
       </div>
       <h1>{words.headline}</h1>
       <p className="intro">{words.intro}</p>
+      {children}
       <Ask asked={asked} draft={draft} onDraft={onDraft} onAsk={onAsk} />
       <WhatAnswers asked={asked} onAgain={onAgain} />
       <DoorLine />
@@ -177,43 +162,23 @@ function Scenes({ onAsk }: { onAsk: (question: Question) => void }) {
   )
 }
 
-const SHORT = 8
+const SHORT = 6
 
+/** The newest ones; the history has the rest. */
 function History() {
   const words = useWords()
   const { library } = useWay()
-  const first = useAsked(() => library.list(SHORT))
-  const [older, setOlder] = useState<Page>()
-  const [gone, setGone] = useState<ReadonlySet<string>>(new Set())
-  const [failed, setFailed] = useState(false)
-  const [said, setSaid] = useState('')
+  const first = useAsked(() => library.list({ limit: SHORT }))
   if (first.state === 'asking') return null
-  const all = [...(first.state === 'there' ? first.value.items : []), ...(older?.items ?? [])]
-  const items = all.filter((item) => !gone.has(item.id))
-  const next = older ? older.next : first.state === 'there' ? first.value.next : undefined
-  const more = async (): Promise<void> => {
-    try {
-      const page = await library.list(SHORT, next)
-      setOlder((old) => ({ items: [...(old?.items ?? []), ...page.items], next: page.next }))
-    } catch {
-      setFailed(true)
-    }
-  }
-  const remove = async (item: Listed): Promise<void> => {
-    if (library.kind !== 'own') return
-    try {
-      await library.remove(item.id)
-      setGone((old) => new Set([...old, item.id]))
-      setSaid(words.own.removed(item.question))
-    } catch {
-      setFailed(true)
-    }
-  }
+  const items = first.state === 'there' ? first.value.items : []
   return (
     <section className="history" aria-labelledby="history-title">
-      <h2 id="history-title">{words.history.title}</h2>
+      <div className="history-top">
+        <h2 id="history-title">{words.history.title}</h2>
+        {items.length > 0 && <a href={hashOf({ name: 'history' })}>{words.nav.all}</a>}
+      </div>
       {library.kind === 'own' && <OwnNote ask={library.promised} />}
-      {(first.state === 'failed' || failed) && (
+      {first.state === 'failed' && (
         <p className="muted">
           {library.kind === 'own' ? words.own.unkept.unavailable : words.history.failed}
         </p>
@@ -223,40 +188,12 @@ function History() {
       )}
       <ul>
         {items.map((item) => (
-          <li key={item.id} data-own={library.kind === 'own' || undefined}>
+          <li key={item.id}>
             <Past item={item} />
-            {library.kind === 'own' && (
-              <Button
-                className="icon-button"
-                aria-label={words.own.remove(item.question)}
-                onPress={() => void remove(item)}
-              >
-                <Bin />
-              </Button>
-            )}
           </li>
         ))}
       </ul>
-      <p className="visually-hidden" role="status">
-        {said}
-      </p>
-      {next !== undefined && (
-        <Button className="link-button" onPress={() => void more()}>
-          {words.history.more}
-        </Button>
-      )}
     </section>
-  )
-}
-
-/** Says where the copies are, and whether they last. */
-function OwnNote({ ask }: { ask: () => Promise<Promised> }) {
-  const { own } = useWords()
-  const promised = useAsked(ask)
-  return (
-    <p className="muted own-note">
-      {own.note} {promised.state === 'there' && own.promised[promised.value]}
-    </p>
   )
 }
 
@@ -273,11 +210,4 @@ function Past({ item }: { item: Listed }) {
       </span>
     </a>
   )
-}
-
-function sealOfListed(item: Listed): SealKind {
-  if (item.status === 'cancelled') return 'STOPPED'
-  if (item.status === 'failed') return 'FAILED'
-  if (item.status === 'running' || item.status === 'paused') return 'DELIBERATING'
-  return item.final_decision ?? 'UNDECIDED'
 }

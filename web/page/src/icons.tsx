@@ -29,6 +29,24 @@ export const Halves = icon(
   </>,
 )
 export const Warn = icon(<path d="M8 2 14.5 13.5h-13ZM8 6.5v3.2M8 11.4v.6" />)
+export const Search = icon(
+  <>
+    <circle cx="7" cy="7" r="4.5" />
+    <path d="m10.5 10.5 3.5 3.5" />
+  </>,
+)
+export const More = icon(
+  <>
+    <circle className="solid" cx="3" cy="8" r="1.3" />
+    <circle className="solid" cx="8" cy="8" r="1.3" />
+    <circle className="solid" cx="13" cy="8" r="1.3" />
+  </>,
+)
+export const Pen = icon(<path d="m3 13 .7-3L10.5 3.2l2.3 2.3L6 12.3ZM9 4.7 11.3 7" />)
+export const Link = icon(
+  <path d="M6.5 9.5 9.5 6.5M7 4.5l1.7-1.7a2.8 2.8 0 0 1 4 4L11 8.5M9 11.5l-1.7 1.7a2.8 2.8 0 0 1-4-4L5 7.5" />,
+)
+export const Hold = icon(<path className="solid" d="M4 3h3v10H4ZM9 3h3v10H9Z" />)
 export const Close = icon(<path d="m4 4 8 8M12 4l-8 8" />)
 export const Again = icon(<path d="M13 8a5 5 0 1 1-1.6-3.7M13 2v3h-3" />)
 export const Swap = icon(<path d="M3 5.5h9.5M10 3l2.5 2.5L10 8M13 10.5H3.5M6 8l-2.5 2.5L6 13" />)

@@ -21,7 +21,9 @@ import {
   type View,
 } from '@magi/stream'
 import type { Archive, Line, Part, Trouble } from './archive.ts'
+import { noted, replayed, type NetMark } from './net.ts'
 import type { Told } from './record.ts'
+import { later, Reel } from './reel.ts'
 import { tab } from './storage.ts'
 
 /** What a verb was meant for: its refusal is shown beside that. */
@@ -31,6 +33,17 @@ export type Target = 'all' | Sage | 'judge' | 'note' | 'after'
 export interface Refusal {
   verb: Verb
   problem: Problem
+}
+
+/** How fast a playback goes; `instant` is at its end at once. */
+export type Pace = 1 | 2 | 8 | 'instant'
+
+/** A playback of what happened. Times are milliseconds since the log's first event. */
+export interface Playback {
+  pace: Pace
+  playing: boolean
+  at: number
+  length: number
 }
 
 /** Everything the deliberation screen shows. A new object at most once per animation frame. */
@@ -43,7 +56,11 @@ export interface Shown {
   doing: ReadonlySet<string>
   /** The last refusal of each target. */
   refusals: Readonly<Partial<Record<Target, Refusal>>>
-  playback: { speed: number } | undefined
+  playback: Playback | undefined
+  /** Events read so far, so that whoever draws them all knows of each. */
+  count: number
+  /** What happened to the connection while this page was reading. */
+  net: readonly NetMark[]
   /** What arrived was held back on the way. */
   held: Held | undefined
   /** The page's own copy could not be written. */
@@ -64,6 +81,8 @@ const START: Shown = {
   doing: new Set(),
   refusals: {},
   playback: undefined,
+  count: 0,
+  net: [],
   held: undefined,
   unkept: undefined,
   askedAt: undefined,
@@ -72,8 +91,8 @@ const START: Shown = {
 
 const PENDING = 'magi.asked'
 const STOP_ALL = 'stop:all'
-/** The longest silence a playback keeps, in milliseconds. */
-const MAX_SILENCE = 4000
+/** A playback moves on this often, in milliseconds. */
+const TICK = 40
 
 /**
  * One deliberation on the screen: reads its events, folds them, and tells the screen once per frame.
@@ -94,6 +113,7 @@ export class Room {
   /** What a verb has linked and nobody has read yet. */
   readonly #linked = new Set<string>()
   #events: Event[] = []
+  #reel: Reel | undefined
   /** The same as it came, by deliberation: what a record is made of where no server keeps one. */
   #told: { id: string; lines: Line[] }[] = []
   #id: string | undefined
@@ -194,7 +214,7 @@ export class Room {
       this.onId(last.row.id)
     }
     const view = this.#events.reduce(fold, EMPTY)
-    this.#change({ view })
+    this.#change({ view, count: this.#events.length })
     if (view.end) return this.#state({ name: 'over' })
     const newest = this.#events.at(-1)
     const state = newest?.type === 'paused' ? newest.data.state : undefined
@@ -277,16 +297,40 @@ export class Room {
     return this.#events[0]?.type === 'start' && this.#events.length > 2
   }
 
-  /** Plays back what happened, in its own rhythm times `speed`. Nothing is asked of anyone. */
-  play(speed: number): void {
-    clearTimeout(this.#player)
-    this.#change({ view: EMPTY, playback: { speed } })
-    this.#playFrom(0)
+  /** Everything that was read, on its time. */
+  get reel(): Reel {
+    return (this.#reel ??= new Reel(this.#events))
   }
 
-  /** Changes the pace from the next event on. */
-  setSpeed(speed: number): void {
-    if (this.#next.playback) this.#change({ playback: { speed } })
+  /** Plays back what happened, from its beginning. Nothing is asked of anyone. */
+  play(pace: Pace = 1): void {
+    this.#playback({ pace, playing: true, at: 0, length: this.reel.length })
+  }
+
+  /** Shows one moment; a playback that runs goes on from there. */
+  seek(at: number): void {
+    const { length } = this.reel
+    const { pace = 1, playing = false } = this.#next.playback ?? {}
+    this.#playback({
+      pace: pace === 'instant' ? 1 : pace,
+      playing,
+      at: Math.min(Math.max(at, 0), length),
+      length,
+    })
+  }
+
+  setPace(pace: Pace): void {
+    const now = this.#next.playback
+    if (now) this.#playback({ ...now, pace })
+  }
+
+  /** Halts the playback, or lets it go on; at its end it begins again. */
+  togglePlay(): void {
+    const now = this.#next.playback
+    if (!now) return this.play()
+    const over = now.at >= now.length
+    if (!now.playing && over) return this.play(now.pace === 'instant' ? 1 : now.pace)
+    this.#playback({ ...now, playing: !now.playing })
   }
 
   /** Ends the playback and shows the whole again. */
@@ -295,18 +339,20 @@ export class Room {
     this.#change({ view: this.#events.reduce(fold, EMPTY), playback: undefined })
   }
 
-  #playFrom(index: number): void {
-    const event = this.#events[index]
-    const { playback } = this.#next
-    if (!event || !playback) {
-      this.#change({ playback: undefined })
-      return
-    }
-    this.#change({ view: fold(this.#next.view, event) })
-    const following = this.#events[index + 1]
-    const gap = following ? Date.parse(following.timestamp) - Date.parse(event.timestamp) : 0
-    const wait = Math.min(Math.max(gap, 0), MAX_SILENCE) / playback.speed
-    this.#player = setTimeout(() => this.#playFrom(index + 1), wait)
+  #playback(to: Playback): void {
+    clearTimeout(this.#player)
+    const instant = to.playing && to.pace === 'instant'
+    const at = instant ? to.length : to.at
+    const playing = to.playing && at < to.length
+    this.#change({ view: this.reel.viewAt(at), playback: { ...to, at, playing } })
+    if (!playing) return
+    const from = performance.now()
+    this.#player = setTimeout(() => {
+      const now = this.#next.playback
+      if (!now || now.pace === 'instant') return
+      const on = later(this.reel, now.at, (performance.now() - from) * now.pace)
+      this.#playback({ ...now, at: on, length: this.reel.length })
+    }, TICK)
   }
 
   #begin(id: string | undefined, shown: Shown): void {
@@ -315,6 +361,7 @@ export class Room {
     this.#connection = undefined
     old?.close()
     this.#events = []
+    this.#reel = undefined
     this.#told = []
     this.#said = new Set()
     this.#follows = undefined
@@ -369,11 +416,13 @@ export class Room {
       this.onId(event.trace_id)
       if (this.#next.doing.has(STOP_ALL)) this.#stopNow()
     }
-    if (this.#next.playback) return
+    const count = this.#events.length
+    const net = replay ? replayed(this.#next.net) : this.#next.net
+    if (this.#next.playback) return this.#change({ count, net })
     const before = this.#next.view
     const view = fold(before, event)
     if (view.parts.length > before.parts.length) this.#said = finished(before)
-    const change: Partial<Shown> = { view, askedAt: undefined }
+    const change: Partial<Shown> = { view, askedAt: undefined, count, net }
     if (!replay) change.skew = Date.now() - Date.parse(event.timestamp)
     if (view.end) change.doing = this.#doing(STOP_ALL, false)
     this.#change(change)
@@ -390,12 +439,14 @@ export class Room {
   /** The log is no longer whole, so there is nothing to play back; the rest goes on from here. */
   #snapshot(snapshot: Snapshot): void {
     this.#events = []
-    this.#change({ view: viewOf(snapshot) })
+    this.#reel = undefined
+    this.#change({ view: viewOf(snapshot), count: 0 })
   }
 
   #state(connection: State): void {
     const before = this.#next.connection
-    const change: Partial<Shown> = { connection }
+    const net = noted(this.#next.net, connection, Date.now() - this.#next.skew)
+    const change: Partial<Shown> = { connection, net }
     if (connection.name === 'connecting') change.askedAt = Date.now()
     else if (connection.name !== 'live') change.askedAt = undefined
     this.#change(change)

@@ -120,7 +120,7 @@ function Count({ view, data }: { view: View; data: Complete }) {
   )
 }
 
-function ruleText(words: Words, rule: string): string {
+export function ruleText(words: Words, rule: string): string {
   if (rule.startsWith('veto:')) {
     const sage = rule.slice('veto:'.length) as Sage
     return words.verdict.rules.veto(words.sages[sage]?.name ?? sage)

@@ -206,8 +206,6 @@ export const en: Words = {
       unavailable:
         'This browser lets the page keep nothing (a private window, or site data is switched off). Save the record before you leave.',
     },
-    remove: (question) => `Delete: ${question}`,
-    removed: (question) => `Deleted: ${question}`,
     save: (format) => `Save as ${format}`,
     saveFailed: (message) => `The record could not be made: ${message}`,
     goneOn: (parts) =>
@@ -372,7 +370,15 @@ export const en: Words = {
     now: 'Try now',
     retry: 'Try again',
   },
-  playback: { label: 'Playback', speed: 'Speed', end: 'Show the end' },
+  playback: {
+    label: 'Playback',
+    speed: 'Speed',
+    end: 'Show the end',
+    play: 'Play',
+    hold: 'Halt',
+    moment: 'Moment',
+    instant: 'Instant',
+  },
 
   say: {
     convened: (mode) => `The council is convened.${mode === '' ? '' : ` ${mode}.`}`,
@@ -397,6 +403,44 @@ export const en: Words = {
     reload: 'Reload',
   },
 
+  nav: {
+    label: 'Screens',
+    ask: 'Ask',
+    history: 'History',
+    presets: 'Presets',
+    connection: 'Connection',
+    views: 'Views of this deliberation',
+    deliberation: 'Deliberation',
+    trace: 'Trace',
+    follow: 'Follow-up question',
+    all: 'Show all',
+    loading: 'Loading',
+    title: {
+      history: 'History',
+      presets: 'Presets',
+      preset: 'Preset',
+      connection: 'Connection check',
+      compare: 'Compare',
+      deliberation: 'Deliberation',
+      trace: 'Trace',
+    },
+  },
+  carry: {
+    again: 'Asked again',
+    follow: 'Follow-up',
+    againNote: 'A new deliberation, linked to the earlier one. You may change the question.',
+    followNote: 'The sages are told the earlier question and its verdict.',
+    context: 'What goes along',
+    drop: 'Ask without it',
+  },
+  deleting: {
+    label: 'Deletions',
+    soon: 'will be deleted in 10 s. Until then nothing is lost: whoever closes the page keeps it.',
+    undo: 'Undo',
+    failed: (why) => `could not be deleted: ${why}`,
+    again: 'Try again',
+    close: 'Close',
+  },
   room,
 
   seconds: (value) => (value < 60 ? `${value.toFixed(1)} s` : clock(value)),

@@ -206,8 +206,6 @@ export const ja: Words = {
       unavailable:
         'このブラウザではページに保存が許されていません(プライベートウィンドウ、またはサイトデータが無効)。離れる前に記録をファイルに保存してください。',
     },
-    remove: (question) => `削除: ${question}`,
-    removed: (question) => `削除しました: ${question}`,
     save: (format) => `${format} で保存`,
     saveFailed: (message) => `記録を作れませんでした: ${message}`,
     goneOn: (parts) =>
@@ -374,7 +372,15 @@ export const ja: Words = {
     now: '今すぐ再接続',
     retry: 'もう一度試す',
   },
-  playback: { label: '再生', speed: '速さ', end: '最後まで表示' },
+  playback: {
+    label: '再生',
+    speed: '速さ',
+    end: '最後まで表示',
+    play: '再生する',
+    hold: '一時停止',
+    moment: '時点',
+    instant: '一気に',
+  },
 
   say: {
     convened: (mode) => `審議を始めました。${mode === '' ? '' : `${mode}です。`}`,
@@ -400,6 +406,44 @@ export const ja: Words = {
     reload: '再読み込み',
   },
 
+  nav: {
+    label: '画面',
+    ask: '問う',
+    history: '履歴',
+    presets: 'プリセット',
+    connection: '接続',
+    views: 'この審議の見方',
+    deliberation: '審議',
+    trace: '経過',
+    follow: '続けて問う',
+    all: 'すべて見る',
+    loading: '読み込み中',
+    title: {
+      history: '履歴',
+      presets: 'プリセット',
+      preset: 'プリセット',
+      connection: '接続の確認',
+      compare: '比較',
+      deliberation: '審議',
+      trace: '経過',
+    },
+  },
+  carry: {
+    again: '問い直し',
+    follow: '続きの問い',
+    againNote: '元の審議に関連づけて、新しく審議します。問いは書き換えられます。',
+    followNote: '賢者には、前の問いとその評決が伝わります。',
+    context: '引き継ぐ内容',
+    drop: '引き継がずに問う',
+  },
+  deleting: {
+    label: '削除',
+    soon: 'を10秒後に削除します。それまでは元に戻せます。ページを閉じた場合は削除されません。',
+    undo: '元に戻す',
+    failed: (why) => `を削除できませんでした: ${why}`,
+    again: 'もう一度試す',
+    close: '閉じる',
+  },
   room,
 
   seconds: (value) => (value < 60 ? `${value.toFixed(1)}秒` : clock(value)),

@@ -53,8 +53,6 @@ export interface Words {
     note: string
     promised: Record<Promised, string>
     unkept: Record<Unkept, string>
-    remove: One
-    removed: One
     save: (format: string) => string
     saveFailed: One
     goneOn: (parts: number) => string
@@ -147,7 +145,15 @@ export interface Words {
     now: string
     retry: string
   }
-  playback: { label: string; speed: string; end: string }
+  playback: {
+    label: string
+    speed: string
+    end: string
+    play: string
+    hold: string
+    moment: string
+    instant: string
+  }
 
   say: {
     convened: One
@@ -171,6 +177,40 @@ export interface Words {
     reload: string
   }
 
+  nav: {
+    label: string
+    ask: string
+    history: string
+    presets: string
+    connection: string
+    /** The two views of one deliberation. */
+    views: string
+    deliberation: string
+    trace: string
+    follow: string
+    all: string
+    loading: string
+    title: Record<
+      'history' | 'presets' | 'preset' | 'connection' | 'compare' | 'deliberation' | 'trace',
+      string
+    >
+  }
+  carry: {
+    again: string
+    follow: string
+    againNote: string
+    followNote: string
+    context: string
+    drop: string
+  }
+  deleting: {
+    label: string
+    soon: string
+    undo: string
+    failed: One
+    again: string
+    close: string
+  }
   /** What is done in the room; in files of its own. */
   room: RoomWords
 

@@ -1,8 +1,9 @@
-import { Client, SAGES, type Env } from '@magi/stream'
+import { Client, EMPTY, fold, SAGES, type Env, type Event } from '@magi/stream'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { frameOf, Log } from '../../dev/log.ts'
 import { SCENES } from '../../dev/scenes.ts'
 import { perform, type Script } from '../../dev/script.ts'
+import { later, Reel } from '../src/reel.ts'
 import { Room, type Moment } from '../src/room.ts'
 
 const ID = '01JD3ZK8M00000000000000000'
@@ -109,16 +110,54 @@ test('the last word of a deliberation that was left reaches no screen', async ()
   expect(room.shown().connection).toBeUndefined()
 })
 
-test('a playback ends with the view it began with', async () => {
+async function opened(): Promise<Room> {
   const { client } = fetching([() => whole(written(60_000))])
   const room = new Room(client)
   room.open(ID)
   await over(room)
+  return room
+}
+
+test('a playback ends with the view it began with, and may be taken back from there', async () => {
+  const room = await opened()
   const before = room.shown().view
-  room.play(1000)
-  await vi.waitFor(() => expect(room.shown().playback).toBeDefined())
-  await vi.waitFor(() => expect(room.shown().playback).toBeUndefined(), { timeout: 5000 })
+  room.play(8)
+  const { length } = room.reel
+  room.seek(length - 20)
+  await vi.waitFor(() =>
+    expect(room.shown().playback).toMatchObject({ at: length, playing: false }),
+  )
   expect(room.shown().view).toEqual(before)
+  room.seek(0)
+  await vi.waitFor(() => expect(room.shown().view.seq).toBe(room.reel.countAt(0)))
+  room.endPlay()
+  await vi.waitFor(() => expect(room.shown().playback).toBeUndefined())
+  expect(room.shown().view).toEqual(before)
+})
+
+test('any moment is the fold of what had happened by then; instant is the end at once', async () => {
+  const room = await opened()
+  const { reel } = room
+  for (const share of [0.9, 0.1, 0.5, 0.51, 1]) {
+    const at = reel.length * share
+    const count = reel.events.filter((_, index) => (reel.times[index] ?? 0) <= at).length
+    expect(reel.countAt(at)).toBe(count)
+    expect(reel.viewAt(at)).toEqual(reel.events.slice(0, count).reduce(fold, EMPTY))
+  }
+  room.play('instant')
+  const over = { at: reel.length, playing: false, pace: 'instant' }
+  await vi.waitFor(() => expect(room.shown().playback).toMatchObject(over))
+  expect(room.shown().view.end).toBeDefined()
+})
+
+test('a long silence is passed in four seconds, and time before it as it was', () => {
+  const at = (ms: number) => ({ timestamp: new Date(ms).toISOString() }) as Event
+  const reel = new Reel([at(0), at(1000), at(41_000), at(42_000)])
+  expect(later(reel, 0, 500)).toBe(500)
+  expect(later(reel, 0, 1000)).toBe(1000)
+  expect(later(reel, 1000, 2000)).toBe(21_000)
+  expect(later(reel, 1000, 4000)).toBe(41_000)
+  expect(later(reel, 0, 60_000)).toBe(42_000)
 })
 
 /** A door whose stream stays open, and whose verbs are answered by hand. */

@@ -1,3 +1,5 @@
+import type { PresetDraft, PresetWhole } from './presets.ts'
+import { probe, type Probed } from './probe.ts'
 import { open, type Authoriser, type Outgoing } from './authorise.ts'
 import { Connection, type Call } from './connect.ts'
 import type { FinalDecision, Mode, Snapshot, Status, Usage } from './contract.ts'
@@ -164,9 +166,41 @@ export class Client implements Door {
     return this.#json(`${this.#base}/v1/models`)
   }
 
+  about(): Promise<Record<string, unknown>> {
+    return this.#json(`${this.#base}/invocations`, 'POST', { action: 'capabilities' })
+  }
+
+  probe(frames: number): Promise<Probed> {
+    const url = `${this.#base}/invocations`
+    return probe({ url, headers: {}, env: this.#env, send: this.#send }, frames)
+  }
+
   async presets(): Promise<Preset[]> {
     const answer = await this.#json(`${this.#base}/v1/presets`)
     return listIn(answer, 'presets') as unknown as Preset[]
+  }
+
+  /** Returns one preset as a whole, in its newest version or in the one of this number. */
+  async preset(name: string, version?: number): Promise<PresetWhole> {
+    const tail = version === undefined ? '' : `?version=${version}`
+    return (await this.#json(`${this.#preset(name)}${tail}`)) as unknown as PresetWhole
+  }
+
+  /**
+   * Saves the next version of a preset. `if_version` in the body refuses to write over a change that
+   * somebody else made meanwhile; 0 says that there must be none yet.
+   */
+  async savePreset(name: string, body: PresetDraft): Promise<PresetWhole> {
+    return (await this.#json(this.#preset(name), 'PUT', body)) as unknown as PresetWhole
+  }
+
+  /** Deletes a preset; what was deliberated under it keeps its own copy. */
+  async deletePreset(name: string): Promise<void> {
+    await this.#json(this.#preset(name), 'DELETE')
+  }
+
+  #preset(name: string): string {
+    return `${this.#base}/v1/presets/${encodeURIComponent(name)}`
   }
 
   /** Returns the address of a deliberation's record. */

@@ -1,5 +1,6 @@
 import type { Options, Reader } from './connect.ts'
 import type { Snapshot } from './contract.ts'
+import type { Probed } from './probe.ts'
 import type { Preset, Question, Scene } from './question.ts'
 
 /** What a caller may say about one reading. */
@@ -37,6 +38,10 @@ export interface Door {
   models(): Promise<Record<string, unknown>>
   /** Returns the written scenes of the rehearsal. */
   scenes(): Promise<Scene[]>
+  /** What the door says of itself: its version, how it knows who may come in, what it can do. */
+  about(): Promise<Record<string, unknown>>
+  /** Tests whether a hop on the way holds answers back. */
+  probe(frames: number): Promise<Probed>
   /** Returns the councils that can be asked for; empty where the door does not list them. */
   presets(): Promise<Preset[]>
 }

@@ -6,6 +6,7 @@ import { doneOf, listIn, type Door, type Reading, type Verb } from './door.ts'
 import { realEnv, type Env } from './env.ts'
 import { answeredJson } from './http.ts'
 import { randomHex, type Preset, type Question, type Scene } from './question.ts'
+import { probe, type Probed } from './probe.ts'
 import { sender, type Send } from './send.ts'
 import { Story } from './story.ts'
 
@@ -131,6 +132,19 @@ export class Invocations implements Door {
   async get(id: string): Promise<Snapshot> {
     const answer = await this.#json(this.#session(id), { action: 'snapshot', id })
     return answer as unknown as Snapshot
+  }
+
+  async about(): Promise<Record<string, unknown>> {
+    // Asked anew: whoever checks the way wants to know how it is now.
+    this.#about = undefined
+    return this.#asked()
+  }
+
+  probe(frames: number): Promise<Probed> {
+    // The same session, so that the word about a frame reaches the process that waits for it.
+    const headers = { [SESSION_HEADER]: this.#next }
+    const { url } = this.#options
+    return probe({ url, headers, env: this.#env, send: this.#send }, frames)
   }
 
   async models(): Promise<Record<string, unknown>> {

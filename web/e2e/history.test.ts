@@ -1,0 +1,291 @@
+import { readFile } from 'node:fs/promises'
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { serve } from '../dev/serve.ts'
+import { findings } from './axe.ts'
+import { launch, visit } from './browser.ts'
+
+/** The history over a server of scripts: what is there is known to the row. */
+let browser: Browser
+let server: Awaited<ReturnType<typeof serve>>
+let first: string
+let second: string
+beforeAll(async () => {
+  browser = await launch()
+  server = await serve({ pace: 10 })
+  first = server.fake.finished('billing', '2026-11-25T01:12:00Z', { cost_usd: 0.0123 })
+  second = server.fake.finished('ekimae', '2026-11-26T01:12:00Z', { fork_of: first })
+  server.fake.seed(12)
+})
+afterAll(async () => {
+  await browser.close()
+  server.close()
+})
+
+const rows = (page: Page) => page.locator('.past-row')
+const rowOf = (page: Page, text: string) => rows(page).filter({ hasText: text })
+
+async function opened(options: Parameters<typeof visit>[2] = {}) {
+  const visited = await visit(browser, `${server.url}/#/history`, options)
+  await rows(visited.page).first().waitFor()
+  return visited
+}
+
+async function act(page: Page, text: string, action: string): Promise<void> {
+  await rowOf(page, text)
+    .getByRole('button', { name: /^Actions: / })
+    .click()
+  await page.getByRole('menuitem', { name: action, exact: true }).click()
+}
+
+test('found by two Japanese characters, by verdict, by preset, by days; and all again', async () => {
+  const { page, context, complaints } = await opened()
+  expect(await rows(page).count()).toBe(14)
+  await page.getByRole('searchbox').fill('図書')
+  await page.getByText('1 deliberation', { exact: true }).waitFor()
+  expect(await rows(page).textContent()).toContain('図書館')
+  await page.getByRole('button', { name: 'Clear the search' }).click()
+  await page.getByText('14 deliberations').waitFor()
+  await page.getByLabel('Verdict').selectOption('REJECTED')
+  await page.waitForFunction(
+    () =>
+      ![...document.querySelectorAll('.past-row .seal')].some((one) =>
+        one.textContent?.includes('APPROVED'),
+      ),
+  )
+  await page.getByLabel('Preset').selectOption('strict')
+  await page.getByLabel('From', { exact: true }).fill('2026-11-25')
+  await page.getByText('Nothing matches').waitFor()
+  // Coming back from somewhere else finds the same list.
+  await page.reload()
+  await page.getByText('Nothing matches').waitFor()
+  await page.getByRole('button', { name: 'Clear filters' }).first().click()
+  await page.getByText('14 deliberations').waitFor()
+  expect(complaints).toEqual([])
+  await context.close()
+})
+
+test('named, noted, and shown as such', async () => {
+  const { page, context } = await opened()
+  await act(page, '0.0123 USD', 'My decision and outcome …')
+  const dialog = page.getByRole('dialog')
+  await dialog.getByLabel('Title').fill('Billing move')
+  await dialog.getByLabel('My decision').fill('Moved on the 8th')
+  await dialog.getByText('turned out well').click()
+  await dialog.getByLabel('Note').fill('no letter lost')
+  await dialog.getByRole('button', { name: 'Save' }).click()
+  await dialog.waitFor({ state: 'detached' })
+  const row = rowOf(page, 'Billing move')
+  expect(await row.textContent()).toContain('turned out well')
+  expect(await row.textContent()).toContain('My decision: Moved on the 8th')
+  await page.reload()
+  await row.waitFor()
+  const patched = server.fake.requests.filter(({ method }) => method === 'PATCH')
+  expect(patched.at(-1)?.body).toEqual({
+    title: 'Billing move',
+    my_decision: 'Moved on the 8th',
+    outcome: 'good: no letter lost',
+  })
+  await context.close()
+})
+
+const deletes = () => server.fake.requests.filter(({ method }) => method === 'DELETE')
+
+test('a deletion waits ten seconds: taken back, or left behind, nothing is sent', async () => {
+  const { page, context } = await opened()
+  const gone = '(12)'
+  const before = deletes().length
+  await act(page, gone, 'Delete')
+  expect(await rowOf(page, gone).count()).toBe(0)
+  await page.locator('.pending-one').getByRole('button', { name: 'Undo' }).click()
+  await rowOf(page, gone).waitFor()
+  await act(page, gone, 'Delete')
+  // Another screen of the page does not end the wait, and still has the way back.
+  await page.getByRole('link', { name: 'Ask' }).click()
+  await page.locator('.pending-one').waitFor()
+  await page.reload()
+  await page.getByRole('link', { name: 'History' }).click()
+  await rowOf(page, gone).waitFor()
+  await page.waitForTimeout(300)
+  expect(deletes()).toHaveLength(before)
+  await context.close()
+})
+
+test('after ten seconds it is gone', async () => {
+  const { page, context } = await opened()
+  await act(page, '(11)', 'Delete')
+  await page.locator('.pending-one').waitFor({ state: 'detached', timeout: 20_000 })
+  expect(deletes()).toHaveLength(1)
+  await page.reload()
+  await rows(page).first().waitFor()
+  expect(await rowOf(page, '(11)').count()).toBe(0)
+  await context.close()
+})
+
+test('taken along: the records, the list, the question again, a question that follows', async () => {
+  const { page, context } = await opened()
+  const saved = async (act: () => Promise<void>): Promise<string> => {
+    const coming = page.waitForEvent('download')
+    await act()
+    return readFile(await (await coming).path(), 'utf8')
+  }
+  expect(await saved(() => act(page, '図書館', 'Save as Markdown'))).toContain('図書館')
+  const csv = await saved(() => page.getByRole('button', { name: 'Export as CSV' }).click())
+  expect(csv.trimEnd().split('\r\n')).toHaveLength(1 + (await rows(page).count()))
+  await act(page, '図書館', 'Ask again')
+  await page.locator('.carry').waitFor()
+  expect(await page.locator('.question-input').inputValue()).toContain('図書館')
+  await page.keyboard.press('Enter')
+  await page.getByRole('button', { name: /Convene/ }).click()
+  await page.locator('.lanes').waitFor()
+  const asked = () => server.fake.requests.filter((one) => one.method === 'POST').at(-1)?.body
+  expect(asked()).toMatchObject({ fork_of: second, preset: 'default' })
+  await page.goto(`${server.url}/#/history`)
+  await rows(page).first().waitFor()
+  await rowOf(page, '図書館')
+    .first()
+    .getByRole('button', { name: /^Actions: / })
+    .click()
+  await page.getByRole('menuitem', { name: 'Follow-up question' }).click()
+  await page.locator('.carry').waitFor()
+  await page.locator('.question-input').fill('And on Sundays?')
+  await page.getByRole('button', { name: /Convene/ }).click()
+  await page.locator('.lanes').waitFor()
+  expect(asked()).toMatchObject({ question: 'And on Sundays?' })
+  expect(asked()).toHaveProperty('conversation_id')
+  await context.close()
+})
+
+test('two are chosen and compared', async () => {
+  const { page, context } = await opened()
+  await page.getByRole('checkbox').nth(1).check({ force: true })
+  await page.getByText('One is chosen.').waitFor()
+  await page.getByRole('checkbox').nth(2).check({ force: true })
+  await page.getByRole('button', { name: 'Compare the two' }).click()
+  await page.waitForURL(/#\/compare\/\w+\/\w+$/)
+  await context.close()
+})
+
+test('five thousand rows: only what is near the window is in the document', async () => {
+  const big = await serve()
+  big.fake.seed(5000)
+  const { page, context } = await visit(browser, `${big.url}/#/history`)
+  await rows(page).first().waitFor()
+  const cdp = await context.newCDPSession(page)
+  await cdp.send('Performance.enable')
+  const scripting = async (): Promise<number> => {
+    const { metrics } = await cdp.send('Performance.getMetrics')
+    return metrics.find(({ name }) => name === 'ScriptDuration')?.value ?? 0
+  }
+  const before = await scripting()
+  let most = 0
+  const last = page.locator('[aria-posinset="5000"]')
+  for (let turn = 0; turn < 400; turn++) {
+    await page.evaluate(() => window.scrollTo(0, document.documentElement.scrollHeight))
+    await page.waitForTimeout(30)
+    most = Math.max(most, await rows(page).count())
+    if ((await last.count()) > 0) break
+  }
+  await last.waitFor()
+  const spent = (await scripting()) - before
+  const shown = await page.locator('.screen-head [role=status]').textContent()
+  console.log(
+    `5000 rows read to the end: at most ${most} in the document, ${spent.toFixed(2)} s of script`,
+  )
+  expect(shown).toBe('5000 deliberations')
+  expect(most).toBeLessThan(250)
+  expect(await page.locator('[aria-posinset="5000"]').getAttribute('aria-setsize')).toBe('5000')
+  // And back at the top the first ones stand again.
+  await page.evaluate(() => window.scrollTo(0, 0))
+  await page.locator('[aria-posinset="1"]').waitFor()
+  await context.close()
+  big.close()
+})
+
+test.each([
+  ['dark', 'en', 1440],
+  ['light', 'ja', 390],
+] as const)(
+  'axe finds nothing in any state, nothing is too wide: %s %s %i',
+  async (colorScheme, locale, width) => {
+    const { page, context } = await opened({
+      colorScheme,
+      locale,
+      viewport: { width, height: 860 },
+      reducedMotion: 'reduce',
+      bypassCSP: true,
+    })
+    const sound = async (state: string): Promise<void> => {
+      expect(await findings(page), state).toEqual([])
+      const over = await page.evaluate(
+        () => document.documentElement.scrollWidth - window.innerWidth,
+      )
+      expect(over, state).toBeLessThanOrEqual(0)
+    }
+    await sound('filled')
+    await rows(page).first().locator('.row-menu').click()
+    await page.getByRole('menu').waitFor()
+    await sound('menu')
+    await page.getByRole('menuitem').nth(3).click()
+    await page.getByRole('dialog').waitFor()
+    await sound('dialog')
+    await page.keyboard.press('Escape')
+    await page.getByRole('checkbox').first().check({ force: true })
+    await rows(page).nth(1).locator('.row-menu').click()
+    await page.getByRole('menuitem').last().click()
+    await page.locator('.pending-one').waitFor()
+    await sound('chosen, deleting')
+    await page.locator('.pending-one button').click()
+    await page.getByRole('searchbox').fill('zzz')
+    await page.locator('.empty-search').waitFor()
+    await sound('no match')
+    server.fake.refuse = 503
+    await page.getByRole('searchbox').fill('zzzz')
+    await page.locator('.alert-box').waitFor()
+    server.fake.refuse = undefined
+    await sound('error')
+    await page.setViewportSize({ width: 900, height: 860 })
+    await page.getByRole('searchbox').fill('')
+    await rows(page).first().waitFor()
+    await sound('filled, 900')
+    await context.close()
+  },
+)
+
+test('a first use is drawn, and leads to the first question', async () => {
+  const empty = await serve()
+  for (const locale of ['ja', 'en'] as const) {
+    const options = { locale, bypassCSP: true, reducedMotion: 'reduce' as const }
+    const { page, context } = await visit(browser, `${empty.url}/#/history`, options)
+    await page.locator('.empty').waitFor()
+    expect(await page.locator('.filters').count()).toBe(0)
+    expect(await findings(page)).toEqual([])
+    await page.locator('.empty .convene').click()
+    await page.locator('.question-input').waitFor()
+    await context.close()
+  }
+  empty.close()
+})
+
+test('row, menu and dialog by keyboard alone', async () => {
+  const { page, context } = await opened()
+  await page.getByRole('searchbox').focus()
+  for (let tab = 0; tab < 30; tab++) {
+    await page.keyboard.press('Tab')
+    const name = await page.evaluate(() => document.activeElement?.getAttribute('aria-label') ?? '')
+    if (name.startsWith('Actions: ')) break
+  }
+  await page.keyboard.press('Enter')
+  await page.getByRole('menu').waitFor()
+  await page.keyboard.press('r')
+  await page.keyboard.press('Enter')
+  const dialog = page.getByRole('dialog')
+  await dialog.waitFor()
+  expect(await page.evaluate(() => document.activeElement?.tagName)).toBe('INPUT')
+  await page.keyboard.press('Escape')
+  await dialog.waitFor({ state: 'detached' })
+  expect(
+    await page.evaluate(() => document.activeElement?.getAttribute('aria-label') ?? ''),
+  ).toMatch(/^Actions: /)
+  await context.close()
+})

@@ -1,0 +1,244 @@
+import { readFile } from 'node:fs/promises'
+import { gzipSync } from 'node:zlib'
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { SCENES } from '../dev/scenes.ts'
+import { serve } from '../dev/serve.ts'
+import { findings } from './axe.ts'
+import { launch, visit } from './browser.ts'
+
+/** Trace, playback, comparison, presets and the connection check, over a server of scripts. */
+let browser: Browser
+let server: Awaited<ReturnType<typeof serve>>
+let left: string
+let right: string
+beforeAll(async () => {
+  browser = await launch()
+  server = await serve({ pace: 20 })
+  const { parts } = SCENES['billing']!
+  const caspar = { ...parts.caspar!, decision: 'APPROVED' as const, text: 'Go.\n\nDecember it is.' }
+  left = server.fake.finished('billing', '2026-11-25T01:12:00Z')
+  right = server.fake.finished(
+    'billing',
+    '2026-11-26T01:12:00Z',
+    { fork_of: left },
+    { parts: { ...parts, caspar } },
+  )
+})
+afterAll(async () => {
+  await browser.close()
+  server.close()
+})
+
+const LOOKS = [
+  ['dark', 'en', 1440],
+  ['light', 'ja', 390],
+] as const
+
+async function at(hash: string, options: Parameters<typeof visit>[2] = {}) {
+  return visit(browser, `${server.url}/#/${hash}`, options)
+}
+
+/** axe, and nothing wider than the screen. */
+async function sound(page: Page, state: string): Promise<void> {
+  expect(await findings(page), state).toEqual([])
+  const over = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)
+  expect(over, state).toBeLessThanOrEqual(0)
+}
+
+test('the first screen is under 200 kB gzipped in all, and the other screens come on demand', async () => {
+  const context = await browser.newContext()
+  const page = await context.newPage()
+  const files = new Map<string, number>()
+  page.on('response', async (response) => {
+    const path = new URL(response.url()).pathname
+    if (path.startsWith('/v1/')) return
+    const body = await response.body().catch(() => Buffer.alloc(0))
+    files.set(path, gzipSync(body).length)
+  })
+  await page.goto(server.url)
+  await page.locator('.question-input').waitFor()
+  await page.waitForLoadState('networkidle')
+  const all = [...files.values()].reduce((sum, size) => sum + size, 0)
+  console.log(`first screen: ${(all / 1000).toFixed(1)} kB gzipped in ${files.size} files`)
+  expect(all).toBeLessThan(200_000)
+  expect([...files.keys()].filter((path) => path.includes('-screen'))).toEqual([])
+  await context.close()
+})
+
+test('the trace: any moment by press, by keys and by playing; the end again', async () => {
+  const { page, context, complaints } = await at(`d/${left}/trace`)
+  await page.locator('.timeline').waitFor()
+  const title = page.locator('#moment-title')
+  const caspar = page.locator('.moment [data-agent=caspar]')
+  expect(await caspar.textContent()).toContain('REJECTED')
+  const plot = page.locator('.timeline-plot svg')
+  const box = (await plot.boundingBox())!
+  expect(box.width).toBeGreaterThan(700)
+  await plot.click({ position: { x: 6, y: 40 } })
+  await page.waitForFunction(() =>
+    /At 0\.\d s/.test(document.querySelector('#moment-title')?.textContent ?? ''),
+  )
+  expect(await caspar.textContent()).not.toContain('REJECTED')
+  const slider = page.getByRole('slider', { name: 'Moment' })
+  const before = Number(await slider.inputValue())
+  await slider.focus()
+  await page.keyboard.press('ArrowRight')
+  expect(Number(await slider.inputValue())).toBeGreaterThan(before)
+  expect(await slider.getAttribute('aria-valuetext')).toContain('CASPAR: ')
+  await page.keyboard.press('End')
+  await caspar.getByText('REJECTED').waitFor()
+  await page.keyboard.press('Home')
+  await page.getByRole('radio', { name: '8×' }).click()
+  await page.getByRole('button', { name: 'Play' }).click()
+  await caspar.getByText('REJECTED').waitFor({ timeout: 30_000 })
+  // The lanes show the same moment.
+  await slider.focus()
+  await page.keyboard.press('Home')
+  await page.getByRole('link', { name: 'Deliberation', exact: true }).click()
+  await page.locator('.band[data-mode=replay]').waitFor()
+  await page.getByRole('radio', { name: 'Instant' }).click()
+  await page.locator('.verdict').waitFor()
+  await page.getByRole('button', { name: 'Show the end' }).click()
+  await page.locator('.band[data-mode=replay]').waitFor({ state: 'detached' })
+  expect(complaints).toEqual([])
+  void title
+  await context.close()
+})
+
+test('the table says what the timeline draws, and the cost view who spent it', async () => {
+  const { page, context } = await at(`d/${left}/trace`)
+  await page.getByRole('radio', { name: 'Table' }).click()
+  const table = page.getByRole('table')
+  const rows = await table.getByRole('row').allTextContents()
+  expect(rows.some((row) => row.includes('CASPAR') && row.includes('tries again'))).toBe(true)
+  expect(rows.some((row) => row.includes('attempt 2') && row.includes('writing'))).toBe(true)
+  expect(rows.filter((row) => row.includes('voted'))).toHaveLength(3)
+  await page.getByRole('radio', { name: 'Cost' }).click()
+  expect(await page.getByRole('rowheader', { name: 'Total' }).count()).toBe(1)
+  expect(await page.locator('.share').count()).toBe(4)
+  await context.close()
+})
+
+test('a trace that is live follows what comes', async () => {
+  const { log } = server.fake.start('Is this live?')
+  const { page, context } = await at(`d/${log.id}/trace`)
+  await page.locator('.timeline').waitFor()
+  await page.locator('.moment').getByText('Now').waitFor()
+  await page.locator('.trace-mark[data-mark=verdict]').waitFor({ timeout: 60_000 })
+  await context.close()
+})
+
+test('two compared: what differs is said, marked in the text, and can stand alone', async () => {
+  const { page, context, complaints } = await at(`compare/${left}/${right}`)
+  await page.locator('.pairs').waitFor()
+  const row = (name: string) => page.getByRole('row').filter({ hasText: name })
+  expect(await row('Vote of CASPAR').textContent()).toContain('changed')
+  expect(await row('Vote of MELCHIOR').textContent()).toContain('same')
+  await page.getByRole('radio', { name: 'MELCHIOR' }).click()
+  await page.getByText('Word for word the same.').waitFor()
+  await page.getByRole('radio', { name: 'CASPAR' }).click()
+  expect(await page.locator('.pairs > [data-kind-of=changed]').count()).toBeGreaterThan(0)
+  await page.getByRole('link', { name: 'Swap A and B' }).click()
+  await page.waitForURL(new RegExp(`${right}/${left}$`))
+  expect(complaints).toEqual([])
+  await page.goto(`${server.url}/#/compare/${left}/01JD3ZK8M00000000000000000`)
+  await page.getByText('B could not be read').waitFor()
+  await context.close()
+})
+
+test('a preset is copied, written, refused where it is wrong, versioned, exported, read in, deleted', async () => {
+  const { page, context, complaints } = await at('presets')
+  await page.getByRole('link', { name: 'Strict' }).click()
+  expect(await page.getByLabel('Quorum').isEditable()).toBe(false)
+  await page.getByRole('button', { name: 'Copy' }).click()
+  await page.getByLabel('Name').fill('night')
+  await page.getByLabel('Quorum').fill('9')
+  await page.getByRole('button', { name: 'Save' }).click()
+  await page.locator('.preset-save').getByText('must be 1 to 3').waitFor()
+  await page.getByLabel('Quorum').fill('2')
+  await page.getByRole('button', { name: 'Save' }).click()
+  await page.getByText('night is saved as version 1.').waitFor()
+  await page.waitForURL(/#\/presets\/night$/)
+  await page.getByLabel('Role').first().fill('Be stern.')
+  await page.getByRole('button', { name: 'Save' }).click()
+  await page.getByText('night is saved as version 2.').waitFor()
+  await page.getByRole('button', { name: /^Version 1, / }).click()
+  await page.getByText('This is version 1, as it was.').waitFor()
+  await page.getByRole('button', { name: 'Show the newest' }).click()
+  const coming = page.waitForEvent('download')
+  await page.getByRole('button', { name: 'Export' }).click()
+  const file = await (await coming).path()
+  expect(JSON.parse(await readFile(file, 'utf8'))).toMatchObject({
+    name: 'night',
+    base: 'strict',
+    council: { quorum: 2, roles: { caspar: { prompt: 'Be stern.' } } },
+  })
+  await page.getByRole('button', { name: 'Delete' }).click()
+  await page.getByRole('button', { name: 'Delete for good' }).click()
+  await page.waitForURL(/#\/presets$/)
+  await page.locator('input[type=file]').setInputFiles(file)
+  expect(await page.getByLabel('Name').inputValue()).toBe('night')
+  expect(await page.getByLabel('Role').first().inputValue()).toBe('Be stern.')
+  expect(complaints.filter((one) => !one.includes('400'))).toEqual([])
+  await context.close()
+})
+
+test('the check goes the way, and finds the hop that holds back', async () => {
+  const { page, context, complaints } = await at('connection')
+  await page.getByText('It works.').waitFor()
+  const outcome = (step: number) =>
+    page.locator('.checks li').nth(step).getAttribute('data-outcome')
+  expect(await outcome(4)).toBe('ok')
+  expect(await outcome(5)).toBe('warn')
+  server.fake.holds = true
+  await page.getByRole('button', { name: 'Check again' }).click()
+  await page.getByText('1 problem found.').waitFor()
+  expect(await page.locator('.checks [data-outcome=fail]').textContent()).toContain(
+    'holds answers back',
+  )
+  server.fake.holds = false
+  expect(complaints).toEqual([])
+  await context.close()
+})
+
+test.each(LOOKS)(
+  'axe finds nothing on any of them: %s %s %i',
+  async (colorScheme, locale, width) => {
+    const look = {
+      colorScheme,
+      locale,
+      viewport: { width, height: 860 },
+      reducedMotion: 'reduce' as const,
+      bypassCSP: true,
+    }
+    const { page, context } = await at(`d/${left}/trace`, look)
+    await page.locator('.timeline').waitFor()
+    await sound(page, 'trace')
+    await page.locator('.timeline-plot svg').click({ position: { x: 60, y: 40 } })
+    await sound(page, 'trace, a moment')
+    for (const nth of [1, 2]) {
+      await page.locator('.trace-screen .screen-head [role=radio]').nth(nth).click()
+      await page.getByRole('table').waitFor()
+      await sound(page, `trace, view ${nth}`)
+    }
+    await page.goto(`${server.url}/#/compare/${left}/${right}`)
+    await page.locator('.pairs').waitFor()
+    await sound(page, 'compare')
+    await page.goto(`${server.url}/#/presets`)
+    await page.locator('.preset-card').first().waitFor()
+    await sound(page, 'presets')
+    await page.locator('.preset-card a').first().click()
+    await page.locator('.preset-form').waitFor()
+    await sound(page, 'preset, read')
+    await page.locator('.screen-actions button').first().click()
+    await page.locator('.preset-save').waitFor()
+    await page.locator('.preset-form input').first().fill('No!')
+    await page.locator('.preset-save .convene').click()
+    await sound(page, 'preset, refused')
+    await page.goto(`${server.url}/#/connection`)
+    await page.locator('.check-sum:not(:empty)').waitFor()
+    await sound(page, 'connection')
+    await context.close()
+  },
+)
