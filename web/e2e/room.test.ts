@@ -208,8 +208,14 @@ test('my leaning is hidden from the council, my decision and the conditions are 
   await page.getByLabel('Why').fill('The freeze\nbegins early')
   await page.getByRole('button', { name: 'Save my decision' }).click()
   await page.locator('.decision-said').getByText('Saved.').waitFor()
+  // Until what is kept has been read nothing can be written over it.
+  const lines = '**/v1/deliberations?from=*'
+  await page.route(lines, (route) => route.abort())
   await page.reload()
-  await page.locator('.verdict').waitFor()
+  await page.getByText('could not be read').waitFor()
+  expect(await page.locator('.decision').count()).toBe(0)
+  await page.unroute(lines)
+  await page.getByRole('button', { name: 'Try again' }).click()
   await page.getByText('1 of 3 met').waitFor()
   expect(await page.getByLabel('What I decide').inputValue()).toBe('January')
   expect(await page.getByLabel('Why').inputValue()).toBe('The freeze\nbegins early')

@@ -24,8 +24,13 @@ import { useWords } from './settings.tsx'
 export interface Remarked {
   mine: Mine
   outcome: string
-  /** Where it is kept; undefined where nothing keeps it, so that it cannot be written. */
+  /**
+   * Where it is kept; undefined where nothing keeps it, and until what is kept has been read: whoever
+   * wrote before that would write over it.
+   */
   kind: 'server' | 'own' | undefined
+  /** What is kept could not be read; asks again. */
+  unread: (() => void) | undefined
   failed: boolean
   saved: boolean
   set: (change: Partial<Mine>) => void
@@ -58,7 +63,7 @@ export function useRemarked(
     setFailed(false)
   }, [id, value])
   const write = async (change: Parameters<Keeper['write']>[1]): Promise<void> => {
-    if (!keeper || id === undefined) return
+    if (!keeper || id === undefined || !loaded.done) return
     setFailed(false)
     try {
       await keeper.write(id, change)
@@ -71,8 +76,9 @@ export function useRemarked(
   return {
     mine,
     outcome,
-    kind: keeper?.kind,
-    failed: failed || loaded.failed,
+    kind: loaded.done ? keeper?.kind : undefined,
+    unread: loaded.failed ? loaded.again : undefined,
+    failed,
     saved,
     set: (change) => {
       setMine((old) => ({ ...old, ...change }))
@@ -131,9 +137,20 @@ export function Conditions({
 
 /** What the person decides, apart from the council's verdict, and later how it turned out. */
 export function Decision({ remarked }: { remarked: Remarked }) {
-  const { decision: words } = useWords().room
+  const all = useWords()
+  const { decision: words } = all.room
+  const again = all.connection.retry
   const { mine, kind } = remarked
   const id = useId()
+  if (remarked.unread)
+    return (
+      <p className="notice">
+        {words.unread}{' '}
+        <Button className="link-button" onPress={remarked.unread}>
+          {again}
+        </Button>
+      </p>
+    )
   if (kind === undefined) return null
   const ready = mine.choice === 'follow' || (mine.choice === 'other' && mine.instead.trim() !== '')
   return (

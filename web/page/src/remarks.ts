@@ -43,6 +43,8 @@ export function useKeeper(history: boolean): Keeper | undefined {
 /** Something asked for, and asked for again by `again`. */
 export interface Loaded<T> {
   value: T | undefined
+  /** The answer is there, which may be that there is nothing. */
+  done: boolean
   failed: boolean
   again: () => void
 }
@@ -63,7 +65,11 @@ export function useLoaded<T>(ask: (() => Promise<T>) | undefined, key: string): 
     }
     // `key` stands for `ask`.
   }, [key, round, ask === undefined])
-  const again = useCallback(() => setRound((old) => old + 1), [])
+  const again = useCallback(() => {
+    setState(undefined)
+    setRound((old) => old + 1)
+  }, [])
   const mine = state?.key === key ? state : undefined
-  return { value: mine?.value, failed: mine?.failed ?? false, again }
+  const failed = mine?.failed ?? false
+  return { value: mine?.value, done: mine !== undefined && !failed, failed, again }
 }

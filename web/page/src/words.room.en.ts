@@ -119,6 +119,7 @@ export const room: RoomWords = {
     save: 'Save my decision',
     saved: 'Saved.',
     failed: 'It could not be saved. Try again.',
+    unread: 'What you wrote beside this verdict could not be read.',
     where: {
       server: 'Kept with this deliberation on the server, and in its record.',
       own: 'Kept in this browser only, with its copy of this deliberation.',

@@ -85,6 +85,8 @@ export interface RoomWords {
     save: string
     saved: string
     failed: string
+    /** What was written earlier could not be read. */
+    unread: string
     where: { server: string; own: string }
     met: (done: number, of: number) => string
     turned: string
