@@ -119,13 +119,13 @@ test('the table says what the timeline draws, and the cost view who spent it', a
 })
 
 test('a trace that is live follows what comes', async () => {
-  server.fake.hold = 'tally'
+  server.fake.hold('tally')
   const { log } = server.fake.start('Is this live?')
   const { page, context } = await at(`d/${log.id}/trace`)
   await page.locator('.timeline').waitFor()
   await page.locator('.moment').getByText('Now').waitFor()
   expect(await page.locator('.trace-mark[data-mark=verdict]').count()).toBe(0)
-  server.fake.hold = undefined
+  server.fake.hold(undefined)
   await page.locator('.trace-mark[data-mark=verdict]').waitFor({ timeout: 60_000 })
   await context.close()
 })
