@@ -519,7 +519,10 @@ async fn a_conversation_may_be_called_by_the_deliberation_it_began_with() {
     third.read(id).await.unwrap();
     let knows = |house: &House, earlier: &str| {
         let calls = house.model.calls();
-        !calls.is_empty() && calls.iter().all(|call| call.messages[0].text.contains(earlier))
+        !calls.is_empty()
+            && calls
+                .iter()
+                .all(|call| call.messages[0].text.contains(earlier))
     };
     assert!(knows(&second, "First?\n=> APPROVED:"));
     assert!(knows(&third, "First?\n=> APPROVED:"));
