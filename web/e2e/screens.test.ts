@@ -69,8 +69,7 @@ test('the first screen is under 200 kB gzipped in all, and the other screens com
 test('the trace: any moment by press, by keys and by playing; the end again', async () => {
   const { page, context, complaints } = await at(`d/${left}/trace`)
   await page.locator('.timeline').waitFor()
-  const title = page.locator('#moment-title')
-  const caspar = page.locator('.moment [data-agent=caspar]')
+  const caspar = page.locator('.moment article[data-agent=caspar]')
   expect(await caspar.textContent()).toContain('REJECTED')
   const plot = page.locator('.timeline-plot svg')
   const box = (await plot.boundingBox())!
@@ -102,7 +101,6 @@ test('the trace: any moment by press, by keys and by playing; the end again', as
   await page.getByRole('button', { name: 'Show the end' }).click()
   await page.locator('.band[data-mode=replay]').waitFor({ state: 'detached' })
   expect(complaints).toEqual([])
-  void title
   await context.close()
 })
 
@@ -121,10 +119,13 @@ test('the table says what the timeline draws, and the cost view who spent it', a
 })
 
 test('a trace that is live follows what comes', async () => {
+  server.fake.hold('tally')
   const { log } = server.fake.start('Is this live?')
   const { page, context } = await at(`d/${log.id}/trace`)
   await page.locator('.timeline').waitFor()
   await page.locator('.moment').getByText('Now').waitFor()
+  expect(await page.locator('.trace-mark[data-mark=verdict]').count()).toBe(0)
+  server.fake.hold(undefined)
   await page.locator('.trace-mark[data-mark=verdict]').waitFor({ timeout: 60_000 })
   await context.close()
 })

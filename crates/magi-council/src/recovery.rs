@@ -148,7 +148,8 @@ impl Inner {
         Ok(true)
     }
 
-    /// Returns the conversation's earlier verdicts, oldest first, as text for the prompts.
+    /// Returns the conversation's earlier verdicts, oldest first, as text for the prompts. A
+    /// conversation that is called by a deliberation's id began with that one.
     pub(crate) async fn earlier(
         &self,
         conversation: Option<&str>,
@@ -161,7 +162,18 @@ impl Inner {
             limit: EARLIER,
             ..Query::default()
         };
-        let mut rows = self.rooms.logs.catalogue().list(query).await?.rows;
+        let catalogue = self.rooms.logs.catalogue();
+        let mut rows = catalogue.list(query).await?.rows;
+        if rows.len() < EARLIER
+            && let Ok(first) = conversation.parse::<DeliberationId>()
+        {
+            match catalogue.get(first).await {
+                Ok(row) => rows.push(row),
+                // It was deleted, or only looks like one of ours.
+                Err(magi_log::Error::Unknown(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
         rows.reverse();
         let lines: Vec<String> = rows
             .iter()

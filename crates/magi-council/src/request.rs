@@ -40,7 +40,8 @@ pub struct Ask {
     pub preset: Option<String>,
     /// What is to be other than in the preset.
     pub council: CouncilPatch,
-    /// The conversation, whose earlier verdicts become context.
+    /// The conversation, whose earlier verdicts become context; it may be called by the id of the
+    /// deliberation that it began with.
     pub conversation_id: Option<String>,
     /// The deliberation this one goes on from.
     pub fork_of: Option<DeliberationId>,

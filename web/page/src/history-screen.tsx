@@ -66,7 +66,9 @@ export default function HistoryScreen({ deletions, onCarry }: HistoryProps) {
     [library, chosen, actions],
   )
   const filtered = isFiltered(filters)
-  const none = list.state === 'there' && items.length === 0 && !list.more
+  // What only waits to be deleted is still there.
+  const left = list.items.filter((item) => !deletions.gone().has(item.id))
+  const none = list.state === 'there' && left.length === 0 && !list.more
   return (
     <main className="screen history-screen" tabIndex={-1}>
       <header className="screen-head">

@@ -1,3 +1,4 @@
+import { useState } from 'react'
 import { Button, ToggleButton, ToggleButtonGroup } from 'react-aria-components'
 import { clock } from './format.ts'
 import { Hold, Play } from './icons.tsx'
@@ -47,6 +48,9 @@ interface ScrubberProps {
 export function Scrubber({ room, at, length, said }: ScrubberProps) {
   const { playback: words } = useWords()
   const text = `${clock(at)} / ${clock(length)}`
+  // The moment is drawn with the next frame; until then the thumb stays where the hand put it.
+  const [held, setHeld] = useState<{ at: number; value: number }>()
+  const value = held?.at === at ? held.value : at
   return (
     <span className="scrubber">
       <input
@@ -56,8 +60,12 @@ export function Scrubber({ room, at, length, said }: ScrubberProps) {
         min={0}
         max={Math.max(length, 1)}
         step={Math.max(1, Math.round(length / 400))}
-        value={at}
-        onChange={(event) => room.seek(Number(event.target.value))}
+        value={value}
+        onChange={(event) => {
+          const next = Number(event.target.value)
+          setHeld({ at, value: next })
+          room.seek(next)
+        }}
       />
       <output>{text}</output>
     </span>

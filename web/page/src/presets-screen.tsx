@@ -191,7 +191,7 @@ function PresetCard({ preset, texts }: { preset: Listed; texts: PresetWords }) {
 }
 
 /** Reads a preset whole; `undefined` while it is on its way. */
-function useWhole(client: Client, name: string, version?: number) {
+function useWhole(client: Client, name: string, version?: number, round = 0) {
   const [state, setState] = useState<{ whole?: PresetWhole; failed?: string }>({})
   useEffect(() => {
     let here = true
@@ -203,7 +203,7 @@ function useWhole(client: Client, name: string, version?: number) {
     return () => {
       here = false
     }
-  }, [client, name, version])
+  }, [client, name, version, round])
   return state
 }
 
@@ -250,7 +250,14 @@ interface OneProps {
 function OnePreset({ client, name, bases, onCopy, onSaved, onGone }: OneProps) {
   const texts = useTexts(PRESETS)
   const [version, setVersion] = useState<number>()
-  const { whole, failed } = useWhole(client, name, version)
+  // What was saved here is read again.
+  const [round, setRound] = useState(0)
+  const { whole, failed } = useWhole(client, name, version, round)
+  const saved = (next: PresetWhole): void => {
+    setVersion(undefined)
+    setRound((old) => old + 1)
+    onSaved(next)
+  }
   const [form, setForm] = useState<PresetForm>()
   const [refused, setRefused] = useState('')
   useEffect(() => setForm(undefined), [whole])
@@ -292,7 +299,7 @@ function OnePreset({ client, name, bases, onCopy, onSaved, onGone }: OneProps) {
                 const from = formOf(name, whole)
                 void client
                   .savePreset(name, bodyOf(from, newest))
-                  .then(onSaved, (error: unknown) => setRefused(why(error)))
+                  .then(saved, (error: unknown) => setRefused(why(error)))
               }}
             >
               {texts.restore}
@@ -309,7 +316,7 @@ function OnePreset({ client, name, bases, onCopy, onSaved, onGone }: OneProps) {
         onForm={setForm}
         onCancel={form ? () => setForm(undefined) : undefined}
         onSave={async () =>
-          onSaved(await client.savePreset(name, bodyOf(form ?? formOf(name, whole), newest)))
+          saved(await client.savePreset(name, bodyOf(form ?? formOf(name, whole), newest)))
         }
       />
       <Versions whole={whole} onVersion={setVersion} />

@@ -503,6 +503,33 @@ async fn earlier_verdicts_of_a_conversation_become_context() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_conversation_may_be_called_by_the_deliberation_it_began_with() {
+    let first = house(FINE);
+    let begun = ask(&first, json!({"question": "First?"})).await.unwrap().id;
+    first.read(begun).await.unwrap();
+    sleep(Duration::from_secs(1)).await;
+    let second = first.peer(4, FINE);
+    let body = json!({"question": "Second?", "conversation_id": begun});
+    let id = ask(&second, body).await.unwrap().id;
+    second.read(id).await.unwrap();
+    sleep(Duration::from_secs(1)).await;
+    let third = first.peer(5, FINE);
+    let body = json!({"question": "Third?", "conversation_id": begun});
+    let id = ask(&third, body).await.unwrap().id;
+    third.read(id).await.unwrap();
+    let knows = |house: &House, earlier: &str| {
+        let calls = house.model.calls();
+        !calls.is_empty()
+            && calls
+                .iter()
+                .all(|call| call.messages[0].text.contains(earlier))
+    };
+    assert!(knows(&second, "First?\n=> APPROVED:"));
+    assert!(knows(&third, "First?\n=> APPROVED:"));
+    assert!(knows(&third, "Second?\n=> APPROVED:"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn being_busy_with_nobody_there_is_known() {
     let house = house(SLOW);
     assert!(!house.engine.is_busy_unwatched());
