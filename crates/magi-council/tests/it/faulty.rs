@@ -20,6 +20,8 @@ pub(crate) struct Faulty {
     down: Arc<AtomicBool>,
     /// How long a write takes, in milliseconds.
     slow: Arc<AtomicU64>,
+    /// How long it takes to read a setup, in milliseconds.
+    slow_setup: Arc<AtomicU64>,
 }
 
 impl Faulty {
@@ -28,6 +30,7 @@ impl Faulty {
             store: Arc::new(store),
             down: Arc::new(AtomicBool::new(false)),
             slow: Arc::new(AtomicU64::new(0)),
+            slow_setup: Arc::new(AtomicU64::new(0)),
         }
     }
 
@@ -38,6 +41,11 @@ impl Faulty {
     pub(crate) fn set_slow(&self, write: Duration) {
         let ms = u64::try_from(write.as_millis()).unwrap();
         self.slow.store(ms, Ordering::SeqCst);
+    }
+
+    pub(crate) fn set_slow_setup(&self, read: Duration) {
+        let ms = u64::try_from(read.as_millis()).unwrap();
+        self.slow_setup.store(ms, Ordering::SeqCst);
     }
 
     pub(crate) fn is_down(&self) -> bool {
@@ -82,7 +90,14 @@ impl Store for Faulty {
     }
 
     fn setup(&self, id: DeliberationId) -> BoxFuture<'_, Result<Bytes, Error>> {
-        self.guard(|store| store.setup(id))
+        let wait = Duration::from_millis(self.slow_setup.load(Ordering::SeqCst));
+        async move {
+            if !wait.is_zero() {
+                tokio::time::sleep(wait).await;
+            }
+            self.guard(|store| store.setup(id)).await
+        }
+        .boxed()
     }
 
     fn lookup_key(
