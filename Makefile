@@ -1,7 +1,7 @@
 # Thin names for cargo and npm commands. Each target first makes sure that what it needs is there.
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check test-outside test-image bench page cross image lambda
+.PHONY: help run demo test check chaos test-outside test-image bench page cross image lambda
 
 WEB := npm --prefix web --no-audit --no-fund
 BUILD := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),$(CURDIR)/target)
@@ -34,11 +34,15 @@ check: ## formatting, lints, generated files, the shape of the house
 	$(WEB) ci
 	$(WEB) run check
 
+chaos: ## 1,000 deliberations cut, killed and stopped at random, then 200 kills (MAGI_CHAOS=1000 MAGI_KILLS=200 MAGI_SEED=7)
+	@scripts/need rust
+	MAGI_CHAOS=$(or $(MAGI_CHAOS),1000) MAGI_KILLS=$(or $(MAGI_KILLS),200) cargo test --locked --package magi --test e2e -- --nocapture --test-threads 1 chaos kill
+
 test-outside: ## prove the wires against other people's servers and clients; the long runs
 	@scripts/need rust python
 	tests/outside/run.sh
 	MAGI_CUTS=1000 cargo test --locked --package magi-server --test it -- --nocapture cuts
-	MAGI_CUTS=1000 MAGI_KILLS=100 cargo test --locked --package magi --test e2e -- --nocapture cuts kill
+	MAGI_CUTS=1000 MAGI_KILLS=40 cargo test --locked --package magi --test e2e -- --nocapture cuts kill
 
 test-image: ## prove the container image and the Lambda archive, run as aarch64 (root on Linux; ARGS=--quick: dev build)
 	@scripts/need rust

@@ -1,6 +1,7 @@
 //! All running deliberations of this process, and the verbs that reach them.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -85,6 +86,8 @@ pub(crate) struct Inner {
     halting: CancellationToken,
     /// Which providers are left alone; every deliberation of this process asks it.
     breakers: Arc<Breakers>,
+    /// Whether what others leave is taken up here without being asked.
+    pub(crate) attends: AtomicBool,
 }
 
 /// One deliberation that runs here.
@@ -135,6 +138,7 @@ impl Engine {
             closing: CancellationToken::new(),
             halting: CancellationToken::new(),
             breakers: Arc::default(),
+            attends: AtomicBool::new(false),
         });
         inner.tracker.spawn(Arc::clone(&inner).listen());
         Engine { inner }
@@ -655,6 +659,7 @@ impl Inner {
                 match serde_json::from_slice::<Posted>(&verb.0) {
                     Ok(posted) => {
                         let Some(control) = self.control(id) else {
+                            self.put_back(id, verb).await;
                             continue;
                         };
                         if posted.act == (Act::Stop { agent: None }) {

@@ -1,12 +1,13 @@
 //! What happens to deliberations whose owner died.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use magi_event::{
     AgentComplete, Body, Cancelled, Cause, Decision, DeliberationId, Event, Failure, LaneState,
     Missing, Sage, SageLane, Snapshot, Timestamp, text_sha256,
 };
-use magi_log::{Closed, Query, Takeover};
+use magi_log::{Closed, Query, Takeover, Unfinished};
 use tokio::time::sleep;
 
 use crate::control::Halt;
@@ -69,35 +70,55 @@ impl Engine {
         let mut recovered = Recovered::default();
         for unfinished in self.logs().unfinished().await? {
             let id = unfinished.id;
-            if unfinished.owner_alive || self.is_running(id) {
-                continue;
-            }
-            if unfinished.paused && self.is_suspended(id).await? {
-                // It goes on from its state, wherever that is brought.
-                continue;
-            }
-            let fate = fate(
-                self.inner.rooms.env.clock.now(),
-                unfinished.last_event_at,
-                unfinished.paused,
-                unfinished.crashes_without_milestone,
-            );
-            match self.inner.meet(id, fate).await {
-                Ok(true) => match fate {
-                    Fate::GoesOn => recovered.resumed.push(id),
-                    Fate::Interrupted => recovered.interrupted.push(id),
-                    Fate::Quarantined => recovered.quarantined.push(id),
-                },
-                Ok(false) => {}
+            match self.take_up(&unfinished).await {
+                Ok(Some(Fate::GoesOn)) => recovered.resumed.push(id),
+                Ok(Some(Fate::Interrupted)) => recovered.interrupted.push(id),
+                Ok(Some(Fate::Quarantined)) => recovered.quarantined.push(id),
+                Ok(None) => {}
                 Err(error) => tracing::warn!(%id, %error, "failed to recover a deliberation"),
             }
         }
         Ok(recovered)
     }
 
+    /// Takes a deliberation over whose owner is dead, and returns what became of it; `None` where
+    /// somebody deliberates, or it is not to go on by itself.
+    async fn take_up(&self, unfinished: &Unfinished) -> Result<Option<Fate>, Error> {
+        let id = unfinished.id;
+        if unfinished.owner_alive || self.is_running(id) {
+            return Ok(None);
+        }
+        if unfinished.paused && self.is_suspended(id).await? {
+            // It goes on from its state, wherever that is brought.
+            return Ok(None);
+        }
+        let fate = fate(
+            self.inner.rooms.env.clock.now(),
+            unfinished.last_event_at,
+            unfinished.paused,
+            unfinished.crashes_without_milestone,
+        );
+        let met = self.inner.meet(id, fate).await?;
+        Ok(met.then_some(fate))
+    }
+
+    /// Takes this one deliberation up at once if nobody deliberates, where that would be done at the
+    /// next look anyway: who says a verb to it need not wait for that.
+    pub(crate) async fn take_up_now(&self, id: DeliberationId) -> Result<(), Error> {
+        if !self.inner.attends.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let unfinished = self.logs().unfinished().await?;
+        if let Some(unfinished) = unfinished.iter().find(|one| one.id == id) {
+            self.take_up(unfinished).await?;
+        }
+        Ok(())
+    }
+
     /// Recovers now and then again and again, until the engine shuts down: for a server, so that a
     /// deliberation whose owner dies later is taken up too. `every` is best the length of a lease.
     pub async fn attend(&self, every: Duration) {
+        self.inner.attends.store(true, Ordering::Release);
         loop {
             match self.recover().await {
                 Ok(recovered) if recovered == Recovered::default() => {}

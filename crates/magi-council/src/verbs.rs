@@ -1,16 +1,22 @@
 //! The verbs that act in place: how one reaches the task that obeys it, here or in another process,
 //! and comes back answered.
 
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
 use magi_event::{Agent, Body, DeliberationId, Event, Sage};
-use magi_log::{After, PostedVerb};
+use magi_log::{After, PostedVerb, Unfinished};
 use serde_json::Value;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::Error;
-use crate::engine::{Engine, Run, Stopped};
+use crate::engine::{Engine, Inner, Run, Stopped};
 use crate::order::{Act, Order, Posted, RECORD, Reply};
 use crate::request::LONGEST_KEY;
 use crate::setup::Setup;
+
+/// How long a verb waits that came while its deliberation was being taken over.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
 
 /// The longest note, in bytes.
 pub const LONGEST_NOTE: usize = 16_384;
@@ -49,6 +55,17 @@ pub(crate) enum Obeyed {
     Done { changed: bool },
     /// The deliberation had its last event.
     Over,
+}
+
+impl Inner {
+    /// Leaves a verb once more that came while its deliberation was being taken over; where that is over
+    /// meanwhile there is nobody to obey it.
+    pub(crate) async fn put_back(&self, id: DeliberationId, verb: PostedVerb) {
+        sleep(BETWEEN_LOOKS).await;
+        if let Err(error) = self.rooms.logs.post(id, verb).await {
+            tracing::info!(%id, %error, "a posted verb has nobody to obey it");
+        }
+    }
 }
 
 impl Engine {
@@ -226,6 +243,9 @@ impl Engine {
         };
         let wait = self.inner.rooms.limits.stop_wait;
         let unanswered = || Error::Unavailable("it is not stored yet".to_owned());
+        if !self.is_running(id) {
+            self.take_up_now(id).await?;
+        }
         let Some(control) = self.inner.control(id) else {
             let elsewhere = self.command_elsewhere(id, act, told.by, key);
             return timeout(wait, elsewhere)
@@ -270,10 +290,10 @@ impl Engine {
             return Ok(Obeyed::Over);
         }
         let unfinished = self.logs().unfinished().await?;
-        if unfinished
-            .iter()
-            .any(|one| one.id == id && !one.owner_alive)
-        {
+        let is_alone = |one: &Unfinished| one.id == id && !one.owner_alive;
+        // A server is taking it over this moment, and will find the order.
+        let attends = self.inner.attends.load(Ordering::Acquire);
+        if unfinished.iter().any(is_alone) && (!attends || self.is_suspended(id).await?) {
             return Err(Error::Conflict(
                 "it was interrupted and nobody deliberates: use `resume` first".to_owned(),
             ));

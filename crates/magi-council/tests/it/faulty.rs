@@ -25,6 +25,8 @@ pub(crate) struct Faulty {
     slow: Arc<AtomicU64>,
     /// How many of the next writes are made and not confirmed.
     unconfirmed: Arc<AtomicU64>,
+    /// How long it takes to read a setup, in milliseconds.
+    slow_setup: Arc<AtomicU64>,
 }
 
 impl Faulty {
@@ -34,6 +36,7 @@ impl Faulty {
             down: Arc::new(AtomicBool::new(false)),
             slow: Arc::new(AtomicU64::new(0)),
             unconfirmed: Arc::new(AtomicU64::new(0)),
+            slow_setup: Arc::new(AtomicU64::new(0)),
         }
     }
 
@@ -58,6 +61,11 @@ impl Faulty {
             .unconfirmed
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, less);
         left.is_ok()
+    }
+
+    pub(crate) fn set_slow_setup(&self, read: Duration) {
+        let ms = u64::try_from(read.as_millis()).unwrap();
+        self.slow_setup.store(ms, Ordering::SeqCst);
     }
 
     pub(crate) fn is_down(&self) -> bool {
@@ -107,7 +115,14 @@ impl Store for Faulty {
     }
 
     fn setup(&self, id: DeliberationId) -> BoxFuture<'_, Result<Bytes, Error>> {
-        self.guard(|store| store.setup(id))
+        let wait = Duration::from_millis(self.slow_setup.load(Ordering::SeqCst));
+        async move {
+            if !wait.is_zero() {
+                tokio::time::sleep(wait).await;
+            }
+            self.guard(|store| store.setup(id)).await
+        }
+        .boxed()
     }
 
     fn lookup_key(

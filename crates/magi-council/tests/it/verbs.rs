@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use magi_council::{Ask, Asked, Budget, CouncilPatch, Door, Error, Fork, Told};
 use magi_event::check::Mode as CheckMode;
-use magi_event::{Body, Cause, Decision, Mode, Sage, Status};
+use magi_event::{Agent, Body, Cause, Decision, Mode, Sage, Status};
 use magi_log::MemoryStore;
 use serde_json::{Value, json};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::script::{House, Script, check_log, last};
 
@@ -590,6 +590,76 @@ async fn a_server_takes_up_what_dies_while_it_runs() {
         other.engine.shutdown(Duration::ZERO).await;
     };
     tokio::join!(attending, story);
+}
+
+const OTHERS: &str = "balthasar: +5 text Kind. | vote APPROVED\nmelchior: +5 text True. | vote APPROVED\nsolomon: verdict APPROVED";
+
+/// Between an owner's death and the server's next look nobody deliberates, and a verb is obeyed all the same.
+#[tokio::test(start_paused = true)]
+async fn a_verb_for_what_was_just_interrupted_is_obeyed_by_a_server() {
+    let owner = house(SLOW);
+    let other = owner.peer(4, OTHERS);
+    let attending = other.engine.attend(Duration::from_secs(60));
+    let story = async {
+        let id = ask(&owner, json!({"question": "Q?"})).await.unwrap().id;
+        sleep(Duration::from_secs(1)).await;
+        owner.engine.logs().abandon();
+        let balthasar = Some(Agent::Sage(Sage::Balthasar));
+        let before = Instant::now();
+        let stopped = other.engine.stop(id, balthasar, "user").await.unwrap();
+        assert!(stopped.changed);
+        assert!(before.elapsed() < Duration::from_secs(1));
+        let log = other.read(id).await.unwrap();
+        check_log(&log, CheckMode::Log, true);
+        let Body::Complete(complete) = last(&log) else {
+            panic!("{:?}", last(&log));
+        };
+        assert_eq!(complete.missing.len(), 1);
+        assert_eq!(complete.voting_result.approved, 2);
+        other.engine.shutdown(Duration::ZERO).await;
+    };
+    tokio::join!(attending, story);
+}
+
+/// The same while that server is already about to take it over.
+#[tokio::test(start_paused = true)]
+async fn a_verb_for_what_a_server_is_taking_over_is_obeyed() {
+    let owner = house(SLOW);
+    let other = owner.peer(4, OTHERS);
+    let attending = other.engine.attend(Duration::from_secs(3));
+    let story = async {
+        let id = ask(&owner, json!({"question": "Q?"})).await.unwrap().id;
+        sleep(Duration::from_secs(1)).await;
+        other.fault.set_slow(Duration::from_secs(2));
+        owner.engine.logs().abandon();
+        sleep(Duration::from_millis(2_500)).await;
+        let balthasar = Some(Agent::Sage(Sage::Balthasar));
+        let stopped = other.engine.stop(id, balthasar, "user").await.unwrap();
+        assert!(stopped.changed);
+        other.fault.set_slow(Duration::ZERO);
+        other.engine.shutdown(Duration::ZERO).await;
+    };
+    tokio::join!(attending, story);
+}
+
+/// An owner that has the log and does not deliberate yet keeps the verb until it does.
+#[tokio::test(start_paused = true)]
+async fn a_verb_that_comes_in_the_middle_of_a_takeover_is_not_lost() {
+    let owner = house(SLOW);
+    let (other, third) = (owner.peer(4, OTHERS), owner.peer(5, ""));
+    let id = ask(&owner, json!({"question": "Q?"})).await.unwrap().id;
+    sleep(Duration::from_secs(1)).await;
+    owner.engine.logs().abandon();
+    other.fault.set_slow_setup(Duration::from_secs(2));
+    let balthasar = Some(Agent::Sage(Sage::Balthasar));
+    let meanwhile = async {
+        sleep(Duration::from_millis(500)).await;
+        third.engine.stop(id, balthasar, "user").await
+    };
+    let (recovered, stopped) = tokio::join!(other.engine.recover(), meanwhile);
+    assert_eq!(recovered.unwrap().resumed, [id]);
+    assert!(stopped.unwrap().changed);
+    other.engine.stop(id, None, "user").await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

@@ -173,11 +173,34 @@ impl Ledger {
         limit: Duration,
         ready: impl Fn(&[Entry]) -> bool,
     ) -> (Vec<Entry>, bool) {
+        self.wait(limit, || self.entries(), ready).await
+    }
+
+    /// Waits as [`Ledger::until`] does, for the entries of one model.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: it only looks.
+    pub async fn until_of(
+        &self,
+        model: &str,
+        limit: Duration,
+        ready: impl Fn(&[Entry]) -> bool,
+    ) -> (Vec<Entry>, bool) {
+        self.wait(limit, || self.of(model), ready).await
+    }
+
+    async fn wait(
+        &self,
+        limit: Duration,
+        look: impl Fn() -> Vec<Entry>,
+        ready: impl Fn(&[Entry]) -> bool,
+    ) -> (Vec<Entry>, bool) {
         let mut changes = self.0.changed.subscribe();
         let deadline = tokio::time::Instant::now() + limit;
         loop {
             changes.borrow_and_update();
-            let entries = self.entries();
+            let entries = look();
             if ready(&entries) {
                 return (entries, true);
             }
@@ -248,8 +271,9 @@ impl Ledger {
         self.touch();
     }
 
-    /// Returns milliseconds since the emulator started.
-    pub(crate) fn now_ms(&self) -> u64 {
+    /// Returns milliseconds since the emulator started: the clock of the entries.
+    #[must_use]
+    pub fn now_ms(&self) -> u64 {
         u64::try_from(self.0.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 

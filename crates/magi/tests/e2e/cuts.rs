@@ -1,10 +1,12 @@
-//! Random cuts and resets of the reader's connection: nothing lost, doubled or reordered.
+//! Random cuts and resets of the reader's connection, a stream's and a WebSocket's: nothing lost, doubled or
+//! reordered.
 
+use magi_client::Door;
 use magi_emulator::fault::{Plan, Proxy, Random};
 use magi_emulator::{Config, Emulator};
 use magi_event::check::{Checker, Mode};
 
-use super::support::{Seen, Served, ask, http, magi, number};
+use super::support::{Seen, Served, ask, client, http, magi, number};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reader_that_is_cut_at_random_loses_doubles_and_reorders_nothing() {
@@ -21,7 +23,7 @@ async fn a_reader_that_is_cut_at_random_loses_doubles_and_reorders_nothing() {
             "anthropic:fake+random+reasoning+len-120+tps-400",
         );
     let served = Served::start(&mut command, 0).await;
-    let client = http();
+    let asker = http();
     let (mut n_cuts, mut n_connections, mut n_events, mut n_deliberations) = (0, 0, 0, 0);
     while n_cuts < cuts {
         let target = served
@@ -36,10 +38,11 @@ async fn a_reader_that_is_cut_at_random_loses_doubles_and_reorders_nothing() {
             faults: cuts - n_cuts,
         };
         let proxy = Proxy::start(target, Plan::Random(random)).await.unwrap();
-        let id = ask(&client, &served.address, "Should we ship on Friday?").await;
+        let id = ask(&asker, &served.address, "Should we ship on Friday?").await;
         let mut cut = Seen::default();
-        cut.read_to_the_end(&format!("http://{}", proxy.addr()), id)
-            .await;
+        let door = [Door::Api, Door::Socket][usize::from(n_deliberations % 2 == 1)];
+        let through = client(&format!("http://{}", proxy.addr()), door);
+        cut.read_through(&through, id).await;
         n_cuts += proxy.counts().faults;
         proxy.stop().await;
 

@@ -1,13 +1,17 @@
-//! `kill -9` at random moments: what was shown is kept, and every deliberation ends.
+//! `kill -9` at random moments, and two servers that both want what the dead one left: what was shown is
+//! kept, every deliberation ends, nobody is asked more often than it must be, and one owner goes on.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use magi_emulator::{Config, Emulator};
+use magi_client::{Client, Door, Question};
+use magi_emulator::{Config, Emulator, Entry as Call, Running};
 use magi_event::check::{Checker, Mode};
-use magi_event::{Body, Cursor, Event};
+use magi_event::{Agent, Body, Cursor, DeliberationId, Event};
+use serde_json::json;
+use tokio::process::Command;
 
-use super::support::{Seen, Served, ask, http, magi, number};
+use super::support::{Seen, Served, client, magi, number, quiet_port};
 
 /// Questions put before each kill.
 const QUESTIONS: [&str; 2] = [
@@ -20,11 +24,12 @@ const QUESTIONS: [&str; 2] = [
 struct Figures {
     deliberations: usize,
     interrupted: usize,
-    rewinds: usize,
     voided: usize,
     votes_before_the_kill: usize,
     votes_shown: usize,
     verdicts_shown: usize,
+    calls: usize,
+    repeated_calls: usize,
     ends: BTreeMap<String, usize>,
 }
 
@@ -42,42 +47,47 @@ async fn what_was_shown_survives_kill_9_and_everything_ends() {
         command
             .env("OPENAI_BASE_URL", vendors.openai_url())
             .env("OPENAI_API_KEY", "test")
-            .env("MAGI_MODEL", "openai:fake+random+len-60+tps-120");
+            .env("MAGI_MODEL", "openai:fake");
         command
     };
     let mut figures = Figures::default();
-    let mut port = 0;
-    for _ in 0..kills {
-        let served = Served::start(&mut command(), port).await;
-        let client = http();
+    let mut served = Served::start(&mut command(), quiet_port()).await;
+    let client = client(&served.address, Door::Api);
+    for kill in 0..kills {
         let mut readers = Vec::new();
-        for question in QUESTIONS {
-            let id = ask(&client, &served.address, question).await;
-            let address = served.address.clone();
+        for (n, question) in QUESTIONS.iter().enumerate() {
+            let model = format!("fake-k{kill}-{n}+by-role+len-60+tps-120");
+            let id = put(&client, question, &model).await;
+            let client = &client;
             readers.push(async move {
                 let mut seen = Seen::default();
-                seen.read_to_the_end(&address, id).await;
-                seen
+                seen.read_through(client, id).await;
+                (id, model, seen)
             });
         }
         let moment = Duration::from_millis(rng.u64(0..1_600));
         let restart = async {
             tokio::time::sleep(moment).await;
             let port = served.kill().await;
-            Served::start(&mut command(), port).await
+            two_at_once(&command, port).await
         };
-        let (seen, served) = tokio::join!(futures_util::future::join_all(readers), restart);
-        for seen in &seen {
+        let (seen, (next, rival)) = tokio::join!(futures_util::future::join_all(readers), restart);
+        for (id, model, seen) in &seen {
             let mut stored = Seen::default();
-            stored
-                .read_to_the_end(&served.address, seen.entries[0].0.deliberation)
-                .await;
-            figures.add(seen, &stored);
+            stored.read_through(&client, *id).await;
+            let rewinds = figures.add(seen, &stored);
+            figures.count_calls(&vendors, model, rewinds).await;
         }
-        port = served.kill().await;
+        rival.kill().await;
+        served = next;
     }
-    println!("kill -9: {kills} kills, seed {seed}: {figures:?}");
-    assert_eq!(figures.deliberations, figures.ends.values().sum::<usize>());
+    served.kill().await;
+    println!("kill -9: {kills} kills, seed {seed}: {figures:?}; 0 started by two owners");
+    assert_eq!(
+        figures.ends.get("complete completed"),
+        Some(&figures.deliberations),
+        "not all ended as they should"
+    );
     assert!(
         figures.votes_before_the_kill > 0,
         "no vote was at stake: the moments are wrong"
@@ -89,20 +99,29 @@ async fn what_was_shown_survives_kill_9_and_everything_ends() {
     vendors.stop().await;
 }
 
-impl Figures {
-    /// Holds what one reader saw against what the store has, and counts.
-    fn add(&mut self, seen: &Seen, stored: &Seen) {
-        let mut reader = Checker::new(Mode::Reader);
-        for (cursor, event) in &seen.entries {
-            reader.entry(*cursor, event).unwrap();
-        }
-        reader.finish(true).unwrap();
-        let mut log = Checker::new(Mode::Log);
-        for (cursor, event) in &stored.entries {
-            log.entry(*cursor, event).unwrap();
-        }
-        log.finish(true).unwrap();
+/// Starts two servers on one folder at the same moment: on the old port, where the readers come back
+/// to, and on another.
+async fn two_at_once(command: impl Fn() -> Command, port: u16) -> (Served, Served) {
+    let (mut one, mut other) = (command(), command());
+    tokio::join!(Served::start(&mut one, port), Served::start(&mut other, 0))
+}
 
+/// Puts a question to a council of one model, whose name is its own in the vendor's ledger.
+async fn put(client: &Client, question: &str, model: &str) -> DeliberationId {
+    let role = json!({ "model": format!("openai:{model}"), "fallbacks": [] });
+    let roles = json!({ "caspar": role, "balthasar": role, "melchior": role, "solomon": role });
+    let question = Question {
+        council: Some(json!({ "roles": roles })),
+        ..Question::new(question)
+    };
+    client.create(&question).await.unwrap()
+}
+
+impl Figures {
+    /// Holds what one reader saw against what the store has, and counts; returns the rewinds.
+    fn add(&mut self, seen: &Seen, stored: &Seen) -> usize {
+        check(Mode::Reader, seen);
+        check(Mode::Log, stored);
         let kept: BTreeMap<Cursor, &Event> = stored
             .entries
             .iter()
@@ -128,13 +147,14 @@ impl Figures {
                 _ => {}
             }
         }
-        let rewinds = stored
-            .entries
-            .iter()
-            .filter(|(_, e)| matches!(e.body, Body::Rewind(_)))
-            .count();
+        let is = |what: fn(&Body) -> bool| {
+            let found = stored.entries.iter().filter(|(_, event)| what(&event.body));
+            found.count()
+        };
+        assert_eq!(is(|body| matches!(body, Body::Start(_))), 1);
+        // Each generation is one owner's: of the two that wanted it, one went on.
+        let rewinds = is(|body| matches!(body, Body::Rewind(_)));
         assert!(rewinds <= 1, "one crash, {rewinds} rewinds");
-        self.rewinds += rewinds;
         self.interrupted += rewinds;
         self.deliberations += 1;
         let end = match &stored.entries.last().unwrap().1.body {
@@ -143,5 +163,41 @@ impl Figures {
             other => panic!("ended with {other:?}"),
         };
         *self.ends.entry(end).or_default() += 1;
+        rewinds
     }
+
+    /// Holds what the vendor was asked: each member once, and once more where a crash came between,
+    /// and never twice at a time.
+    async fn count_calls(&mut self, vendors: &Running, model: &str, crashes: usize) {
+        let over = |calls: &[Call]| calls.iter().all(|call| call.ended_ms.is_some());
+        let limit = Duration::from_secs(20);
+        let (calls, ended) = vendors.ledger().until_of(model, limit, over).await;
+        assert!(ended, "a call is open after the end: {calls:?}");
+        self.calls += calls.len();
+        for agent in Agent::ALL {
+            let mut of: Vec<&Call> = calls.iter().filter(|it| it.role == Some(agent)).collect();
+            of.sort_by_key(|call| call.arrived_ms);
+            assert!(!of.is_empty(), "{model}: {agent:?} was never asked");
+            assert!(
+                of.len() <= 1 + crashes,
+                "{model}: {agent:?} was asked {} times in {crashes} crashes: {of:?}",
+                of.len()
+            );
+            self.repeated_calls += of.len() - 1;
+            for pair in of.windows(2) {
+                assert!(
+                    pair[0].ended_ms <= Some(pair[1].arrived_ms),
+                    "{model}: {agent:?} was asked by two owners at a time: {pair:?}"
+                );
+            }
+        }
+    }
+}
+
+fn check(mode: Mode, seen: &Seen) {
+    let mut checker = Checker::new(mode);
+    for (cursor, event) in &seen.entries {
+        checker.entry(*cursor, event).unwrap();
+    }
+    checker.finish(true).unwrap();
 }

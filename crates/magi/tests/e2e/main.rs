@@ -4,6 +4,7 @@
 
 #[cfg(feature = "bedrock")]
 mod bedrock;
+mod chaos;
 mod cli;
 #[cfg(feature = "bedrock")]
 mod cloud;

@@ -4,8 +4,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use futures_util::StreamExt;
-use magi_event::sse::Decoder;
+use magi_client::{Client, Door, Options, State, Step};
 use magi_event::{Cursor, DeliberationId, Event};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -113,6 +112,14 @@ pub(crate) async fn signal(pid: u32, name: &str) {
     assert!(sent.unwrap().success());
 }
 
+/// A free port below those that the system hands out by itself: nobody takes it between a server's
+/// death and its successor.
+pub(crate) fn quiet_port() -> u16 {
+    let from = 20_000 + u16::try_from(std::process::id() % 1_000).unwrap() * 12;
+    let free = |port: &u16| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    (from..32_000).find(free).expect("a free port")
+}
+
 /// A client whose every request is a connection of its own.
 pub(crate) fn http() -> reqwest::Client {
     reqwest::Client::builder()
@@ -120,6 +127,22 @@ pub(crate) fn http() -> reqwest::Client {
         .pool_max_idle_per_host(0)
         .build()
         .unwrap()
+}
+
+/// The product's own client, which here never gives up and does not wait long.
+pub(crate) fn client(address: &str, door: Door) -> Client {
+    Client::with(address, patient(door)).unwrap()
+}
+
+/// How such a client is set.
+pub(crate) fn patient(door: Door) -> Options {
+    Options {
+        door,
+        retry: Duration::from_millis(20),
+        max_delay: Duration::from_millis(60),
+        max_attempts: u32::MAX,
+        ..Options::default()
+    }
 }
 
 /// Puts a question and returns the deliberation's id, once it is stored.
@@ -147,49 +170,29 @@ pub(crate) struct Seen {
 impl Seen {
     /// Reads on until the last event, over as many connections as it takes.
     pub(crate) async fn read_to_the_end(&mut self, address: &str, id: DeliberationId) {
-        let client = http();
+        self.read_through(&client(address, Door::Api), id).await;
+    }
+
+    /// Reads on until the last event with this client.
+    pub(crate) async fn read_through(&mut self, client: &Client, id: DeliberationId) {
+        let after = self.entries.last().map(|(cursor, _)| *cursor);
+        let mut reading = client.events(id, after);
         let whole = async {
-            while !self.is_over() {
-                self.connections += 1;
-                if !self.read_once(&client, address, id).await {
-                    tokio::time::sleep(Duration::from_millis(20)).await;
+            while let Some(step) = reading.next().await {
+                match step.unwrap_or_else(|error| panic!("{id}: {error}")) {
+                    Step::Entry(entry) => self.entries.push((entry.cursor, entry.event)),
+                    Step::State(State::Connecting { .. }) => self.connections += 1,
+                    Step::State(_) => {}
+                    Step::Snapshot(_) => panic!("{id}: nothing was dropped from its log"),
                 }
             }
         };
         let ended = tokio::time::timeout(PATIENCE, whole).await;
         assert!(
-            ended.is_ok(),
+            ended.is_ok() && self.is_over(),
             "{id} has not ended; seen so far:\n{}",
             self.tail()
         );
-    }
-
-    /// Reads one connection to its end, whatever ends it; tells whether it was answered.
-    async fn read_once(
-        &mut self,
-        client: &reqwest::Client,
-        address: &str,
-        id: DeliberationId,
-    ) -> bool {
-        let mut request = client.get(format!("{address}/v1/deliberations/{id}/events"));
-        if let Some((cursor, _)) = self.entries.last() {
-            request = request.header("last-event-id", cursor.to_string());
-        }
-        let Ok(answer) = request.send().await else {
-            return false;
-        };
-        assert!(
-            [200, 503].contains(&answer.status().as_u16()),
-            "{id}: {} {}",
-            answer.status(),
-            answer.text().await.unwrap_or_default()
-        );
-        let mut decoder = Decoder::new(1 << 20);
-        let mut bytes = answer.bytes_stream();
-        while let Some(Ok(chunk)) = bytes.next().await {
-            decoder.push(&chunk, |message| self.take(&message)).unwrap();
-        }
-        true
     }
 
     /// Takes one message in.
