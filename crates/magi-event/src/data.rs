@@ -335,8 +335,7 @@ pub struct JudgeComplete {
     /// Milliseconds over all attempts.
     #[serde(default)]
     pub execution_time: u64,
-    /// What each model of the panel said, where a panel judged; its majority decided, and the scores
-    /// are its medians.
+    /// What each model of a panel said: its majority decided, and the scores are its medians.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub panel: Vec<PanelVote>,
 }

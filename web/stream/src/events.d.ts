@@ -636,8 +636,7 @@ export interface JudgeComplete {
    */
   execution_time: number
   /**
-   * What each model of the panel said, where a panel judged; its majority decided, and the scores
-   * are its medians.
+   * What each model of a panel said: its majority decided, and the scores are its medians.
    */
   panel?: PanelVote[]
 }

@@ -723,6 +723,31 @@ async fn a_retry_that_brings_nothing_takes_nothing_away() {
     assert_eq!(count(&log, "agent_error"), 1);
 }
 
+/// Whose judgment nobody needs any more is not missing.
+#[tokio::test(start_paused = true)]
+async fn a_retry_may_take_the_quorum_away_from_the_judge() {
+    let lines = LINES.replace(
+        "+1 vote REJECTED Caspar's other",
+        "+1 vote ABSTAINED Caspar's other",
+    );
+    let house = house(&lines);
+    let body = json!({"question": "Q?", "council": {"quorum": 3}});
+    let id = house.ask(&body).await;
+    sleep(Duration::from_secs(11)).await;
+    let caspar = Some(Sage::Caspar.into());
+    let retried = house.engine.retry(id, caspar, None, told()).await;
+    assert!(retried.unwrap().changed);
+    let log = house.read(id).await.unwrap();
+    check_log(&log, Mode::Log, true);
+    let complete = verdict(&log);
+    assert_eq!(complete.voting_result.agreement(), "2-0-1");
+    assert_eq!(complete.missing, []);
+    assert_eq!(
+        (complete.status, n_calls(&house, Agent::Judge)),
+        (Status::Completed, 1)
+    );
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_retry_that_is_stopped_takes_nothing_away_either() {
     for whole in [false, true] {

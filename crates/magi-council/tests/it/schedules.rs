@@ -264,7 +264,7 @@ impl World {
         Duration::from_millis(self.dice(most + 1))
     }
 
-    fn tell(&self, what: String) {
+    fn tell(&self, what: &str) {
         let at = self.began.elapsed().as_secs_f64();
         self.trail.borrow_mut().push(format!("{at:>8.3} {what}"));
     }
@@ -321,7 +321,7 @@ impl World {
     /// Plays everything, and checks everything.
     async fn schedule(&self) {
         let body = self.body();
-        self.tell(format!("{body}"));
+        self.tell(&format!("{body}"));
         let process = self.somebody();
         let ask = magi_council::Ask::read(&body, &Door::default()).unwrap();
         let id = match process.house.engine.ask(ask).await {
@@ -339,7 +339,7 @@ impl World {
         loop {
             let linked = self.linked.borrow().get(done).copied();
             let Some(linked) = linked else { break };
-            self.tell(format!("{linked} is followed to its end"));
+            self.tell(&format!("{linked} is followed to its end"));
             let (seen, ()) = tokio::join!(self.follow(linked, Duration::ZERO), self.settle(linked));
             self.agree(linked, &[seen]).await;
             done += 1;
@@ -431,13 +431,13 @@ impl World {
             20 => {
                 self.figures.borrow_mut().store_faults += 1;
                 let n = 1 + self.dice(4);
-                self.tell(format!("the next {n} commits are not confirmed"));
+                self.tell(&format!("the next {n} commits are not confirmed"));
                 self.somebody().house.fault.lose_confirmations(n);
             }
             21 => {
                 self.figures.borrow_mut().store_faults += 1;
                 let (slow, process) = (self.millis(7_000), self.somebody());
-                self.tell(format!("the store takes {slow:?}"));
+                self.tell(&format!("the store takes {slow:?}"));
                 process.house.fault.set_slow(slow);
                 sleep(self.millis(20_000)).await;
                 process.house.fault.set_slow(Duration::ZERO);
@@ -445,7 +445,7 @@ impl World {
             _ => {
                 self.figures.borrow_mut().store_faults += 1;
                 let process = self.somebody();
-                self.tell("the store is down".to_owned());
+                self.tell("the store is down");
                 process.is_well.set(false);
                 process.house.fault.set_down(true);
                 if self.dice(2) == 0 {
@@ -455,7 +455,7 @@ impl World {
                 sleep(self.millis(20_000)).await;
                 process.house.fault.set_down(false);
                 process.is_well.set(true);
-                self.tell("the store is back".to_owned());
+                self.tell("the store is back");
             }
         }
     }
@@ -464,13 +464,13 @@ impl World {
     async fn crash(&self, id: DeliberationId) {
         let process = self.owner(id).unwrap_or_else(|| self.somebody());
         self.figures.borrow_mut().crashes += 1;
-        self.tell("a process ends without a word".to_owned());
+        self.tell("a process ends without a word");
         process.house.engine.logs().abandon();
         process.is_gone.set(true);
         let next = self.new_process();
         sleep(self.millis(20_000)).await;
         let recovered = next.house.engine.recover().await;
-        self.tell(format!("recovered {recovered:?}"));
+        self.tell(&format!("recovered {recovered:?}"));
     }
 
     /// The process that runs it loses the store until its lease has lapsed, and another one recovers.
@@ -479,13 +479,13 @@ impl World {
             return;
         };
         self.figures.borrow_mut().takeovers += 1;
-        self.tell("the owner alone loses the store".to_owned());
+        self.tell("the owner alone loses the store");
         process.is_well.set(false);
         process.house.fault.set_down(true);
         let next = self.new_process();
         sleep(Duration::from_secs(11) + self.millis(10_000)).await;
         let recovered = next.house.engine.recover().await;
-        self.tell(format!("recovered {recovered:?}"));
+        self.tell(&format!("recovered {recovered:?}"));
         sleep(self.millis(10_000)).await;
         process.house.fault.set_down(false);
         process.is_well.set(true);
@@ -496,10 +496,10 @@ impl World {
         let process = self.somebody();
         let next = self.new_process();
         process.is_gone.set(true);
-        self.tell("a process shuts down".to_owned());
+        self.tell("a process shuts down");
         process.house.engine.shutdown(self.millis(5_000)).await;
         let recovered = next.house.engine.recover().await;
-        self.tell(format!("recovered {recovered:?}"));
+        self.tell(&format!("recovered {recovered:?}"));
     }
 
     /// A function ends at its deadline; sometimes another one goes on from its state.
@@ -508,7 +508,7 @@ impl World {
             return;
         };
         let suspended = process.house.engine.suspend(id).await;
-        self.tell(format!("suspended: {suspended:?}"));
+        self.tell(&format!("suspended: {suspended:?}"));
         if suspended.is_err() {
             return;
         }
@@ -523,7 +523,7 @@ impl World {
         }
         sleep(self.millis(5_000)).await;
         let resumed = self.engine().resume(id, Told::by("user")).await;
-        self.tell(format!("resumed in place: {resumed:?}"));
+        self.tell(&format!("resumed in place: {resumed:?}"));
     }
 
     /// Somebody comes, or leaves.
@@ -557,21 +557,21 @@ impl World {
         let who = agent.map_or("all", Agent::name);
         let done = match verb {
             0 => {
-                self.tell("stop all".to_owned());
+                self.tell("stop all");
                 return self.stop(&engine, id).await;
             }
             1 | 2 => {
                 let agent = agent.unwrap_or(Agent::Judge);
                 let stopped = engine.stop(id, Some(agent), "user").await;
-                return self.tell(format!("stop {agent}: {stopped:?}"));
+                return self.tell(&format!("stop {agent}: {stopped:?}"));
             }
             3..6 => {
                 let note = engine.note(id, agent, "It is Friday.", told).await;
-                return self.tell(format!("note to {who}: {note:?}"));
+                return self.tell(&format!("note to {who}: {note:?}"));
             }
             6..8 => {
                 let paused = engine.pause(id, told).await;
-                self.tell(format!("pause: {paused:?}"));
+                self.tell(&format!("pause: {paused:?}"));
                 sleep(self.millis(60_000)).await;
                 return;
             }
@@ -589,7 +589,7 @@ impl World {
                     order_seed: None,
                 };
                 let judged = engine.rejudge(id, &wish, None).await;
-                self.tell(format!("rejudge: {judged:?}"));
+                self.tell(&format!("rejudge: {judged:?}"));
                 return self.note_linked(judged.into_iter().flatten());
             }
             _ => {
@@ -599,11 +599,11 @@ impl World {
                     ..Fork::default()
                 };
                 let forked = engine.fork(id, &wish, None).await;
-                self.tell(format!("fork: {forked:?}"));
+                self.tell(&format!("fork: {forked:?}"));
                 return self.note_linked(forked.into_iter());
             }
         };
-        self.tell(format!(
+        self.tell(&format!(
             "{} {who} {key:?}: {done:?}",
             if verb == 8 { "resume" } else { "retry" }
         ));
@@ -621,7 +621,7 @@ impl World {
     /// Stops it all: once that is answered nothing is called any more.
     async fn stop(&self, engine: &Engine, id: DeliberationId) {
         let stopped = engine.stop(id, None, "user").await;
-        self.tell(format!("stopped: {stopped:?}"));
+        self.tell(&format!("stopped: {stopped:?}"));
         let all_are_well = self.processes.borrow().iter().all(|one| one.is_well.get());
         let Ok(stopped) = stopped else { return };
         assert!(stopped.status.is_over(), "{stopped:?}");
@@ -647,11 +647,11 @@ impl World {
             }
             let recovered = engine.recover().await.unwrap();
             if recovered != magi_council::Recovered::default() {
-                self.tell(format!("settling: recovered {recovered:?}"));
+                self.tell(&format!("settling: recovered {recovered:?}"));
             }
             if head.status == Status::Paused {
                 let resumed = engine.resume(id, Told::by("user")).await;
-                self.tell(format!("settling: resumed {resumed:?}"));
+                self.tell(&format!("settling: resumed {resumed:?}"));
             }
             assert!(round < 39, "it does not end");
             sleep(Duration::from_secs(60)).await;
@@ -712,12 +712,11 @@ impl World {
         assert_eq!(stored, self.stored(id).await, "a second replay differs");
         let events: Vec<Event> = stored.iter().map(|one| one.event().unwrap()).collect();
         let mut checker = Checker::new(Mode::Log);
-        let mut figures = self.figures.borrow_mut();
         for (entry, event) in stored.iter().zip(&events) {
             if let Err(violation) = checker.entry(entry.cursor, event) {
-                drop(figures);
                 panic!("{violation}\n{}", print(&stored));
             }
+            let mut figures = self.figures.borrow_mut();
             figures.events += 1;
             match &event.body {
                 Body::Rewind(_) => figures.rewinds += 1,
@@ -727,7 +726,6 @@ impl World {
                 _ => {}
             }
         }
-        drop(figures);
         checker.finish(true).unwrap();
         let folded = checker.snapshot();
         for seen in readers {
