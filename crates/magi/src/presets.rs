@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
 use magi_client::Client;
@@ -231,7 +231,7 @@ fn create(path: &Path, text: &str) -> io::Result<()> {
 }
 
 /// Lets the person's editor change a file, and waits for it to end.
-fn open_editor(path: &PathBuf) -> Result<()> {
+fn open_editor(path: &Path) -> Result<()> {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     let editor = set("VISUAL").or_else(|| set("EDITOR"));
     let editor = editor.unwrap_or_else(|| OsString::from("vi"));

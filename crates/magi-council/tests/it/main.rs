@@ -1,6 +1,7 @@
 //! The council's tests on its public face, in one binary: votes, the outcome table, and whole
 //! deliberations from scripts.
 
+mod corpus;
 mod deliberations;
 mod fallbacks;
 mod faulty;
