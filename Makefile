@@ -35,7 +35,7 @@ check: ## formatting, lints, generated files, the shape of the house
 	$(WEB) run check
 
 test-outside: ## prove the wires against other people's servers and clients; the long runs
-	@scripts/need rust python
+	@scripts/need rust python node
 	tests/outside/run.sh
 	MAGI_CUTS=1000 cargo test --locked --package magi-server --test it -- --nocapture cuts
 	MAGI_CUTS=1000 MAGI_KILLS=100 cargo test --locked --package magi --test e2e -- --nocapture cuts kill
