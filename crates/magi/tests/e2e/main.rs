@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod at_server;
 #[cfg(feature = "bedrock")]
 mod bedrock;
 mod cli;
