@@ -13,6 +13,8 @@ mod cuts;
 mod direct;
 #[cfg(feature = "bedrock")]
 mod doctor;
+#[cfg(feature = "bedrock")]
+mod doctor_on_the_way;
 #[cfg(target_os = "linux")]
 mod failures;
 #[cfg(feature = "bedrock")]
