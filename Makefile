@@ -39,7 +39,7 @@ chaos: ## 1,000 deliberations cut, killed and stopped at random, then 200 kills 
 	MAGI_CHAOS=$(or $(MAGI_CHAOS),1000) MAGI_KILLS=$(or $(MAGI_KILLS),200) cargo test --locked --package magi --test e2e -- --nocapture --test-threads 1 chaos kill
 
 test-outside: ## prove the wires against other people's servers and clients; the long runs
-	@scripts/need rust python
+	@scripts/need rust python node
 	tests/outside/run.sh
 	MAGI_CUTS=1000 cargo test --locked --package magi-server --test it -- --nocapture cuts
 	MAGI_CUTS=1000 MAGI_KILLS=40 cargo test --locked --package magi --test e2e -- --nocapture cuts kill

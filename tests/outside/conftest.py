@@ -171,8 +171,9 @@ def llamacpp(folder):
 class Magi:
     """A running `magi serve`."""
 
-    def __init__(self, base):
+    def __init__(self, base, child):
         self.base = base
+        self.child = child
 
     def deliberate(self, question, **more):
         """Puts a question and reads its events to the last one."""
@@ -228,7 +229,7 @@ def magi(tmp_path):
             for line in child.stdout:
                 if "http://" in line:
                     address = line[line.index("http://") :].split()[0].rstrip("/")
-                    return Magi(address)
+                    return Magi(address, child)
             raise RuntimeError(f"magi ended at once:\n{log.read_text()}")
 
         yield start

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Proves our wires against other people's clients and servers. Needs Rust, Python 3 and the package
+# Proves our wires against other people's clients and servers. Needs Rust, Python 3, Node.js and the package
 # registries; needs no account. Everything it installs stays under the build directory.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -19,11 +19,19 @@ if [ "$(cat "$room/installed" 2>/dev/null)" != "$wanted" ]; then
     --requirement tests/outside/requirements.txt --constraint tests/outside/constraints.txt
   printf '%s\n' "$wanted" >"$room/installed"
 fi
+wanted=$(cat tests/outside/ws/package-lock.json tests/outside/ws/client.mjs | cksum)
+if [ "$(cat "$room/ws/installed" 2>/dev/null)" != "$wanted" ]; then
+  rm -rf "$room/ws"
+  cp -r tests/outside/ws "$room/ws"
+  npm --prefix "$room/ws" ci --no-audit --no-fund --loglevel error >&2
+  printf '%s\n' "$wanted" >"$room/ws/installed"
+fi
 echo "outside: installed after $((SECONDS - began)) s" >&2
 
 cargo build --locked --package magi-emulator --package magi
 echo "outside: built after $((SECONDS - began)) s" >&2
 
 export MAGI_BIN=$build/debug/magi MAGI_EMULATOR_BIN=$build/debug/magi-emulator
+export MAGI_WS_CLIENT=$room/ws/client.mjs
 exec timeout --signal=INT 600 "$room/venv/bin/python" -m pytest -p no:cacheprovider \
   --durations=5 tests/outside "$@"

@@ -14,7 +14,7 @@ use crate::store::{Generation, Opens, Write};
 use crate::{Batch, Closed, Entry, Env, Options};
 
 /// The most bytes handed to a reader at once, so that one write of a server stays small.
-const PAGE_BYTES: usize = 256 * 1024;
+pub(crate) const PAGE_BYTES: usize = 256 * 1024;
 
 /// A log this process owns in one generation.
 pub(crate) struct Live {

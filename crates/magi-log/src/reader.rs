@@ -221,7 +221,9 @@ fn missing(id: DeliberationId, after: u64) -> Error {
     }
 }
 
-/// Reads batches into at most a page of entries after `after`, and checks that none is missing.
+/// Reads batches into at most a page of entries after `after`, and checks that none is missing: a page
+/// is full by number or by bytes, whichever comes first, so that a reader of long events costs no
+/// more than one of short ones.
 pub(crate) fn unpack(
     id: DeliberationId,
     after: u64,
@@ -236,7 +238,17 @@ pub(crate) fn unpack(
         entries.extend(batch.unpack(id, next - 1)?);
         next = next.max(batch.last_seq + 1);
     }
-    entries.truncate(crate::batch::PAGE_EVENTS);
+    let mut bytes = 0;
+    let page = entries
+        .iter()
+        .take(crate::batch::PAGE_EVENTS)
+        .take_while(|entry| {
+            let room = bytes < crate::live::PAGE_BYTES;
+            bytes += entry.frame.len();
+            room
+        })
+        .count();
+    entries.truncate(page);
     Ok(entries)
 }
 
@@ -245,5 +257,40 @@ impl std::fmt::Debug for Reader {
         f.debug_struct("Reader")
             .field("cursor", &self.cursor)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use magi_event::{Body, Delta, Event, Sage, Timestamp};
+
+    use super::*;
+    use crate::live::PAGE_BYTES;
+
+    #[test]
+    fn a_page_of_long_events_is_full_by_its_bytes() {
+        let id = DeliberationId::new(Timestamp::from_millis(1), 1);
+        let entry = |seq| {
+            let text = "x".repeat(8 * 1024);
+            let body = Body::AgentChunk(Sage::Caspar, Delta { text });
+            let event = Event {
+                seq,
+                timestamp: Timestamp::from_millis(5),
+                trace_id: id,
+                body,
+            };
+            Entry::new(&event, 1)
+        };
+        let entries: Vec<_> = (1..=200).map(entry).collect();
+        let batches = Batch::pack(id, &entries);
+        let mut read = Vec::new();
+        while read.len() < entries.len() {
+            let page = unpack(id, read.len() as u64, &batches).unwrap();
+            let bytes: usize = page.iter().map(|entry| entry.frame.len()).sum();
+            assert!(!page.is_empty() && bytes < PAGE_BYTES + 9 * 1024, "{bytes}");
+            read.extend(page.into_iter().map(|entry| entry.frame));
+        }
+        let frames: Vec<_> = entries.into_iter().map(|entry| entry.frame).collect();
+        assert_eq!(read, frames);
     }
 }

@@ -8,33 +8,38 @@
 //!   only with the last part.
 //! - `{"type":"answer","action":..,"ref":..,"data":..}`: what an action did.
 //! - `{"type":"error","error":..,"data":..,"ref":..}`: a door frame; the action did nothing.
+//! - `{"type":"end","id":..}`: the deliberation that `/ws` followed has no more events. A
+//!   deliberation's own socket closes with 1000 instead.
 //!
 //! Up, every message is `{"action":..}` with the fields of the same action of `/invocations`: every
 //! verb, and on `/ws` also `ask` and `events`, which make the socket follow that deliberation instead
-//! of the one before; so does a verb that starts a linked one. A `ref` comes back with the answer.
+//! of the one before; so does a verb that starts a linked one. A `ref` comes back with the answer. A
+//! verb is heard while events wait for a slow reader; the next one when its answer is out.
 //!
 //! Source: Amazon Bedrock AgentCore quotas: WebSocket frames up to 32 or 64 KB, 250 frames a second.
 
 mod frames;
+mod wire;
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::extract::{Extension, Path, State};
 use axum::response::Response;
 use http::{HeaderMap, Uri};
 use magi_council::Watch;
 use magi_event::{Cursor, DeliberationId};
-use magi_log::{After, Page, Reader};
+use magi_log::{After, Reader};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use tokio::time::Instant;
 
 use crate::app::App;
 use crate::deliberations::{self, Question};
 use crate::problem::{Code, Problem};
+use crate::socket::wire::{Closed, Wire};
 use crate::stream::Counted;
 use crate::verbs::{self, Said, Verb};
 use crate::{Caller, intake};
@@ -45,17 +50,9 @@ const PING_EVERY: Duration = Duration::from_secs(15);
 /// How many pings in a row may go without any word from the other side.
 const PINGS_LIMIT: u32 = 4;
 
-/// The least time between two messages with events: under 250 a second, and no wait where tokens
-/// come slower than that.
-const PACE: Duration = Duration::from_millis(5);
-
-/// The most bytes of a message up: a question with its context fits.
+/// The most bytes of a message up: a question with its context fits. A longer one is read to its end
+/// and refused with a word, and the socket goes on.
 const MESSAGE_LIMIT: usize = 1024 * 1024;
-
-/// How long a message may be to be refused with a word: it is read to its end first, for a socket
-/// closed with unread bytes is reset, and the other side would not see why. What is longer yet
-/// breaks the connection.
-const READ_LIMIT: usize = intake::BODY_LIMIT;
 
 /// The subprotocol that is answered when a token came as the other one.
 const TOKEN_PROTOCOL: &str = "base64UrlBearerAuthorization";
@@ -110,19 +107,15 @@ fn accept(
     let counted = Counted::new(&app.metrics.sockets);
     let tracker = app.tracker.clone();
     let single = following.as_ref().map(|following| following.id);
-    let upgrade = upgrade
-        .max_message_size(READ_LIMIT)
-        .max_frame_size(READ_LIMIT)
-        .protocols([TOKEN_PROTOCOL]);
+    let upgrade = wire::bounded(upgrade).protocols([TOKEN_PROTOCOL]);
     Ok(upgrade.on_upgrade(move |socket| {
         let connection = Connection {
             app,
             caller,
-            socket,
+            wire: Wire::new(socket),
             following,
             single,
             unheard: 0,
-            next_at: Instant::now(),
         };
         tracker.track_future(async move {
             connection.run().await;
@@ -135,6 +128,9 @@ fn accept(
 struct Following {
     id: DeliberationId,
     reader: Reader,
+    /// Messages of the newest page.
+    waiting: VecDeque<String>,
+    is_over: bool,
     _watch: Watch,
 }
 
@@ -144,34 +140,50 @@ impl Following {
         Ok(Following {
             id,
             reader: app.logs.read(After::Cursor(after)).await?,
+            waiting: VecDeque::new(),
+            is_over: false,
             _watch: app.engine.watch(id),
         })
+    }
+
+    /// Returns the next message, `None` after the last event.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: a page is taken whole.
+    async fn next(&mut self) -> Result<Option<String>, magi_log::Error> {
+        loop {
+            if let Some(message) = self.waiting.pop_front() {
+                return Ok(Some(message));
+            }
+            if self.is_over {
+                return Ok(None);
+            }
+            let page = self.reader.next().await?;
+            self.is_over = page.end;
+            self.waiting = frames::pack(&page.entries).into();
+        }
     }
 }
 
 struct Connection {
     app: App,
     caller: Caller,
-    socket: WebSocket,
+    wire: Wire<WebSocket>,
     following: Option<Following>,
     /// The deliberation in the address, whose end closes the socket.
     single: Option<DeliberationId>,
     /// Pings since the other side was heard last.
     unheard: u32,
-    /// When the next message with events may go.
-    next_at: Instant,
 }
 
 /// What happened next on a socket.
 enum Next {
     Stop,
     Silence,
-    Up(Option<Result<Message, axum::Error>>),
-    Down(Result<Page, magi_log::Error>),
+    Up(Result<Option<Message>, Closed>),
+    Down(Result<Option<String>, magi_log::Error>),
 }
-
-/// The socket is closed or broken: there is nobody to tell.
-struct Closed;
 
 impl Connection {
     async fn run(mut self) {
@@ -184,82 +196,64 @@ impl Connection {
             Next::Silence if self.unheard >= PINGS_LIMIT => Err(Closed),
             Next::Silence => {
                 self.unheard += 1;
-                self.send(Message::Ping(bytes::Bytes::new())).await
+                self.wire.tell(Message::Ping(bytes::Bytes::new())).await
             }
-            Next::Up(Some(Ok(message))) => {
+            Next::Up(heard) => {
+                let Some(message) = heard? else {
+                    return Ok(());
+                };
                 self.unheard = 0;
                 self.hear(message).await
             }
-            Next::Up(_) => Err(Closed),
-            Next::Down(Ok(page)) => self.tell(page).await,
+            Next::Down(Ok(Some(message))) => self.wire.tell(Message::Text(message.into())).await,
+            Next::Down(Ok(None)) => self.end().await,
             Next::Down(Err(error)) => self.lose(error).await,
         }
     }
 
-    /// Waits for whatever comes first.
+    /// Waits for whatever comes first. Neither direction keeps the other from its turn: what comes
+    /// up is as paced as what goes down.
     ///
     /// # Cancel safety
     ///
     /// All branches are: a message or page is taken only when its branch is.
     async fn next(&mut self) -> Next {
-        let (stop, at) = (&self.app.stop, self.next_at);
+        let stop = &self.app.stop;
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return Next::Stop,
+            () = self.wire.pace() => {}
+        }
+        let is_full = self.wire.is_full();
         let following = self.following.as_mut();
-        let page = async {
+        let down = async {
             match following {
-                Some(following) => {
-                    tokio::time::sleep_until(at).await;
-                    following.reader.next().await
-                }
-                None => std::future::pending().await,
+                Some(following) if !is_full => following.next().await,
+                _ => std::future::pending().await,
             }
         };
         tokio::select! {
-            biased;
             () = stop.cancelled() => Next::Stop,
-            up = self.socket.recv() => Next::Up(up),
-            page = page => Next::Down(page),
-            () = tokio::time::sleep(PING_EVERY) => Next::Silence,
+            heard = self.wire.hear() => Next::Up(heard),
+            message = down => Next::Down(message),
+            () = tokio::time::sleep(PING_EVERY), if !is_full => Next::Silence,
         }
-    }
-
-    async fn send(&mut self, message: Message) -> Result<(), Closed> {
-        self.socket.send(message).await.map_err(|_| Closed)
-    }
-
-    async fn say(&mut self, text: String) -> Result<(), Closed> {
-        self.send(Message::Text(text.into())).await
     }
 
     async fn close(&mut self, code: u16, reason: &'static str) -> Closed {
-        let frame = CloseFrame {
-            code,
-            reason: reason.into(),
-        };
-        // The other side may be gone already; then there is nobody to tell.
-        let _ = self.socket.send(Message::Close(Some(frame))).await;
-        Closed
+        self.wire.close(code, reason, &self.app.stop).await
     }
 
-    async fn too_long(&mut self) -> Closed {
-        self.close(close_code::SIZE, "a message may have 1 MiB at most")
-            .await
-    }
-
-    async fn tell(&mut self, page: Page) -> Result<(), Closed> {
-        for message in frames::pack(&page.entries) {
-            self.say(message).await?;
-        }
-        self.next_at = Instant::now() + PACE;
-        if !page.end {
-            return Ok(());
-        }
+    /// The followed deliberation has no more events.
+    async fn end(&mut self) -> Result<(), Closed> {
         let ended = self.following.take().map(|following| following.id);
         if ended.is_some() && ended == self.single {
             return Err(self
                 .close(close_code::NORMAL, "the last event was sent")
                 .await);
         }
-        Ok(())
+        let end = json!({ "type": "end", "id": ended }).to_string();
+        self.wire.tell(Message::Text(end.into())).await
     }
 
     /// The log cannot be read on: say why, and let the reader connect again.
@@ -267,7 +261,7 @@ impl Connection {
         self.following = None;
         if error != magi_log::Error::Moved {
             let frame = door(&Problem::from(error), None);
-            self.say(frame).await?;
+            self.wire.answer(frame).await?;
         }
         Err(self
             .close(close_code::AGAIN, "connect again with the last cursor")
@@ -276,21 +270,22 @@ impl Connection {
 
     async fn hear(&mut self, message: Message) -> Result<(), Closed> {
         let text = match message {
-            Message::Text(text) if text.len() > MESSAGE_LIMIT => return Err(self.too_long().await),
-            Message::Binary(bytes) if bytes.len() > MESSAGE_LIMIT => {
-                return Err(self.too_long().await);
-            }
-            Message::Text(text) => text,
-            Message::Close(_) => return Err(Closed),
+            Message::Close(_) => return Err(self.wire.closed(&self.app.stop).await),
             Message::Ping(_) | Message::Pong(_) => return Ok(()),
-            Message::Binary(_) => {
-                let problem = Problem::new(Code::BadRequest, "messages must be text");
-                return self.say(door(&problem, None)).await;
+            Message::Text(text) if text.len() <= MESSAGE_LIMIT => text,
+            Message::Binary(bytes) if bytes.len() <= MESSAGE_LIMIT => {
+                let problem = Problem::new(Code::BadRequest, "messages must be text")
+                    .fix("send the JSON in a text message");
+                return self.wire.answer(door(&problem, None)).await;
+            }
+            Message::Text(_) | Message::Binary(_) => {
+                let problem = Problem::new(Code::TooLarge, "the message is larger than 1 MiB");
+                return self.wire.answer(door(&problem, None)).await;
             }
         };
         let body = match intake::object_of(text.as_bytes()) {
             Ok(body) => body,
-            Err(problem) => return self.say(door(&problem, None)).await,
+            Err(problem) => return self.wire.answer(door(&problem, None)).await,
         };
         let mark = body.get("ref").cloned();
         match self.act(body).await {
@@ -298,9 +293,9 @@ impl Connection {
                 let answer = json!({
                     "type": "answer", "action": action, "ref": mark, "data": data,
                 });
-                self.say(answer.to_string()).await
+                self.wire.answer(answer.to_string()).await
             }
-            Err(problem) => self.say(door(&problem, mark)).await,
+            Err(problem) => self.wire.answer(door(&problem, mark)).await,
         }
     }
 

@@ -379,9 +379,12 @@ impl Verb {
 pub(crate) struct At {
     /// The deliberation's id, or the front of it
     pub(crate) id: String,
-    /// Say it to a server instead of the data folder; then the whole id (token from MAGI_TOKEN)
+    /// Say it to a server instead of the data folder; then the whole id (token from MAGI_TOKEN): its
+    /// address, or an AgentCore runtime's address or ARN (then the --session it was asked in, too)
     #[arg(long, value_name = "URL")]
     pub(crate) server: Option<String>,
+    #[command(flatten)]
+    sign: SignFlags,
 }
 
 /// How a new deliberation is shown.
@@ -480,8 +483,8 @@ pub(crate) struct Fork {
 /// Flags of `magi resume`.
 #[derive(Args, Debug)]
 pub(crate) struct Resume {
-    /// The deliberation's id, or the front of it
-    pub(crate) id: String,
+    #[command(flatten)]
+    pub(crate) at: At,
     /// The form of the result on stdout
     #[arg(long, short, value_enum, default_value_t)]
     pub(crate) output: Output,
@@ -513,6 +516,10 @@ pub(crate) struct SignFlags {
     /// The region that is signed for (default: by the host's name)
     #[arg(long, value_name = "NAME")]
     region: Option<String>,
+    /// AgentCore's session of all requests (default: a new one): a deliberation is found again in the
+    /// session that it was asked in
+    #[arg(long, value_name = "ID")]
+    session: Option<String>,
 }
 
 /// Flags of `magi doctor`.
@@ -588,14 +595,14 @@ impl Cli {
             }
             Command::Models(models) => flags.models(&models.models),
             Command::Doctor(doctor) => flags.sign(&doctor.sign),
+            Command::Verb(verb) => flags.sign(&verb.at().sign),
+            Command::Resume(resume) => flags.sign(&resume.at.sign),
             Command::History(_)
             | Command::Presets(_)
             | Command::Backup(_)
             | Command::Restore(_)
             | Command::Replay(_)
             | Command::Export(_)
-            | Command::Verb(_)
-            | Command::Resume(_)
             | Command::Config { .. }
             | Command::Completions { .. } => {}
         }
@@ -617,6 +624,7 @@ impl Flags {
         self.add("remote.sign", sign.sign.as_ref());
         self.add("remote.service", sign.service.as_ref());
         self.add("remote.region", sign.region.as_ref());
+        self.add("remote.session", sign.session.as_ref());
     }
 
     fn models(&mut self, models: &ModelFlags) {

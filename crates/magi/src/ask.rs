@@ -195,7 +195,7 @@ pub(crate) async fn see_through(
         )
         .await?;
     if follower.run(&mut feed).await? == Pause::Over {
-        say_how_to_resume(id, follower.lang())?;
+        say_how_to_resume(id, follower.lang(), None)?;
     }
     Ok(why)
 }
@@ -207,13 +207,18 @@ pub(crate) fn ended(follower: &Follower, gate: bool) -> Exit {
         .map_or(Exit::Failed, |snapshot| exit::of(snapshot, gate))
 }
 
-/// Says that a deliberation was stopped, and how it goes on.
-pub(crate) fn say_how_to_resume(id: DeliberationId, lang: Lang) -> io::Result<()> {
+/// Says that a deliberation was stopped, and how it goes on: here, or on a server.
+pub(crate) fn say_how_to_resume(
+    id: DeliberationId,
+    lang: Lang,
+    server: Option<&str>,
+) -> io::Result<()> {
     let text = lang.pick(
         "stopped; what was said is kept. Go on with",
         "中断しました。それまでの発言は残っています。続けるには",
     );
-    writeln!(io::stderr().lock(), "{text}: magi resume {id}")
+    let at = server.map_or_else(String::new, |url| format!(" --server {url}"));
+    writeln!(io::stderr().lock(), "{text}: magi resume {id}{at}")
 }
 
 /// Reads a deliberation's events from its log.
@@ -239,21 +244,26 @@ async fn feed(logs: &Logs, id: DeliberationId) -> Result<Feed> {
 }
 
 /// Runs `magi resume`.
-pub(crate) async fn resume(settings: &Settings, id: &str, view: View) -> Result<Exit> {
+pub(crate) async fn resume(settings: &Settings, at: &args::At, view: View) -> Result<Exit> {
+    if let Some(url) = &at.server {
+        return crate::remote::resume(settings, url, &at.id, view).await;
+    }
     let house = house::open(settings)?;
-    let id = house::find(&house.logs, id).await?;
+    let id = house::find(&house.logs, &at.id).await?;
     let asked = house.engine.resume(id, Told::by("user")).await?;
     if asked.id != id && !view.is_quiet {
-        writeln!(
-            io::stderr().lock(),
-            "{id} is over; {} goes on from its votes",
-            asked.id
-        )?;
+        say_goes_on(id, asked.id)?;
     }
     let mut follower = Follower::new(view, None)?;
     let exit = see_through(&house, asked.id, &mut follower, false).await;
     close(house).await;
     exit
+}
+
+/// Says that another deliberation goes on from one that is over.
+pub(crate) fn say_goes_on(id: DeliberationId, next: DeliberationId) -> io::Result<()> {
+    let mut err = io::stderr().lock();
+    writeln!(err, "{id} is over; {next} goes on from its votes")
 }
 
 /// Hands over what runs here and closes the store.

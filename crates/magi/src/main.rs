@@ -152,7 +152,7 @@ async fn run(cli: &Cli, settings: &Settings) -> Result<Exit> {
         Command::Resume(flags) => {
             ask::resume(
                 settings,
-                &flags.id,
+                &flags.at,
                 view(cli, settings, flags.output, flags.plain),
             )
             .await

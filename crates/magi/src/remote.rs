@@ -1,14 +1,14 @@
-//! `magi ask --server URL`: a server deliberates, this process follows.
+//! `magi ask --server URL`, `magi resume --server URL`: a server deliberates, this process follows.
 
-use std::io::{self, Write};
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use futures_util::{StreamExt, TryStreamExt, future};
-use magi_client::{State, Step};
+use magi_client::{Client, State, Step};
+use magi_event::DeliberationId;
 use serde_json::{Map, Value};
 
-use crate::ask::{ended, say_how_to_resume};
+use crate::ask::{ended, say_goes_on, say_how_to_resume};
 use crate::exit::{Exit, OrUsage};
 use crate::follow::{Feed, Follower, Pause, Said, View};
 use crate::settings::Settings;
@@ -32,8 +32,47 @@ pub(crate) async fn ask(
         })
         .boxed();
     let mut follower = Follower::new(view, limit)?;
-    let why = match follower.run(&mut feed).await? {
-        Pause::Over => return Ok(ended(&follower, gate)),
+    see_through((&client, url), &mut feed, &mut follower, gate).await
+}
+
+/// Lets a server go on with a deliberation and follows it to its end.
+pub(crate) async fn resume(settings: &Settings, url: &str, id: &str, view: View) -> Result<Exit> {
+    let (client, id) = about(settings, url, id).await?;
+    let done = client.resume(id).await?;
+    if done.id != id && !view.is_quiet {
+        say_goes_on(id, done.id)?;
+    }
+    let mut feed: Feed = client
+        .events(done.id, None)
+        .map_err(anyhow::Error::from)
+        .try_filter_map(|step| future::ready(said(step, true)))
+        .boxed();
+    let mut follower = Follower::new(view, None)?;
+    see_through((&client, url), &mut feed, &mut follower, false).await
+}
+
+/// Reads a server's address and a whole id.
+pub(crate) async fn about(
+    settings: &Settings,
+    url: &str,
+    id: &str,
+) -> Result<(Client, DeliberationId)> {
+    let whole = id
+        .parse()
+        .map_err(|_| anyhow!("`{id}` is no whole id: with --server all of it is needed"));
+    let way = Way::read(url, settings).or_usage()?;
+    Ok((way.client().await?, whole.or_usage()?))
+}
+
+/// Follows to the end; a first Ctrl+C stops it on the server.
+async fn see_through(
+    (client, url): (&Client, &str),
+    feed: &mut Feed,
+    follower: &mut Follower,
+    gate: bool,
+) -> Result<Exit> {
+    let why = match follower.run(feed).await? {
+        Pause::Over => return Ok(ended(follower, gate)),
         Pause::Cut => bail!("the server ended the stream before the verdict"),
         Pause::Interrupted => Exit::Interrupted,
         Pause::TimedOut => Exit::Timeout,
@@ -44,9 +83,8 @@ pub(crate) async fn ask(
         return Ok(why);
     };
     client.stop(id, None).await?;
-    if follower.run(&mut feed).await? == Pause::Over {
-        say_how_to_resume(id, follower.lang())?;
-        writeln!(io::stderr().lock(), "(on the machine of {url})")?;
+    if follower.run(feed).await? == Pause::Over {
+        say_how_to_resume(id, follower.lang(), Some(url))?;
     }
     Ok(why)
 }

@@ -116,6 +116,11 @@ pub(crate) fn config(settings: &Settings) -> Result<Config> {
     if let Some(heartbeat) = settings.duration("heartbeat")? {
         config.heartbeat = heartbeat;
     }
+    match settings.duration("write_stall")? {
+        Some(stall) if stall.is_zero() => bail!("setting `write_stall` must be more than 0"),
+        Some(stall) => config.write_stall = stall,
+        None => {}
+    }
     config.cors_origins = settings
         .text("cors_origins")
         .split(',')

@@ -109,14 +109,8 @@ impl Place {
             let id = house::find(&house.logs, &at.id).await?;
             return Ok((Place::Here(Box::new(house)), id));
         };
-        let token = settings.get("token").map(|value| value.text.as_str());
-        let id = at.id.parse().map_err(|_| {
-            anyhow!(
-                "`{}` is no whole id: with --server all of it is needed",
-                at.id
-            )
-        });
-        Ok((Place::There(Client::new(url, token)?), id.or_usage()?))
+        let (client, id) = remote::about(settings, url, &at.id).await?;
+        Ok((Place::There(client), id))
     }
 
     async fn close(self) {

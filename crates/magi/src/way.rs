@@ -135,7 +135,19 @@ impl Way {
             },
             (other, _) => bail!("--sign is `{other}`: expected sigv4, bearer, none or auto"),
         };
-        Ok(Way::new(address, kind, sign))
+        let mut way = Way::new(address, kind, sign);
+        if let Some(session) = text("remote.session") {
+            // Source: AgentCore API reference, InvokeAgentRuntime: runtimeSessionId, 33 to 256.
+            let fits = (33..=256).contains(&session.len())
+                && session.bytes().all(|byte| byte.is_ascii_graphic());
+            if !fits {
+                bail!(
+                    "--session must be 33 to 256 visible ASCII characters, as AgentCore wants it"
+                );
+            }
+            way.session = session;
+        }
+        Ok(way)
     }
 
     /// Makes a way of what is known already.

@@ -88,6 +88,35 @@ fn shown(events: &[Event]) -> Vec<String> {
     caspar.collect()
 }
 
+/// Holds that what the first column names is what came: the exception by its name and its status stand in
+/// the message that the reader is shown, and the fake's own book has the status. Returns whether there was
+/// a message to hold.
+fn is_named(row: &Row, events: &[Event], status: Option<u16>) -> bool {
+    if let Some(stated) = row.status {
+        assert_eq!(status, Some(stated), "{}", row.what);
+    }
+    let Some(exception) = &row.exception else {
+        return false;
+    };
+    // Inside a stream the names begin with a small letter.
+    let (first, others) = exception.split_at(1);
+    let exception = first.to_uppercase() + others;
+    let told = events.iter().find_map(|event| match &event.body {
+        Body::AgentError(Sage::Caspar, error) => Some(&error.message),
+        _ => None,
+    });
+    let Some(told) = told else {
+        assert!(row.then.starts_with("the vote counts"), "{}", row.what);
+        return false;
+    };
+    let words = match row.status {
+        Some(status) => format!("answered {status} {exception}"),
+        None => format!("broke off with {exception}"),
+    };
+    assert!(told.contains(&words), "{}: {told}", row.what);
+    true
+}
+
 /// What must be shown for a row. CASPAR's model rejects where it can be heard, the others approve.
 fn expected(row: &Row) -> Vec<String> {
     let event = row.event.join(" ");
@@ -120,7 +149,7 @@ async fn every_row_of_the_table_is_what_a_council_shows() {
         (row, model, deliberate(&fakes, "fake", council).await)
     });
     let mut councils = futures_util::stream::iter(councils).buffer_unordered(8);
-    let mut n_seen = 0;
+    let (mut n_seen, mut n_named) = (0, 0);
     while let Some((row, model, events)) = councils.next().await {
         assert_eq!(shown(&events), expected(row), "{model}: {}", row.what);
         let complete = complete(&events);
@@ -129,12 +158,15 @@ async fn every_row_of_the_table_is_what_a_council_shows() {
         let is_missing = row.then.starts_with("abstains");
         assert_eq!(tally, if is_missing { "2-0-1" } else { "2-1-0" }, "{model}");
         assert_eq!(!complete.missing.is_empty(), is_missing, "{model}");
-        for entry in fakes.ledger().of(&model) {
+        let asked = fakes.ledger().of(&model);
+        n_named += usize::from(is_named(row, &events, asked[0].status));
+        for entry in asked {
             assert!(entry.end.is_some(), "{model}: a connection was left open");
         }
         n_seen += 1;
     }
     assert_eq!(n_seen, rows.len());
+    assert!(n_named >= 20, "only {n_named} exceptions are named");
 }
 
 /// A fault that stays is never a verdict, and never a hang.

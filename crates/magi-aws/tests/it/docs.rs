@@ -13,6 +13,10 @@ const TESTS: [&str; 2] = [include_str!("providers.rs"), include_str!("councils.r
 pub(crate) struct Row {
     /// What Bedrock, or the network, does.
     pub(crate) what: String,
+    /// The exception it is, by name.
+    pub(crate) exception: Option<String>,
+    /// The status it comes with.
+    pub(crate) status: Option<u16>,
     /// The event and its code or kind.
     pub(crate) event: Vec<String>,
     /// What happens next.
@@ -31,12 +35,23 @@ pub(crate) fn rows(page: &str) -> Vec<Row> {
         .filter(|cells| cells.len() == 5 && cells[3].contains('`'))
         .map(|cells| Row {
             what: cells[0].trim().to_owned(),
+            exception: code(cells[0])
+                .into_iter()
+                .find(|word| word.ends_with("Exception")),
+            status: status(cells[0]),
             event: code(cells[1]),
             then: cells[2].trim().to_owned(),
             word: code(cells[3]).remove(0),
             tests: code(cells[4]),
         })
         .collect()
+}
+
+/// The number of three digits that stands in a cell.
+fn status(cell: &str) -> Option<u16> {
+    let numbers = cell.split(|char: char| !char.is_ascii_digit());
+    let mut statuses = numbers.filter(|number| number.len() == 3);
+    statuses.next().map(|number| number.parse().unwrap())
 }
 
 /// The words of a cell that stand in backticks.
@@ -64,7 +79,8 @@ fn every_test_that_the_table_names_is_there() {
 fn both_languages_have_the_same_table() {
     let machine = |page| -> Vec<_> {
         let rows = rows(page).into_iter();
-        rows.map(|row| (row.event, row.word, row.tests)).collect()
+        rows.map(|row| (row.exception, row.status, row.event, row.word, row.tests))
+            .collect()
     };
     assert_eq!(machine(ENGLISH), machine(JAPANESE));
 }

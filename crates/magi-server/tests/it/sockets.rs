@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::BytesMut;
 use futures_util::{SinkExt, StreamExt, stream};
 use magi_event::check::{Checker, Mode};
 use magi_event::{Cursor, Event};
@@ -10,6 +11,7 @@ use magi_log::MemoryStore;
 use magi_model::Chunk;
 use magi_server::{Config, Token, Trust};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -83,6 +85,17 @@ impl Socket {
         }
     }
 
+    /// Reads to the next message that holds no events.
+    async fn other(&mut self) -> Value {
+        loop {
+            match self.next().await {
+                Down::Events(_) => {}
+                Down::Other(other) => return other,
+                Down::Closed(code) => panic!("closed: {code:?}"),
+            }
+        }
+    }
+
     /// Reads to the answer with this mark.
     pub(crate) async fn answer(&mut self, mark: &Value) -> Value {
         loop {
@@ -149,12 +162,22 @@ async fn a_socket_asks_follows_and_resumes_by_cursor() {
     assert_eq!(rest, events[11..]);
     assert!(matches!(one.next().await, Down::Closed(CloseCode::Normal)));
 
-    // The same socket follows the next one.
+    // The same socket was told the end, and follows the next one.
+    let end = json!({ "type": "end", "id": id });
+    assert_eq!(socket.other().await, end);
     socket
         .say(json!({ "action": "events", "id": id, "after": after.to_string() }))
         .await;
     let (rest, _) = socket.rest().await;
     assert_eq!(rest, events[11..]);
+    assert_eq!(socket.other().await, end);
+    // Who has the last event already is told that there is nothing more.
+    let (last, _) = rest.last().unwrap();
+    socket
+        .say(json!({ "action": "events", "id": id, "after": last.to_string(), "ref": 8 }))
+        .await;
+    assert_eq!(socket.other().await["ref"], 8);
+    assert_eq!(socket.other().await, end);
     house.shut().await;
 }
 
@@ -216,22 +239,83 @@ async fn an_event_longer_than_a_message_comes_in_parts() {
 }
 
 #[tokio::test]
-async fn a_message_that_is_too_long_closes_with_its_own_code_and_a_word() {
+async fn a_message_that_is_too_long_is_refused_and_the_socket_goes_on() {
     let house = house::start(never_ends()).await;
-    let mut socket = Socket::open(&house, "/ws").await;
-    let fits = "x".repeat(1024 * 1024);
-    socket.inner.send(Message::Text(fits.into())).await.unwrap();
-    let Down::Other(answer) = socket.next().await else {
-        panic!("it is read, and is no JSON")
+    let id = house.wire.ask(&json!({ "question": "Should we?" })).await;
+    let mut socket = Socket::open(&house, &format!("/v1/deliberations/{id}/ws")).await;
+    let long = |length| "x".repeat(length);
+    let refused = [
+        (Message::Text(long(1024 * 1024).into()), "bad_json"),
+        (Message::Text(long(1024 * 1024 + 1).into()), "too_large"),
+        (
+            Message::Binary(long(3 * 1024 * 1024).into_bytes().into()),
+            "too_large",
+        ),
+        (
+            Message::Binary(b"{\"action\":\"stop\"}".to_vec().into()),
+            "bad_request",
+        ),
+    ];
+    for (message, code) in refused {
+        socket.inner.send(message).await.unwrap();
+        let answer = socket.other().await;
+        assert_eq!(answer["data"]["code"], code, "{answer}");
+    }
+    socket.say(json!({ "action": "stop", "ref": 1 })).await;
+    let (events, _) = socket.rest().await;
+    assert_eq!(events.last().unwrap().1.body.name(), "cancelled");
+    house.shut().await;
+}
+
+/// Opens a socket whose bytes the test writes itself.
+async fn raw(house: &House) -> (TcpStream, BytesMut) {
+    let mut stream = TcpStream::connect(house.address).await.unwrap();
+    let head = format!(
+        "GET /ws HTTP/1.1\r\nhost: {}\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+         sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+        house.address
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut bytes = BytesMut::new();
+    while !bytes.ends_with(b"\r\n\r\n") {
+        assert!(stream.read_buf(&mut bytes).await.unwrap() > 0, "{bytes:?}");
+    }
+    assert!(bytes.starts_with(b"HTTP/1.1 101"), "{bytes:?}");
+    bytes.clear();
+    (stream, bytes)
+}
+
+/// What a broken client's connection ends with: a close frame with a code and a word.
+#[tokio::test]
+async fn what_is_no_websocket_is_closed_with_the_code_that_says_so() {
+    let house = house::start(never_ends()).await;
+    let mask = [0_u8; 4];
+    let frame = |first: u8, payload: &[u8]| {
+        let mut frame = vec![first, 0x80 | u8::try_from(payload.len()).unwrap()];
+        frame.extend_from_slice(&mask);
+        frame.extend_from_slice(payload);
+        frame
     };
-    assert_eq!(answer["data"]["code"], "bad_json");
-    let over = "x".repeat(1024 * 1024 + 1);
-    socket.inner.send(Message::Text(over.into())).await.unwrap();
-    let Message::Close(Some(frame)) = socket.inner.next().await.unwrap().unwrap() else {
-        panic!("it is closed")
-    };
-    assert_eq!(frame.code, CloseCode::Size);
-    assert!(frame.reason.contains("1 MiB"), "{}", frame.reason);
+    // The head of a text of 5 MiB.
+    let mut giant = vec![0x81, 0xff];
+    giant.extend_from_slice(&(5_u64 << 20).to_be_bytes());
+    giant.extend_from_slice(&mask);
+    for (sent, code, word) in [
+        (giant, 1009_u16, "1 MiB"),
+        (frame(0x81, &[0xff, 0xfe]), 1007, "UTF-8"),
+        (frame(0x83, b"?"), 1002, "no WebSocket"),
+        (b"\x81\x02{}".to_vec(), 1002, "no WebSocket"),
+        // A close is answered with the same code.
+        (frame(0x88, &1000_u16.to_be_bytes()), 1000, ""),
+    ] {
+        let (mut stream, mut bytes) = raw(&house).await;
+        stream.write_all(&sent).await.unwrap();
+        while stream.read_buf(&mut bytes).await.unwrap_or_default() > 0 {}
+        assert_eq!(bytes.first(), Some(&0x88), "{code}: {bytes:?}");
+        assert_eq!(bytes[2..4], code.to_be_bytes(), "{bytes:?}");
+        let told = String::from_utf8_lossy(&bytes[4..]);
+        assert!(told.contains(word), "{code}: {told}");
+    }
     house.shut().await;
 }
 

@@ -376,6 +376,27 @@ fn expires(token: &str) -> Option<i64> {
 mod tests {
     use super::*;
 
+    /// Something that takes a request and never answers.
+    struct Mute;
+
+    impl Transport for Mute {
+        fn send(&self, _: Request<Bytes>) -> magi_client::Sending {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_never_answers_is_silent_after_a_minute() {
+        let mute: Arc<dyn Transport> = Arc::new(Mute);
+        let began = Instant::now();
+        let request = plain(Method::GET, "http://magi.example/config.json").unwrap();
+        let Err(why) = exchange(&mute, request).await else {
+            panic!("it answered")
+        };
+        assert_eq!(began.elapsed(), PATIENCE);
+        assert_eq!(no_reply(&why, "magi.example").fault.name, "silent");
+    }
+
     fn way(sign: Sign) -> Way {
         Way::new(
             "https://magi.example/invocations".to_owned(),

@@ -10,7 +10,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
 use super::support::{PATIENCE, Served, magi, signal};
 
-async fn run(folder: &Path, args: &[&str]) -> Output {
+pub(crate) async fn run(folder: &Path, args: &[&str]) -> Output {
     tokio::time::timeout(PATIENCE, magi(folder).args(args).output())
         .await
         .unwrap()
@@ -30,15 +30,15 @@ async fn run_with(folder: &Path, vendors: &Running, model: &str, args: &[&str]) 
         .unwrap()
 }
 
-fn out(output: &Output) -> String {
+pub(crate) fn out(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
-fn err(output: &Output) -> String {
+pub(crate) fn err(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
-fn json(output: &Output) -> Value {
+pub(crate) fn json(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|error| panic!("{error}: {}\n{}", out(output), err(output)))
 }

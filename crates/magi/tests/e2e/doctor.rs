@@ -31,7 +31,7 @@ const SIGNED: [&str; 6] = [
 ];
 
 /// The doctor with a deployer's keys; `--lang` is not set, so it speaks English here.
-fn doctor(folder: &Path, url: &str, flags: &[&str]) -> Command {
+pub(crate) fn doctor(folder: &Path, url: &str, flags: &[&str]) -> Command {
     let mut command = magi(folder);
     command
         .args(["doctor", url, "--json"])
@@ -72,7 +72,7 @@ fn row(page: &str, fault: &str) -> (String, String, String) {
 }
 
 /// Holds that the doctor finds this one fault, at its hop, with its fix; `values` are what the fix names.
-async fn finds(command: Command, fault: &str, values: &[(&str, &str)]) -> Value {
+pub(crate) async fn finds(command: Command, fault: &str, values: &[(&str, &str)]) -> Value {
     let (is_fine, report) = report(command).await;
     let (hop, outcome, fix) = row("doctor.md", fault);
     let fix = values.iter().fold(fix, |fix, (name, value)| {
@@ -110,7 +110,7 @@ async fn healthy(command: Command, hops: &[&str]) {
     }
 }
 
-fn page_folder() -> PathBuf {
+pub(crate) fn page_folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../magi-server/page")
 }
 
@@ -131,7 +131,10 @@ fn page(cloud: &RunningCloud, name: &str) -> String {
 }
 
 /// A server on a fake model.
-async fn server(folder: &Path, env: &[(&str, &str)]) -> (Served, magi_emulator::Running) {
+pub(crate) async fn server(
+    folder: &Path,
+    env: &[(&str, &str)],
+) -> (Served, magi_emulator::Running) {
     let fakes = Emulator::start(Config::default()).await.unwrap();
     let mut command = magi(folder);
     command
@@ -143,14 +146,14 @@ async fn server(folder: &Path, env: &[(&str, &str)]) -> (Served, magi_emulator::
 }
 
 /// A place for parts that the whole cloud has not, which end with it.
-struct Ground {
+pub(crate) struct Ground {
     stop: CancellationToken,
     tracker: TaskTracker,
     _guard: DropGuard,
 }
 
 impl Ground {
-    fn new() -> Ground {
+    pub(crate) fn new() -> Ground {
         let stop = CancellationToken::new();
         Ground {
             _guard: stop.clone().drop_guard(),
@@ -166,7 +169,7 @@ impl Ground {
         url.await.unwrap().url()
     }
 
-    async fn host(&self, folder: Option<PathBuf>, config: Value) -> String {
+    pub(crate) async fn host(&self, folder: Option<PathBuf>, config: Value) -> String {
         let config = HostingConfig::new(folder, config);
         let hosting = Hosting::start(config, self.stop.clone(), &self.tracker);
         hosting.await.unwrap().url()
@@ -665,6 +668,7 @@ async fn a_container_is_pinged_and_models_are_asked_only_when_told() {
     assert_eq!(fakes.ledger().requests(), 4, "three sages and the judge");
     for (model, fault) in [
         ("openai:no-such-model", "model-id"),
+        ("openai:fake+403", "model-access"),
         ("openai:fake+first-token-7s", "heartbeats"),
     ] {
         let (served, _fakes) =

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod at_server;
 #[cfg(feature = "bedrock")]
 mod bedrock;
 mod chaos;
@@ -13,6 +14,8 @@ mod cuts;
 mod direct;
 #[cfg(feature = "bedrock")]
 mod doctor;
+#[cfg(feature = "bedrock")]
+mod doctor_on_the_way;
 #[cfg(target_os = "linux")]
 mod failures;
 #[cfg(feature = "bedrock")]

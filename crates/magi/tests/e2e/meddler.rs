@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Response, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use tokio_util::task::TaskTracker;
@@ -29,6 +29,16 @@ pub(crate) enum Does {
     HoldsEach,
     /// Puts a text in the place of another in whole answers; `#` becomes a number that grows.
     Replaces(&'static str, &'static str),
+    /// Calls its upstream by a name of its own.
+    Renames(&'static str),
+    /// Sets a header of each answer.
+    Sets(&'static str, &'static str),
+    /// Adds a header to each answer, also where it stands already.
+    Adds(&'static str, &'static str),
+    /// Knows one path not.
+    Hides(&'static str),
+    /// Ends each stream properly behind its first piece.
+    Ends,
 }
 
 struct Meddler {
@@ -58,6 +68,11 @@ async fn pass(State(meddler): State<Arc<Meddler>>, request: Request) -> Response
             .header("content-type", kind);
         return answer.body(Body::from(text)).unwrap();
     }
+    if matches!(meddler.does, Does::Hides(path) if request.uri().path() == path) {
+        let mut gone = Response::new(Body::empty());
+        *gone.status_mut() = StatusCode::NOT_FOUND;
+        return gone;
+    }
     let (parts, body) = request.into_parts();
     let mut body = axum::body::to_bytes(body, 8 << 20).await.unwrap().to_vec();
     if matches!(meddler.does, Does::RewritesBody) {
@@ -67,6 +82,9 @@ async fn pass(State(meddler): State<Arc<Meddler>>, request: Request) -> Response
     headers.remove("content-length");
     if matches!(meddler.does, Does::RewritesHost) {
         headers.remove("host");
+    }
+    if let Does::Renames(name) = meddler.does {
+        headers.insert("host", HeaderValue::from_static(name));
     }
     let target = parts.uri.path_and_query().unwrap().as_str();
     let sent = http()
@@ -79,10 +97,16 @@ async fn pass(State(meddler): State<Arc<Meddler>>, request: Request) -> Response
         *gone.status_mut() = StatusCode::BAD_GATEWAY;
         return gone;
     };
-    let (status, headers) = (answer.status(), kept(answer.headers().clone()));
+    let (status, mut headers) = (answer.status(), kept(answer.headers().clone()));
+    match meddler.does {
+        Does::Sets(name, value) => drop(headers.insert(name, HeaderValue::from_static(value))),
+        Does::Adds(name, value) => drop(headers.append(name, HeaderValue::from_static(value))),
+        _ => {}
+    }
     let body = match meddler.does {
         Does::Buffers => Body::from(answer.bytes().await.unwrap()),
         Does::HoldsEach => Body::from_stream(held(answer)),
+        Does::Ends if is_stream(&headers) => Body::from_stream(answer.bytes_stream().take(1)),
         Does::Replaces(from, to) if !is_stream(&headers) => {
             let text = answer.text().await.unwrap();
             let count = meddler.count.fetch_add(1, Ordering::AcqRel).to_string();
