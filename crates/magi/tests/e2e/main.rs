@@ -31,5 +31,6 @@ mod runtime;
 mod support;
 #[cfg(feature = "bedrock")]
 mod topologies;
+mod upkeep;
 #[cfg(feature = "bedrock")]
 mod ways;
