@@ -37,5 +37,6 @@ mod support;
 mod tls;
 #[cfg(feature = "bedrock")]
 mod topologies;
+mod upkeep;
 #[cfg(feature = "bedrock")]
 mod ways;
