@@ -4,6 +4,8 @@
 .PHONY: help run demo test check chaos test-outside test-image bench page cross image lambda
 
 WEB := npm --prefix web --no-audit --no-fund
+# The tests name the whole workspace and then what they want of it: one package alone has other features of its
+# dependencies, which would all be built once more. `cargo test --workspace` builds the two programs as well.
 BUILD := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),$(CURDIR)/target)
 
 help: ## list these targets
@@ -23,26 +25,25 @@ test: ## run every test of the project, in a real browser too
 	cargo test --locked --workspace
 	$(WEB) ci
 	$(WEB) test
-	cargo build --locked --package magi --package magi-emulator
 	MAGI_BIN=$(BUILD)/debug/magi $(WEB) run e2e
 
 check: ## formatting, lints, generated files, the shape of the house
 	@scripts/need rust node
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- --deny warnings
-	cargo test --locked --package magi --test house
+	cargo test --locked --workspace --test house
 	$(WEB) ci
 	$(WEB) run check
 
 chaos: ## 1,000 deliberations cut, killed and stopped at random, then 200 kills (MAGI_CHAOS=1000 MAGI_KILLS=200 MAGI_SEED=7)
 	@scripts/need rust
-	MAGI_CHAOS=$(or $(MAGI_CHAOS),1000) MAGI_KILLS=$(or $(MAGI_KILLS),200) cargo test --locked --package magi --test e2e -- --nocapture --test-threads 1 chaos kill
+	MAGI_CHAOS=$(or $(MAGI_CHAOS),1000) MAGI_KILLS=$(or $(MAGI_KILLS),200) cargo test --locked --workspace --test e2e -- --nocapture --test-threads 1 chaos kill
 
 test-outside: ## prove the wires against other people's servers and clients; the long runs
 	@scripts/need rust python node
 	tests/outside/run.sh
-	MAGI_CUTS=1000 cargo test --locked --package magi-server --test it -- --nocapture cuts
-	MAGI_CUTS=1000 MAGI_KILLS=40 cargo test --locked --package magi --test e2e -- --nocapture cuts kill
+	MAGI_CUTS=1000 cargo test --locked --workspace --test it -- --nocapture cuts
+	MAGI_CUTS=1000 MAGI_KILLS=40 cargo test --locked --workspace --test e2e -- --nocapture cuts kill
 
 test-image: ## prove the container image and the Lambda archive, run as aarch64 (root on Linux; ARGS=--quick: dev build)
 	@scripts/need rust

@@ -28,7 +28,7 @@ if [ "$(cat "$room/ws/installed" 2>/dev/null)" != "$wanted" ]; then
 fi
 echo "outside: installed after $((SECONDS - began)) s" >&2
 
-cargo build --locked --package magi-emulator --package magi
+cargo test --locked --workspace --no-run
 echo "outside: built after $((SECONDS - began)) s" >&2
 
 export MAGI_BIN=$build/debug/magi MAGI_EMULATOR_BIN=$build/debug/magi-emulator
