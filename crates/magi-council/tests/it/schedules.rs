@@ -586,7 +586,7 @@ impl World {
                 let wish = Rejudge {
                     times: 1 + u32::try_from(self.dice(2)).unwrap(),
                     council: CouncilPatch::read(&json!({"rule": rule}), "council").unwrap(),
-                    order_seed: None,
+                    ..Rejudge::default()
                 };
                 let judged = engine.rejudge(id, &wish, None).await;
                 self.tell(&format!("rejudge: {judged:?}"));
