@@ -125,9 +125,7 @@ impl Draft {
     /// `bad_at`, a rule that cannot be kept by the sages there are.
     pub fn read(body: &Value) -> Result<Draft, Error> {
         let fields = Fields::of(body, "")?;
-        let mut known = OWN.to_vec();
-        known.extend(TOLD);
-        fields.only(&known)?;
+        fields.only_or(&OWN, &TOLD)?;
         let bad_at = Texts::read(&fields, "bad_at", LONGEST_DESCRIPTION)?;
         if bad_at.is_empty() {
             let message = "is missing: say in `ja` or `en` what this council is bad at";

@@ -43,7 +43,13 @@ impl<'a> Fields<'a> {
 
     /// Refuses a field that is none of `known`.
     pub(crate) fn only(&self, known: &[&str]) -> Result<(), Error> {
-        match self.names().find(|name| !known.contains(name)) {
+        self.only_or(known, &[])
+    }
+
+    /// Refuses a field that is none of `known`, and passes over those of `passed`.
+    pub(crate) fn only_or(&self, known: &[&str], passed: &[&str]) -> Result<(), Error> {
+        let is_known = |name: &str| known.contains(&name) || passed.contains(&name);
+        match self.names().find(|name| !is_known(name)) {
             None => Ok(()),
             Some(name) => {
                 let shown: String = name.chars().take(64).collect();

@@ -257,7 +257,7 @@ fn tell(saved: &Value) -> Result<()> {
 }
 
 /// Returns a text in the terminal's language, or in the one there is.
-fn text<'a>(texts: &'a Value, lang: Lang) -> &'a str {
+fn text(texts: &Value, lang: Lang) -> &str {
     let [own, other] = match lang {
         Lang::En => ["en", "ja"],
         Lang::Ja => ["ja", "en"],
