@@ -12,6 +12,7 @@
 mod attempt;
 mod breaker;
 mod control;
+mod convene;
 mod council;
 mod deadline;
 mod deliberation;
