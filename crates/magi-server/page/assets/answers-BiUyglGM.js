@@ -1,0 +1,1 @@
+function e(e){let{roles:t}=e;if(typeof t!=`object`||!t)return;let n=Object.values(t).filter(e=>typeof e==`string`),r=[...new Set(n)];if(r.length!==0)return{rehearsal:r.every(e=>/^rehearsal\b/.test(e)),models:r}}export{e as t};

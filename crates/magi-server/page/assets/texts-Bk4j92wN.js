@@ -1,0 +1,1 @@
+import{m as e}from"./way-D5DG82UP.js";var t=t=>t[e().lang];export{t};
