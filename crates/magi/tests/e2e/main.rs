@@ -8,6 +8,8 @@ mod bedrock;
 mod cli;
 #[cfg(feature = "bedrock")]
 mod cloud;
+#[cfg(target_os = "linux")]
+mod crowd;
 mod cuts;
 #[cfg(feature = "bedrock")]
 mod direct;
