@@ -22,6 +22,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_util::task::TaskTracker;
 
 use super::support::{PATIENCE, Served, http, magi};
 
@@ -65,7 +66,7 @@ impl Vendor {
             .with_state(vendor.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/v1", listener.local_addr().unwrap());
-        tokio::spawn(async move { axum::serve(listener, router).await });
+        TaskTracker::new().spawn(async move { axum::serve(listener, router).await });
         (vendor, url)
     }
 
@@ -247,7 +248,7 @@ async fn rest(mut stream: TcpStream, mut bytes: Vec<u8>) -> Seen {
         let chunk = &rest[line + 2..line + 2 + length];
         decoder
             .push(chunk, |message| {
-                seen.take(&message.id.unwrap(), &message.data)
+                seen.take(&message.id.unwrap(), &message.data);
             })
             .unwrap();
         rest = &rest[line + 4 + length..];
@@ -312,7 +313,7 @@ async fn a_slow_reader_and_one_that_never_reads_stall_nobody_and_cost_a_bounded_
     let events = format!("/v1/deliberations/{id}/events");
     let never = connect(&served, &events, false).await;
     let mut slow = connect(&served, &events, false).await;
-    let slow = tokio::spawn(async move {
+    let slow = TaskTracker::new().spawn(async move {
         let mut second = tokio::time::interval(Duration::from_secs(1));
         let mut bytes = Vec::new();
         loop {
