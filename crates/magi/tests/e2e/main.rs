@@ -9,6 +9,8 @@ mod chaos;
 mod cli;
 #[cfg(feature = "bedrock")]
 mod cloud;
+#[cfg(target_os = "linux")]
+mod crowd;
 mod cuts;
 #[cfg(feature = "bedrock")]
 mod direct;
