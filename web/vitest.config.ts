@@ -2,6 +2,8 @@ import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
   test: {
+    // For busy machines: what hangs is caught all the same.
+    testTimeout: 60_000,
     projects: [
       { test: { name: 'stream', include: ['stream/test/**/*.test.ts'], environment: 'node' } },
       {
