@@ -322,6 +322,15 @@ async fn what_lies_before_the_door_is_named() {
     finds(other, "token-refused", &[]).await;
 }
 
+/// The doctor where nobody set any keys.
+fn nobody(folder: &Path, url: &str) -> Command {
+    let mut command = doctor(folder, url, &SIGNED);
+    command
+        .env_remove("AWS_ACCESS_KEY_ID")
+        .env_remove("AWS_SECRET_ACCESS_KEY");
+    command
+}
+
 #[tokio::test]
 async fn who_may_not_call_is_told_why() {
     let folder = tempfile::tempdir().unwrap();
@@ -341,22 +350,14 @@ async fn who_may_not_call_is_told_why() {
             .env("AWS_SECRET_ACCESS_KEY", secret);
         command
     };
-    let mut nobody = as_user(&gateway, "", "");
-    nobody
-        .env_remove("AWS_ACCESS_KEY_ID")
-        .env_remove("AWS_SECRET_ACCESS_KEY");
-    finds(nobody, "no-credentials", &[]).await;
+    finds(nobody(folder, &gateway), "no-credentials", &[]).await;
     // What is wrong before the caller matters is said first, keys or none.
     let no_door = meddle(
         &gateway,
         Does::Says(404, "text/html", "<html>nothing</html>"),
     )
     .await;
-    let mut nobody = as_user(&no_door, "", "");
-    nobody
-        .env_remove("AWS_ACCESS_KEY_ID")
-        .env_remove("AWS_SECRET_ACCESS_KEY");
-    finds(nobody, "no-door", &[]).await;
+    finds(nobody(folder, &no_door), "no-door", &[]).await;
     finds(as_user(&gateway, "AKIDNOBODY", "s"), "keys-unknown", &[]).await;
     finds(as_user(&gateway, Account::DEPLOYER, "wrong"), "secret", &[]).await;
     cloud
