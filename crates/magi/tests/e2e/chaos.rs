@@ -7,7 +7,6 @@ mod plan;
 mod town;
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use futures_util::{StreamExt, stream};
 use magi_client::Door;
@@ -15,6 +14,7 @@ use magi_emulator::{Config, Emulator};
 use magi_event::check::Mode;
 use magi_event::{Body, Cursor, DeliberationId};
 use magi_log::{Env, Logs, Query, SqliteStore};
+use tokio::time::Instant;
 
 use super::support::number;
 use check::{Figures, hold, said};

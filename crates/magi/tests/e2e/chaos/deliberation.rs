@@ -1,6 +1,6 @@
 //! One deliberation and all who are about it: the readers, who says the verbs, who kills its server.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use magi_client::{Door, Error, Question, Reading, Step};
 use magi_emulator::Entry as Call;
@@ -8,6 +8,7 @@ use magi_emulator::fault::Proxy;
 use magi_event::{Agent, Body, Cursor, DeliberationId, Event};
 use serde_json::json;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::plan::{At, Plan, Verb, Wish};
 use super::town::Town;
@@ -362,7 +363,7 @@ impl Sight {
                     ));
                 }
                 Some(Ok(Step::State(magi_client::State::Connecting { .. }))) => {
-                    self.connections += 1
+                    self.connections += 1;
                 }
                 Some(Ok(Step::State(_))) => {}
                 Some(Ok(Step::Entry(entry))) => {

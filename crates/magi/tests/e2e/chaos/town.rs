@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::time::{Instant, SystemTime};
 
 use magi_client::{Client, Door, Http, Options};
 use magi_emulator::Running;
 use magi_event::{DeliberationId, Timestamp};
 use magi_log::{Env, Head, Logs, SqliteStore};
+use tokio::time::Instant;
 
 use crate::support::{Served, magi, patient, quiet_port};
 
@@ -57,7 +57,7 @@ impl Town {
     /// Kills the server where it stands, looks at what it left, and starts it again.
     pub(super) async fn kill(&self) {
         let mut served = self.served.lock().await;
-        let (at, clock) = (Instant::now(), now());
+        let (at, clock) = (Instant::now(), Env::system().clock.now());
         let port = served.take().unwrap().kill().await;
         let heads = left(&self.folder.path().join("data")).await;
         self.kills
@@ -104,9 +104,4 @@ async fn left(data: &Path) -> BTreeMap<DeliberationId, Head> {
     }
     logs.close().await;
     heads
-}
-
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    Timestamp::from_millis(i64::try_from(since.unwrap().as_millis()).unwrap())
 }
