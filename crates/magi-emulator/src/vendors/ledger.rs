@@ -213,8 +213,9 @@ impl Ledger {
 
     /// Writes a new request down.
     pub(crate) fn arrive(&self, arrival: Arrival) -> Ticket {
-        let now = self.now_ms();
         let mut state = self.lock();
+        // Read under the lock, so that later numbers never have earlier times.
+        let now = self.now_ms();
         let id = state.next;
         state.next += 1;
         let first_seen = *state.first_seen.entry(arrival.model.clone()).or_insert(now);

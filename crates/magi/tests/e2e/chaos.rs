@@ -22,7 +22,7 @@ use plan::Plan;
 use town::Town;
 
 /// Deliberations under way at once.
-const AT_ONCE: usize = 16;
+const AT_ONCE: usize = 8;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn chaos_loses_doubles_and_reorders_nothing() {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use magi_client::{Client, Door, Http, Options};
 use magi_emulator::Running;
 use magi_event::{DeliberationId, Timestamp};
-use magi_log::{Clock, Env, Head, Logs, SqliteStore, SystemClock};
+use magi_log::{Env, Head, Logs, SqliteStore};
 use tokio::time::Instant;
 
 use crate::support::{Served, magi, patient, quiet_port};
@@ -57,7 +57,7 @@ impl Town {
     /// Kills the server where it stands, looks at what it left, and starts it again.
     pub(super) async fn kill(&self) {
         let mut served = self.served.lock().await;
-        let (at, clock) = (Instant::now(), SystemClock.now());
+        let (at, clock) = (Instant::now(), Env::system().clock.now());
         let port = served.take().unwrap().kill().await;
         let heads = left(&self.folder.path().join("data")).await;
         self.kills
