@@ -258,7 +258,8 @@ export class Cloud {
       const more = running.log.after(cursor)
       if (more.status !== 200) return leave()
       for (const entry of more.entries) {
-        if (left-- <= 0) return void response.socket?.destroy()
+        // What was written before the cut still arrives.
+        if (left-- <= 0) return void response.socket?.destroySoon()
         cursor = entry.id
         const ended = isLast(entry.event.type) || entry.event.type === 'paused'
         write(frameOf(entry), ended)

@@ -341,10 +341,11 @@ test('wheel up by a hair releases a lane; growth never pins it again, one press 
 test('the live region speaks at phase boundaries only, and the focus never moves by itself', async () => {
   here.fake.hold('agent_complete')
   const { page, context } = await visit(browser, here.url)
+  await page.locator('.scene').first().waitFor()
   await page.evaluate(() => {
     const seen: string[] = []
     const moves: string[] = []
-    const region = document.querySelector('[role=status]')
+    const region = document.querySelector('.visually-hidden[role=status]')
     new MutationObserver(() => seen.push(region?.textContent ?? '')).observe(region as Node, {
       subtree: true,
       childList: true,
