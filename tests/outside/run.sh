@@ -33,5 +33,5 @@ echo "outside: built after $((SECONDS - began)) s" >&2
 
 export MAGI_BIN=$build/debug/magi MAGI_EMULATOR_BIN=$build/debug/magi-emulator
 export MAGI_WS_CLIENT=$room/ws/client.mjs
-exec timeout --signal=INT 600 "$room/venv/bin/python" -m pytest -p no:cacheprovider \
+exec timeout --signal=INT 1500 "$room/venv/bin/python" -m pytest -p no:cacheprovider \
   --durations=5 tests/outside "$@"

@@ -55,7 +55,7 @@ function watch(page: Page): string[] {
 const made = (page: Page, inside: string): Promise<string[]> =>
   page.evaluate((root) => {
     const unwanted =
-      'script, img, picture, iframe, object, embed, video, audio, form:not(.composer), input, style, link, base, meta, ' +
+      'script, img, picture, iframe, object, embed, video, audio, form[action], input[autofocus], input:not([type]), style, link, base, meta, ' +
       'math, marquee, foreignObject, image, use, animate'
     const found: string[] = []
     for (const place of document.querySelectorAll(root))
