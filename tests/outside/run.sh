@@ -4,7 +4,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-build=${CARGO_TARGET_DIR:-target}
+# Whole: some of the programs are started in folders of their own.
+build=$(realpath --canonicalize-missing "${CARGO_TARGET_DIR:-target}")
 room=$build/outside
 export NO_PROXY=127.0.0.1,localhost no_proxy=127.0.0.1,localhost
 export PYTHONDONTWRITEBYTECODE=1

@@ -25,7 +25,7 @@ def test_an_ended_deliberation_prints_one_line_of_metrics(tmp_path):
     command = [os.environ["MAGI_BIN"], "serve", "--port", "0"]
     with process(command, tmp_path / "magi.log", env, stdout=subprocess.PIPE, text=True) as child:
         address = next(line for line in child.stdout if "http://" in line).split()[-1]
-        last = Magi(address.rstrip("/")).deliberate(QUESTION)[-1]
+        last = Magi(address.rstrip("/"), child).deliberate(QUESTION)[-1]
         line = next(line for line in child.stdout if line.startswith("{"))
     printed = json.loads(line)
     namespace, dimension, metrics = metrics_of_the_program()
