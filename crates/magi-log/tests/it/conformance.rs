@@ -223,6 +223,8 @@ async fn a_fenced_owner_stops_and_so_do_its_readers(place: Place) {
     let writer = opened(&first, 1).await;
     let mut stale = reader(&first, 1).await;
     ready(&mut stale).await;
+    // It has been renewed once.
+    sleep(Duration::from_secs(4)).await;
     store.suspended.store(true, Ordering::SeqCst);
     sleep(Duration::from_secs(11)).await;
     let taken = second.take_over(id(1)).await.unwrap();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt};
@@ -24,8 +24,10 @@ pub(crate) struct Faulty {
     pub(crate) panicking: AtomicBool,
     /// So many writes are made and then answered as failures.
     pub(crate) unconfirmed: AtomicU32,
-    /// Renewals of the lease are lost, as those of a suspended process are.
+    /// Renewals of the lease are lost, and answered as the last one that was made: to its owner, whose clock
+    /// stands still or goes slower, the lease has not lapsed.
     pub(crate) suspended: AtomicBool,
+    renewed: Mutex<Vec<(DeliberationId, u32)>>,
     /// The writes made.
     pub(crate) writes: AtomicU32,
     /// Where every write waits for those of other stores, so that they are made at once.
@@ -41,6 +43,7 @@ impl Faulty {
             panicking: AtomicBool::new(false),
             unconfirmed: AtomicU32::new(0),
             suspended: AtomicBool::new(false),
+            renewed: Mutex::default(),
             writes: AtomicU32::new(0),
             meeting: OnceLock::new(),
         })
@@ -106,9 +109,11 @@ impl Store for Faulty {
         async move {
             self.check()?;
             if self.suspended.load(Ordering::SeqCst) {
-                return Err(broken());
+                return Ok(self.renewed.lock().unwrap().clone());
             }
-            self.inner.renew(until).await
+            let renewed = self.inner.renew(until).await?;
+            self.renewed.lock().unwrap().clone_from(&renewed);
+            Ok(renewed)
         }
         .boxed()
     }
