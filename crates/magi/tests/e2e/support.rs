@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use magi_client::{Client, Door, Options, State, Step};
@@ -115,7 +116,10 @@ pub(crate) async fn signal(pid: u32, name: &str) {
 /// A free port below those that the system hands out by itself: nobody takes it between a server's
 /// death and its successor.
 pub(crate) fn quiet_port() -> u16 {
-    let from = 20_000 + u16::try_from(std::process::id() % 1_000).unwrap() * 12;
+    // The tests of one process ask at the same moment, before any of them listens.
+    static ASKED: AtomicU16 = AtomicU16::new(0);
+    let own = ASKED.fetch_add(1, Ordering::SeqCst) % 3 * 4;
+    let from = 20_000 + u16::try_from(std::process::id() % 1_000).unwrap() * 12 + own;
     let free = |port: &u16| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok();
     (from..32_000).find(free).expect("a free port")
 }
