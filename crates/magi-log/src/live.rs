@@ -182,9 +182,8 @@ impl Live {
             Some(closed) => return Found::Closed(closed),
         }
         let visible = state.visible();
-        let over = state.ended && state.stored + 1 == state.next;
         if after >= visible {
-            return if over {
+            return if state.is_stored_whole() {
                 Found::Page(Vec::new(), true)
             } else {
                 Found::Nothing
@@ -225,8 +224,7 @@ impl Live {
 
     /// Tells whether the last event of the log is stored.
     pub(crate) fn is_stored_whole(&self) -> bool {
-        let state = self.state();
-        state.ended && state.stored + 1 == state.next
+        self.state().is_stored_whole()
     }
 
     pub(crate) fn closed(&self) -> Option<Closed> {
@@ -322,10 +320,12 @@ impl Live {
     }
 
     /// Closes the log for its writer, and for its readers as far as `closed` says. The first reason
-    /// stays, except that a deletion is always told.
+    /// stays, except that a deletion is always told. One that is stored to its end has nothing left to
+    /// close: who reads it reads on.
     pub(crate) fn close(&self, closed: Closed) {
         let mut state = self.state();
-        if state.closed.is_none() || closed == Closed::Deleted {
+        let is_open = state.closed.is_none() && !state.is_stored_whole();
+        if is_open || closed == Closed::Deleted {
             state.closed = Some(closed);
         }
         drop(state);
@@ -345,6 +345,11 @@ impl Live {
 }
 
 impl State {
+    /// Tells whether the last event of the log is stored.
+    fn is_stored_whole(&self) -> bool {
+        self.ended && self.stored + 1 == self.next
+    }
+
     /// Returns the last event's number a reader may see.
     fn visible(&self) -> u64 {
         self.held.front().map_or(self.next, |held| *held) - 1

@@ -561,10 +561,18 @@ impl Inner {
         }
     }
 
-    /// Leaves a log whose last event is stored to its readers.
+    /// Leaves a log whose last event is stored to its readers. One that was closed while that was under way
+    /// is read from the store: its readers were told to come back.
     pub(crate) fn finish(&self, live: &Arc<Live>) {
-        let over = Slot::Over(Arc::downgrade(live));
-        self.registry().slots.insert(live.id, over);
+        if live.closed().is_some() {
+            return self.retire(live);
+        }
+        let mut registry = self.registry();
+        if let Some(slot) = registry.slots.get_mut(&live.id)
+            && matches!(slot, Slot::Open(open) if Arc::ptr_eq(open, live))
+        {
+            *slot = Slot::Over(Arc::downgrade(live));
+        }
     }
 
     /// Closes a deleted log.

@@ -85,6 +85,39 @@ async fn after_five_seconds_the_writer_closes_and_readers_are_told() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_log_whose_lease_lapses_while_its_end_is_stored_is_read_to_its_end() {
+    let (store, logs, _place) = broken();
+    let writer = opened(&logs, 1).await;
+    // A reader that stays keeps what this process knows of the log in memory.
+    let mut stays = reader(&logs, 1).await;
+    ready(&mut stays).await;
+    store.set_down(true);
+    sleep(Duration::from_secs(8)).await;
+    let last = writer.append_all(ending(id(1))).unwrap();
+    assert_eq!(writer.closed().await, Closed::Unavailable, "the lease");
+    store.set_down(false);
+    writer.commit(last).await.unwrap_err();
+    let mut waited = 0;
+    while !logs.head(id(1)).await.unwrap().is_over() {
+        sleep(Duration::from_millis(50)).await;
+        waited += 1;
+        assert!(waited < 100, "what was under way is not stored");
+    }
+    sleep(Duration::from_secs(1)).await;
+    let mut back = reader(&logs, 1).await;
+    let mut seen = Vec::new();
+    loop {
+        let page = back.next().await.unwrap();
+        seen.extend(seqs(&page.entries));
+        if page.end {
+            break;
+        }
+    }
+    assert_eq!(seen, (1..=last).collect::<Vec<_>>());
+    assert!(matches!(stays.next().await, Err(Error::Unavailable { .. })));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_store_that_never_answers_is_a_failing_store() {
     let (store, logs, _place) = broken();
     let writer = opened(&logs, 1).await;
