@@ -1,13 +1,17 @@
+import { useTexts } from './texts.ts'
 import { Panel } from './panel.tsx'
 import { useSettings, useWords } from './settings.tsx'
 import { KEYS, type Shortcut } from './shortcuts.ts'
+import { GUIDE } from './words-guide.ts'
 
-/** The keyboard map. */
+/** How a question becomes a verdict, in short, and the keyboard map. It needs no network. */
 export function HelpDialog({ onClose }: { onClose: () => void }) {
   const { help } = useWords().room
   const { shortcuts, sendKey } = useSettings()
   return (
     <Panel title={help.title} onClose={onClose}>
+      <Guide />
+      <h3>{help.keyboard}</h3>
       {!shortcuts && <p className="notice">{help.off}</p>}
       <dl className="keymap">
         <div>
@@ -27,6 +31,24 @@ export function HelpDialog({ onClose }: { onClose: () => void }) {
       </dl>
       <p className="muted">{help.note}</p>
     </Panel>
+  )
+}
+
+function Guide() {
+  const texts = useTexts(GUIDE)
+  return (
+    <section className="guide" aria-labelledby="guide-title">
+      <h3 id="guide-title">{texts.title}</h3>
+      <dl>
+        {texts.steps.map(({ name, text }) => (
+          <div key={name}>
+            <dt>{name}</dt>
+            <dd>{text}</dd>
+          </div>
+        ))}
+      </dl>
+      <p className="muted">{texts.more}</p>
+    </section>
   )
 }
 

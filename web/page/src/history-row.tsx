@@ -14,6 +14,7 @@ import { titleOf } from './carry.ts'
 import { sealOfListed } from './format.ts'
 import { Link, More } from './icons.tsx'
 import type { Library } from './library.ts'
+import { decided } from './mine.ts'
 import { parseOutcome } from './outcome.ts'
 import { hashOf } from './route.ts'
 import { Seal } from './seal.tsx'
@@ -93,6 +94,7 @@ function Marks({ item, texts }: { item: Listed; texts: HistoryWords }) {
   const words = useWords()
   const { word, note } = parseOutcome(item.outcome)
   const outcome = word !== undefined ? texts.outcome[word] : note === '' ? '' : texts.outcomeOther
+  const mine = decided(item.my_decision ?? '', words.code)
   const marks = [
     item.mode === 'rehearsal' && (
       <li key="rehearsal" data-mark="rehearsal">
@@ -104,9 +106,9 @@ function Marks({ item, texts }: { item: Listed; texts: HistoryWords }) {
         {outcome}
       </li>
     ),
-    item.my_decision && (
-      <li key="mine" data-mark="mine">
-        {texts.mine(item.my_decision)}
+    mine !== '' && (
+      <li key="mine" data-mark="mine" title={item.my_decision}>
+        {texts.mine(mine)}
       </li>
     ),
     item.fork_of && (

@@ -153,7 +153,8 @@ export const room: RoomWords = {
     kept: 'このブラウザに保存されます。',
   },
   help: {
-    title: 'キーボード操作',
+    title: 'ヘルプ',
+    keyboard: 'キーボード操作',
     off: '一文字ショートカットは設定でオフになっています。Esc は使えます。',
     note: '一文字のキーは入力欄の外で使えます。Shift + Enter で改行します。',
     then: 'に続けて',

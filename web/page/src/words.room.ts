@@ -117,6 +117,7 @@ export interface RoomWords {
   }
   help: {
     title: string
+    keyboard: string
     off: string
     note: string
     then: string
