@@ -18,6 +18,8 @@ export async function keep(page: Page, name: string, frame: Frame): Promise<void
   const height = 'height' in frame ? frame.height : Math.ceil(part?.height ?? 0) + 400
   await page.setViewportSize({ width, height })
   const target = 'of' in frame ? frame.of : page
+  // What the mouse happens to lie over has another look.
+  await page.mouse.move(0, 0)
   const png = await target.screenshot({ animations: 'disabled', caret: 'hide' })
   await mkdir(folder, { recursive: true })
   await writeFile(join(folder, `${name}.png`), withPalette(png))

@@ -43,6 +43,8 @@ export const room: RoomWords = {
   votesIn: (votes, of) => `${votes} of ${of} votes`,
   overruled: (count) => `Judge overruled ${count}.`,
   dissents: (count) => `Judge dissents from ${count}.`,
+  judgeAlone: (decision) =>
+    `By the rule these votes bring no decision. The judge alone came to ${decision}.`,
   toPlace: 'Go to where it was said',
 
   written: (tokens, estimated) => `${estimated ? '≈ ' : ''}${number.format(tokens)} tokens out`,
