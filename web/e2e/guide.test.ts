@@ -47,7 +47,7 @@ const WRITTEN = {
     leaning: '賛成寄り。ただし紙をすぐに全廃するのは不安。',
     why: '紙を残す条件が付いたので、準備から始める。',
     outcome: '半年で7割の世帯が登録。紙は26世帯に続けている。',
-    name: '回覧板のアプリ化(春の総会)',
+    name: '回覧板のアプリ化（春の総会）',
     word: '世帯',
   },
 } as const
@@ -104,7 +104,7 @@ async function ask(walk: Walk): Promise<void> {
   await page.getByRole('textbox', { name: words.room.leaning.label }).fill(mine.leaning)
   await page.getByRole('radiogroup', { name: words.room.preset.label }).waitFor()
   await page.getByRole('textbox', { name: words.room.leaning.label }).blur()
-  await keep(page, `guide-ask-${lang}`, { height: 880 })
+  await keep(page, `guide-ask-${lang}`, { height: 850 })
   await button(walk, words.convene).click()
 }
 
@@ -205,6 +205,7 @@ async function history(walk: Walk): Promise<void> {
   const mine = WRITTEN[lang]
   await link(walk, words.nav.history).click()
   await rowOf(page, texts.outcome.mixed).waitFor()
+  await rowOf(page, texts.custom).waitFor()
   await act(walk, texts.outcome.mixed, texts.rename)
   const dialog = page.getByRole('dialog')
   await dialog.getByLabel(texts.dialog.name, { exact: true }).fill(mine.name)

@@ -37,10 +37,12 @@ interface RowProps {
   library: Library
   chosen: boolean
   actions: RowActions
+  /** What a preset is called. */
+  presetName: (name: string) => string
 }
 
 /** One deliberation of the history: how it ended, what was asked, what became of it. */
-export function HistoryRow({ item, library, chosen, actions }: RowProps) {
+export function HistoryRow({ item, library, chosen, actions, presetName }: RowProps) {
   const words = useWords()
   const texts = useTexts(HISTORY)
   const title = titleOf(item)
@@ -80,7 +82,7 @@ export function HistoryRow({ item, library, chosen, actions }: RowProps) {
       <p className="past-facts">
         <time dateTime={item.created_at}>{words.when(day)}</time>
         <span>
-          {item.preset}
+          {presetName(item.preset)}
           {typeof item.cost_usd === 'number' && ` · ${words.cost(item.cost_usd)}`}
         </span>
       </p>
@@ -128,7 +130,12 @@ function Marks({ item, texts }: { item: Listed; texts: HistoryWords }) {
   return marks.length === 0 ? null : <ul className="past-marks">{marks}</ul>
 }
 
-function RowMenu({ item, library, actions, title }: Omit<RowProps, 'chosen'> & { title: string }) {
+function RowMenu({
+  item,
+  library,
+  actions,
+  title,
+}: Omit<RowProps, 'chosen' | 'presetName'> & { title: string }) {
   const texts = useTexts(HISTORY)
   const act = (key: string): void => {
     if (key.startsWith('save ')) return actions.save(item, key.slice(5) as ExportFormat)

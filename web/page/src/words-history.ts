@@ -13,6 +13,8 @@ export interface HistoryWords {
   anyVerdict: string
   preset: string
   anyPreset: string
+  /** A council that was put together for one question. */
+  custom: string
   from: string
   to: string
   clear: string
@@ -73,6 +75,7 @@ export const HISTORY: Texts<HistoryWords> = {
     anyVerdict: 'Any verdict',
     preset: 'Preset',
     anyPreset: 'Any preset',
+    custom: 'custom',
     from: 'From',
     to: 'To',
     clear: 'Clear filters',
@@ -144,6 +147,7 @@ export const HISTORY: Texts<HistoryWords> = {
     anyVerdict: 'すべての評決',
     preset: 'プリセット',
     anyPreset: 'すべてのプリセット',
+    custom: '個別設定',
     from: '開始日',
     to: '終了日',
     clear: '条件を消す',
