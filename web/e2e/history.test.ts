@@ -44,6 +44,8 @@ test('found by two Japanese characters, by verdict, by preset, by days; and all 
   await page.getByRole('searchbox').fill('図書')
   await page.getByText('1 deliberation', { exact: true }).waitFor()
   expect(await rows(page).textContent()).toContain('図書館')
+  // A preset has the name by which it is chosen.
+  expect(await rows(page).textContent()).toContain('Default')
   await page.getByRole('button', { name: 'Clear the search' }).click()
   await page.getByText('14 deliberations').waitFor()
   await page.getByLabel('Verdict').selectOption('REJECTED')

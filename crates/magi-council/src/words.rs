@@ -110,7 +110,7 @@ impl Facts<'_> {
         let mut text = match self.decision {
             FinalDecision::Approved => "Approved.".to_owned(),
             FinalDecision::Rejected => "Rejected.".to_owned(),
-            FinalDecision::Undecided => "Undecided.".to_owned(),
+            FinalDecision::Undecided => "No decision.".to_owned(),
         };
         text.push_str(&format!(
             " {} of {} sages voted for it, {} against; {} abstained or did not answer.",

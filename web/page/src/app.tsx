@@ -1,7 +1,7 @@
 import type { Question } from '@magi/stream'
 import { lazy, Suspense, useEffect, useRef, useState, useSyncExternalStore } from 'react'
 import { I18nProvider } from 'react-aria-components'
-import { carried, type Carry } from './carry.ts'
+import { againOf, carried, listedOf, type Carry } from './carry.ts'
 import { CarryNote } from './carry-note.tsx'
 import { Deletions } from './deletions.ts'
 import { AboutProvider, UNKNOWN } from './about.ts'
@@ -92,10 +92,17 @@ function Screen({ asked, onAgain }: { asked: Asked; onAgain: () => void }) {
     setCarry(next)
     home()
   }
-  const askAgain = (question: string): void => {
-    setDraft(question)
-    setCarry(undefined)
-    home()
+  // What is over is asked again as from the history: with its context and its preset, and linked.
+  const askAgain = (question: string, over?: string): void => {
+    const bare = (): void => {
+      setDraft(question)
+      setCarry(undefined)
+      home()
+    }
+    if (over === undefined) return bare()
+    listedOf({ get: library.snapshot }, over)
+      .then((item) => againOf(library, item))
+      .then(takeUp, bare)
   }
   const inside = id !== undefined || (asking && route.name === 'home')
   useShortcuts(shortcuts)
@@ -128,7 +135,14 @@ function Screen({ asked, onAgain }: { asked: Asked; onAgain: () => void }) {
         return asking ? (
           deliberation
         ) : (
-          <Home asked={asked} onAgain={onAgain} draft={draft} onDraft={setDraft} onAsk={ask}>
+          <Home
+            asked={asked}
+            onAgain={onAgain}
+            draft={draft}
+            preset={carry?.with.preset}
+            onDraft={setDraft}
+            onAsk={ask}
+          >
             {carry && <CarryNote carry={carry} onDrop={() => setCarry(undefined)} />}
           </Home>
         )

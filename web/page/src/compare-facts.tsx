@@ -5,7 +5,7 @@ import { confidenceOf, modelOf } from './lane.tsx'
 import { Seal } from './seal.tsx'
 import { useWords } from './settings.tsx'
 import { useTexts } from './texts.ts'
-import { ruleText } from './verdict.tsx'
+import { judgeAlone, ruleText } from './verdict.tsx'
 import { COMPARE, type CompareWords } from './words-compare.ts'
 import type { Words } from './words.ts'
 
@@ -69,7 +69,9 @@ function factsOf(left: View, right: View, words: Words, texts: CompareWords): Fa
       if (!data) return undefined
       if (data.overruled) return words.verdict.overruled
       if (data.judge_agrees === null) return words.judgeNotCalled
-      return data.judge_agrees ? words.verdict.agrees : words.verdict.disagrees
+      return data.judge_agrees
+        ? words.verdict.agrees
+        : (judgeAlone(words, data) ?? words.verdict.disagrees)
     }),
     both(texts.cost, (view) => {
       const cost = view.end?.data.cost_usd

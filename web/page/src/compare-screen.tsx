@@ -4,6 +4,7 @@ import { Checkbox, ToggleButton, ToggleButtonGroup } from 'react-aria-components
 import { Facts } from './compare-facts.tsx'
 import { marked, sideBySide, type Pair, type Piece } from './diff.ts'
 import { sealOf } from './format.ts'
+import { Tick } from './icons.tsx'
 import type { Library } from './library.ts'
 import { hashOf } from './route.ts'
 import { Seal } from './seal.tsx'
@@ -146,7 +147,9 @@ function Speeches({ left, right }: { left: View; right: View }) {
         </p>
         {changed > 0 && changed < pairs.length && (
           <Checkbox className="check" isSelected={only} onChange={setOnly}>
-            <span className="check-box" aria-hidden="true" />
+            <span className="check-box" aria-hidden="true">
+              <Tick />
+            </span>
             {texts.onlyChanges}
           </Checkbox>
         )}

@@ -26,6 +26,8 @@ type AnswerLang = 'auto' | 'ja' | 'en'
 
 interface ComposerProps {
   draft: string
+  /** The name of the preset that is chosen first. */
+  first?: string | undefined
   onDraft: (text: string) => void
   /** `leaning` is the person's own, which the council never sees. */
   onAsk: (question: Question, leaning: string) => void
@@ -35,14 +37,23 @@ interface ComposerProps {
 }
 
 /** Where a question is put. Enter convenes, except while an input method is composing. */
-export function Composer({ draft, onDraft, onAsk, presets, keeps }: ComposerProps) {
+export function Composer({
+  draft,
+  first = 'default',
+  onDraft,
+  onAsk,
+  presets,
+  keeps,
+}: ComposerProps) {
   const words = useWords()
   const [context, setContext] = useState<string>()
   const [leaning, setLeaning] = useState<string>()
   const [lang, setLang] = useState<AnswerLang>('auto')
-  const [preset, setPreset] = useState('default')
+  const [wanted, setPreset] = useState(first)
   const [unread, setUnread] = useState<Unread[]>([])
   const [over, setOver] = useState(false)
+  // One that was deleted since cannot be asked again.
+  const preset = presets.some(({ name }) => name === wanted) ? wanted : 'default'
   const bytes = byteLength(draft)
   const tooLong = bytes > MAX_QUESTION
   const contextBytes = byteLength(context ?? '')

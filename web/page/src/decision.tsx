@@ -136,7 +136,14 @@ export function Conditions({
 }
 
 /** What the person decides, apart from the council's verdict, and later how it turned out. */
-export function Decision({ remarked }: { remarked: Remarked }) {
+export function Decision({
+  remarked,
+  verdict,
+}: {
+  remarked: Remarked
+  /** There is one that can be followed. */
+  verdict: boolean
+}) {
   const all = useWords()
   const { decision: words } = all.room
   const again = all.connection.retry
@@ -168,21 +175,23 @@ export function Decision({ remarked }: { remarked: Remarked }) {
           if (ready) void remarked.save()
         }}
       >
-        <RadioGroup
-          className="radios"
-          aria-labelledby={id}
-          value={mine.choice ?? null}
-          onChange={(choice) => remarked.set({ choice: choice as 'follow' | 'other' })}
-        >
-          <Choice value="follow">{words.follow}</Choice>
-          <Choice value="other">{words.other}</Choice>
-        </RadioGroup>
-        {mine.choice === 'other' && (
+        {verdict && (
+          <RadioGroup
+            className="radios"
+            aria-labelledby={id}
+            value={mine.choice ?? null}
+            onChange={(choice) => remarked.set({ choice: choice as 'follow' | 'other' })}
+          >
+            <Choice value="follow">{words.follow}</Choice>
+            <Choice value="other">{words.other}</Choice>
+          </RadioGroup>
+        )}
+        {(mine.choice === 'other' || !verdict) && (
           <Text
             label={words.instead}
             rows={1}
             value={mine.instead}
-            onChange={(instead) => remarked.set({ instead })}
+            onChange={(instead) => remarked.set({ instead, choice: 'other' })}
           />
         )}
         {mine.choice !== undefined && (

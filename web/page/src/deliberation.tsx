@@ -32,7 +32,8 @@ import { useWay } from './way.ts'
 
 interface DeliberationProps {
   room: Room
-  onAskAgain: (question: string) => void
+  /** `over` is the deliberation it was, where that has ended. */
+  onAskAgain: (question: string, over?: string) => void
   onFollow: (id: string) => void
 }
 
@@ -106,7 +107,7 @@ export function Deliberation({ room, onAskAgain, onFollow }: DeliberationProps) 
                   <Actions
                     room={room}
                     shown={shown}
-                    onAskAgain={() => onAskAgain(question)}
+                    onAskAgain={() => onAskAgain(question, keeper && view.id)}
                     onFollow={onFollow}
                     onWish={setWish}
                   />
@@ -326,8 +327,6 @@ function Actions({ room, shown, onAskAgain, onFollow, onWish }: ActionsProps) {
   )
 }
 
-const FORMATS = ['md', 'json', 'ndjson'] as const
-
 /** The record as files: links where a link can open it, else made or fetched and then saved. */
 function Records({ room, id, view }: { room: Room; id: string; view: View }) {
   const words = useWords()
@@ -351,7 +350,7 @@ function Records({ room, id, view }: { room: Room; id: string; view: View }) {
   return (
     <span className="records">
       {words.verdict.record}:{' '}
-      {FORMATS.map((format) =>
+      {library.formats.map((format) =>
         link ? (
           <a key={format} href={link(id, format)} download={`magi-${id}.${format}`}>
             {format}

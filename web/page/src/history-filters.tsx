@@ -12,10 +12,12 @@ interface FiltersProps {
   library: Library
   filters: Filters
   onFilters: (filters: Filters) => void
+  /** What a preset is called. */
+  presetName: (name: string) => string
 }
 
 /** What is looked for: words, a verdict, a preset, days. */
-export function HistoryFilters({ library, filters, onFilters }: FiltersProps) {
+export function HistoryFilters({ library, filters, onFilters, presetName }: FiltersProps) {
   const texts = useTexts(HISTORY)
   const { code } = useWords()
   const [presets, setPresets] = useState<readonly string[]>([])
@@ -59,7 +61,9 @@ export function HistoryFilters({ library, filters, onFilters }: FiltersProps) {
       <Choose label={texts.preset} value={filters.preset} onChange={(preset) => set({ preset })}>
         <option value="">{texts.anyPreset}</option>
         {names.map((name) => (
-          <option key={name}>{name}</option>
+          <option key={name} value={name}>
+            {presetName(name)}
+          </option>
         ))}
       </Choose>
       <Day label={texts.from} value={filters.from} onChange={(from) => set({ from })} />

@@ -14,6 +14,7 @@ import { titleOf } from './carry.ts'
 import { sealOfListed } from './format.ts'
 import { Link, More } from './icons.tsx'
 import type { Library } from './library.ts'
+import { decided } from './mine.ts'
 import { parseOutcome } from './outcome.ts'
 import { hashOf } from './route.ts'
 import { Seal } from './seal.tsx'
@@ -36,10 +37,12 @@ interface RowProps {
   library: Library
   chosen: boolean
   actions: RowActions
+  /** What a preset is called. */
+  presetName: (name: string) => string
 }
 
 /** One deliberation of the history: how it ended, what was asked, what became of it. */
-export function HistoryRow({ item, library, chosen, actions }: RowProps) {
+export function HistoryRow({ item, library, chosen, actions, presetName }: RowProps) {
   const words = useWords()
   const texts = useTexts(HISTORY)
   const title = titleOf(item)
@@ -79,7 +82,7 @@ export function HistoryRow({ item, library, chosen, actions }: RowProps) {
       <p className="past-facts">
         <time dateTime={item.created_at}>{words.when(day)}</time>
         <span>
-          {item.preset}
+          {presetName(item.preset)}
           {typeof item.cost_usd === 'number' && ` · ${words.cost(item.cost_usd)}`}
         </span>
       </p>
@@ -93,6 +96,7 @@ function Marks({ item, texts }: { item: Listed; texts: HistoryWords }) {
   const words = useWords()
   const { word, note } = parseOutcome(item.outcome)
   const outcome = word !== undefined ? texts.outcome[word] : note === '' ? '' : texts.outcomeOther
+  const mine = decided(item.my_decision ?? '', words.code)
   const marks = [
     item.mode === 'rehearsal' && (
       <li key="rehearsal" data-mark="rehearsal">
@@ -104,9 +108,9 @@ function Marks({ item, texts }: { item: Listed; texts: HistoryWords }) {
         {outcome}
       </li>
     ),
-    item.my_decision && (
-      <li key="mine" data-mark="mine">
-        {texts.mine(item.my_decision)}
+    mine !== '' && (
+      <li key="mine" data-mark="mine" title={item.my_decision}>
+        {texts.mine(mine)}
       </li>
     ),
     item.fork_of && (
@@ -126,7 +130,12 @@ function Marks({ item, texts }: { item: Listed; texts: HistoryWords }) {
   return marks.length === 0 ? null : <ul className="past-marks">{marks}</ul>
 }
 
-function RowMenu({ item, library, actions, title }: Omit<RowProps, 'chosen'> & { title: string }) {
+function RowMenu({
+  item,
+  library,
+  actions,
+  title,
+}: Omit<RowProps, 'chosen' | 'presetName'> & { title: string }) {
   const texts = useTexts(HISTORY)
   const act = (key: string): void => {
     if (key.startsWith('save ')) return actions.save(item, key.slice(5) as ExportFormat)

@@ -10,6 +10,7 @@ import { HistoryRow, type RowActions } from './history-row.tsx'
 import { save, type Library } from './library.ts'
 import { OwnNote } from './own-note.tsx'
 import { RemarksDialog } from './remarks-dialog.tsx'
+import { usePresetNames } from './preset-names.ts'
 import { go, hashOf } from './route.ts'
 import { tab } from './storage.ts'
 import { useTexts } from './texts.ts'
@@ -54,6 +55,7 @@ export default function HistoryScreen({ deletions, onCarry }: HistoryProps) {
   const actions = useActions(library, deletions, onCarry, setChosen, setEditing, (why) =>
     setFailed(texts.actionFailed(why)),
   )
+  const presetName = usePresetNames()
   const row = useCallback(
     (item: Listed) => (
       <HistoryRow
@@ -61,9 +63,10 @@ export default function HistoryScreen({ deletions, onCarry }: HistoryProps) {
         library={library}
         chosen={chosen.includes(item.id)}
         actions={actions}
+        presetName={presetName}
       />
     ),
-    [library, chosen, actions],
+    [library, chosen, actions, presetName],
   )
   const filtered = isFiltered(filters)
   // What only waits to be deleted is still there.
@@ -80,7 +83,12 @@ export default function HistoryScreen({ deletions, onCarry }: HistoryProps) {
       </header>
       {library.kind === 'own' && <OwnNote ask={library.promised} />}
       {(filtered || !none) && (
-        <HistoryFilters library={library} filters={filters} onFilters={setFilters} />
+        <HistoryFilters
+          library={library}
+          filters={filters}
+          onFilters={setFilters}
+          presetName={presetName}
+        />
       )}
       <p className="history-failed" role="alert">
         {failed}

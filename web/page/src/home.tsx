@@ -19,6 +19,8 @@ interface HomeProps {
   asked: Gated
   onAgain: () => void
   draft: string
+  /** The council that is chosen first. */
+  preset?: string | undefined
   onDraft: (text: string) => void
   onAsk: (question: Question, leaning?: string) => void
   /** What the next question takes along. */
@@ -26,7 +28,7 @@ interface HomeProps {
 }
 
 /** The start page: ask, watch a rehearsal, open an earlier deliberation. */
-export function Home({ asked, onAgain, draft, onDraft, onAsk, children }: HomeProps) {
+export function Home({ asked, onAgain, draft, preset, onDraft, onAsk, children }: HomeProps) {
   const words = useWords()
   return (
     <main className="home" tabIndex={-1}>
@@ -36,7 +38,7 @@ export function Home({ asked, onAgain, draft, onDraft, onAsk, children }: HomePr
       <h1>{words.headline}</h1>
       <p className="intro">{words.intro}</p>
       {children}
-      <Ask asked={asked} draft={draft} onDraft={onDraft} onAsk={onAsk} />
+      <Ask asked={asked} draft={draft} preset={preset} onDraft={onDraft} onAsk={onAsk} />
       <WhatAnswers asked={asked} onAgain={onAgain} />
       <DoorLine />
       <Council />
@@ -46,7 +48,7 @@ export function Home({ asked, onAgain, draft, onDraft, onAsk, children }: HomePr
   )
 }
 
-function Ask({ asked, draft, onDraft, onAsk }: Omit<HomeProps, 'onAgain'>) {
+function Ask({ asked, draft, preset, onDraft, onAsk }: Omit<HomeProps, 'onAgain'>) {
   const { door, archive } = useWay()
   const presets = useAsked(() => door.presets())
   // A door of one address tells only later whether it keeps a history; the page's own copy always does.
@@ -54,6 +56,7 @@ function Ask({ asked, draft, onDraft, onAsk }: Omit<HomeProps, 'onAgain'>) {
   return (
     <Composer
       draft={draft}
+      first={preset}
       onDraft={onDraft}
       onAsk={onAsk}
       presets={presets.state === 'there' ? presets.value : []}

@@ -49,6 +49,12 @@ const LINE = new RegExp(
 )
 const BOX = /^\[([ x])\] (.*)$/
 
+/** The decision alone, for one line of a list; empty where nothing has been decided yet. */
+export function decided(text: string, lang: Lang): string {
+  const { choice, instead } = parse(text)
+  return choice === 'follow' ? FOLLOW[lang] : instead.trim()
+}
+
 /** Reads it back. What was written elsewhere, in any other form, is the decision itself. */
 export function parse(text: string): Mine {
   const read: Record<Field, string> = { leaning: '', decision: '', why: '' }

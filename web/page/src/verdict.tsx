@@ -17,7 +17,7 @@ import { useContentLang } from './prose.tsx'
 import { Seal } from './seal.tsx'
 import { useWords } from './settings.tsx'
 import { Mark } from './shapes.tsx'
-import type { Words } from './words.ts'
+import { SEAL_WORDS, type Words } from './words.ts'
 
 interface CardProps {
   view: View
@@ -67,7 +67,9 @@ export function VerdictCard({ view, actions, remarked, onDissent }: CardProps) {
           <Missing missing={unsaid(end.data)} />
         </div>
       )}
-      {end.kind === 'complete' && remarked && <Decision remarked={remarked} />}
+      {end.kind === 'complete' && remarked && (
+        <Decision remarked={remarked} verdict={end.data.final_decision !== 'UNDECIDED'} />
+      )}
       <footer className="verdict-foot">
         <p className="verdict-numbers">{numbersOf(words, view).join(' · ')}</p>
         <div className="verdict-actions">{actions}</div>
@@ -180,8 +182,21 @@ function Decided({ view, data, remarked, onDissent }: DecidedProps) {
   )
 }
 
+/**
+ * What the judge came to where the rule brings no decision, and the judge did. That the votes prevailed would
+ * be the wrong word: they decided nothing.
+ */
+export function judgeAlone({ room, code }: Words, data: Complete): string | undefined {
+  const { judge_agrees: agrees, overruled, final_decision: final, solomon_judgment: judge } = data
+  const judged = judge.final_decision
+  if (agrees !== false || overruled || final !== 'UNDECIDED' || judged === 'UNDECIDED')
+    return undefined
+  return room.judgeAlone(SEAL_WORDS[judged][code])
+}
+
 function Agreement({ data }: { data: Complete }) {
-  const { verdict, room } = useWords()
+  const words = useWords()
+  const { verdict, room } = words
   const { judge_agrees: agrees, overruled, voting_result: votes } = data
   const count = `${votes.approved}–${votes.rejected}–${votes.abstained}`
   if (overruled)
@@ -191,6 +206,13 @@ function Agreement({ data }: { data: Complete }) {
       </p>
     )
   if (agrees === true) return <p className="agreement">{verdict.agrees}</p>
+  const alone = judgeAlone(words, data)
+  if (alone !== undefined)
+    return (
+      <p className="agreement agreement-loud" data-judge="alone">
+        {alone}
+      </p>
+    )
   if (agrees === false)
     return (
       <p className="agreement agreement-loud" data-judge="dissents">

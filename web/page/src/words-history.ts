@@ -13,6 +13,8 @@ export interface HistoryWords {
   anyVerdict: string
   preset: string
   anyPreset: string
+  /** A council that was put together for one question. */
+  custom: string
   from: string
   to: string
   clear: string
@@ -67,12 +69,13 @@ export const HISTORY: Texts<HistoryWords> = {
     title: 'History',
     list: 'Deliberations, newest first',
     search: 'Search',
-    searchHint: 'Words in the question or the answers',
+    searchHint: 'Words in the question, the verdict or its reasons',
     clearSearch: 'Clear the search',
     verdict: 'Verdict',
     anyVerdict: 'Any verdict',
     preset: 'Preset',
     anyPreset: 'Any preset',
+    custom: 'custom',
     from: 'From',
     to: 'To',
     clear: 'Clear filters',
@@ -138,12 +141,13 @@ export const HISTORY: Texts<HistoryWords> = {
     title: '履歴',
     list: '審議の一覧（新しい順）',
     search: '検索',
-    searchHint: '問いや回答に含まれる言葉',
+    searchHint: '問い、評決、理由に含まれる言葉',
     clearSearch: '検索を消す',
     verdict: '評決',
     anyVerdict: 'すべての評決',
     preset: 'プリセット',
     anyPreset: 'すべてのプリセット',
+    custom: '個別設定',
     from: '開始日',
     to: '終了日',
     clear: '条件を消す',

@@ -43,6 +43,8 @@ export const room: RoomWords = {
   votesIn: (votes, of) => `${votes} of ${of} votes`,
   overruled: (count) => `Judge overruled ${count}.`,
   dissents: (count) => `Judge dissents from ${count}.`,
+  judgeAlone: (decision) =>
+    `By the rule these votes bring no decision. The judge alone came to ${decision}.`,
   toPlace: 'Go to where it was said',
 
   written: (tokens, estimated) => `${estimated ? '≈ ' : ''}${number.format(tokens)} tokens out`,
@@ -135,7 +137,7 @@ export const room: RoomWords = {
     label: 'What do you lean to? The sages never see it; it is kept beside the verdict.',
     hint: 'Rather not: the freeze begins on the tenth.',
   },
-  preset: { label: 'Council', badAt: 'Bad at:' },
+  preset: { label: 'Preset', badAt: 'Bad at:' },
   context: {
     attach: 'Attach text files',
     drop: 'Drop text files here: they become context',
@@ -161,7 +163,8 @@ export const room: RoomWords = {
     kept: 'Kept in this browser.',
   },
   help: {
-    title: 'Keyboard',
+    title: 'Help',
+    keyboard: 'Keyboard',
     off: 'Single-key shortcuts are switched off in the settings. Esc works all the same.',
     note: 'Single keys work outside of text boxes. Shift + Enter starts a new line.',
     then: 'then',

@@ -43,6 +43,8 @@ export const room: RoomWords = {
   votesIn: (votes, of) => `${of}票中${votes}票`,
   overruled: (count) => `裁定者が ${count} の票を覆しました。`,
   dissents: (count) => `裁定者は ${count} の票に反対しています。`,
+  judgeAlone: (decision) =>
+    `この決め方では、票から結論が出ません。裁定者だけの判断は${decision}です。`,
   toPlace: '発言の箇所を見る',
 
   written: (tokens, estimated) => `出力${estimated ? '約' : ''}${number.format(tokens)} トークン`,
@@ -153,7 +155,8 @@ export const room: RoomWords = {
     kept: 'このブラウザに保存されます。',
   },
   help: {
-    title: 'キーボード操作',
+    title: 'ヘルプ',
+    keyboard: 'キーボード操作',
     off: '一文字ショートカットは設定でオフになっています。Esc は使えます。',
     note: '一文字のキーは入力欄の外で使えます。Shift+Enter で改行します。',
     then: 'に続けて',

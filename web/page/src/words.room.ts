@@ -33,6 +33,8 @@ export interface RoomWords {
   votesIn: (votes: number, of: number) => string
   overruled: One
   dissents: One
+  /** By the rule there is no decision, but the judge came to one. */
+  judgeAlone: One
   toPlace: string
 
   written: (tokens: number, estimated: boolean) => string
@@ -117,6 +119,7 @@ export interface RoomWords {
   }
   help: {
     title: string
+    keyboard: string
     off: string
     note: string
     then: string

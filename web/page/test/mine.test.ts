@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { compose, NOTHING, parse, type Mine } from '../src/mine.ts'
+import { compose, decided, NOTHING, parse, type Mine } from '../src/mine.ts'
 import { parseOutcome, writeOutcome } from '../src/outcome.ts'
 
 const CONDITIONS = ['A rollback rehearsed twice', 'Two lines\nof a condition']
@@ -53,4 +53,11 @@ test('an outcome is a word that can be counted, and a note', () => {
   expect(writeOutcome({ word: undefined, note: ' ' })).toBeNull()
   expect(parseOutcome('mixed: slower')).toEqual({ word: 'mixed', note: 'slower' })
   expect(parseOutcome('goodness knows')).toEqual({ word: undefined, note: 'goodness knows' })
+})
+
+test('a list shows the decision alone', () => {
+  const whole = (mine: Partial<Mine>) => compose({ ...every, ...mine }, CONDITIONS, 'en')
+  expect(decided(whole({ choice: 'follow' }), 'ja')).toBe('評決に従う')
+  expect(decided(whole({ instead: 'January' }), 'en')).toBe('January')
+  expect(decided(whole({ choice: undefined }), 'en')).toBe('')
 })

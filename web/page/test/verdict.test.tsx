@@ -60,6 +60,10 @@ test('a judge who disagrees did not decide; one who overruled did', () => {
   expect(overruled).toContain('The judge overruled the votes.')
   cleanup()
   expect(card(changed('billing', { judge_agrees: null }))).not.toContain('The judge')
+  cleanup()
+  const none = card(changed('billing', { judge_agrees: false, final_decision: 'UNDECIDED' }))
+  expect(none).toContain('these votes bring no decision. The judge alone came to APPROVED.')
+  expect(none).not.toContain('The votes decided.')
 })
 
 test('a confidence nobody gave is not made up, and a zero is a zero', () => {

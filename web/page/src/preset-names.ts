@@ -1,0 +1,19 @@
+import { useMemo } from 'react'
+import { useAsked } from './use-asked.ts'
+import { useTexts } from './texts.ts'
+import { useWay } from './way.ts'
+import { useSettings } from './settings.tsx'
+import { HISTORY } from './words-history.ts'
+
+/** What a preset is called where one is chosen; its own name until that is known, or where it has no title. */
+export function usePresetNames(): (name: string) => string {
+  const { door } = useWay()
+  const { lang } = useSettings()
+  const { custom } = useTexts(HISTORY)
+  const asked = useAsked(() => door.presets())
+  return useMemo(() => {
+    const presets = asked.state === 'there' ? asked.value : []
+    const titles = new Map(presets.map(({ name, title }) => [name, title[lang] || name]))
+    return (name) => (name === 'custom' ? custom : (titles.get(name) ?? name))
+  }, [asked, lang, custom])
+}
