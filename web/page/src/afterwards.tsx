@@ -3,7 +3,7 @@ import { useState, type FormEvent, type ReactNode } from 'react'
 import { Button, Form, Label, TextArea, TextField } from 'react-aria-components'
 import { can } from './able.ts'
 import { ModelField } from './model-field.tsx'
-import { Panel } from './panel.tsx'
+import { Sheet } from './sheet.tsx'
 import { Refused } from './refusal.tsx'
 import type { Room, Shown } from './room.ts'
 import { Segments } from './segments.tsx'
@@ -30,11 +30,11 @@ export function Afterwards(props: Props) {
   const { room: words } = useWords()
   const { wish, onClose } = props
   return (
-    <Panel title={words.after.title[wish.kind]} onClose={onClose}>
+    <Sheet title={words.after.title[wish.kind]} onClose={onClose}>
       {wish.kind === 'rejudge' && <Rejudge {...props} />}
       {wish.kind === 'again' && <AskAgain {...props} who={wish.who} />}
       {wish.kind === 'tell' && <Tell {...props} />}
-    </Panel>
+    </Sheet>
   )
 }
 
@@ -71,8 +71,8 @@ function Shell({ props, about, ready = true, submit, said: [verb, body], childre
     onFollow(done.id)
   }
   return (
-    <Form className="panel-form" validationBehavior="aria" onSubmit={(event) => void send(event)}>
-      <p className="panel-about">{about}</p>
+    <Form className="sheet-form" validationBehavior="aria" onSubmit={(event) => void send(event)}>
+      <p className="sheet-about">{about}</p>
       {children}
       <Refused refusal={shown.refusals.after} onForgive={() => room.forgive('after')} />
       <div className="form-row">

@@ -1,4 +1,4 @@
-import { Panel } from './panel.tsx'
+import { Sheet } from './sheet.tsx'
 import { useSettings, useWords } from './settings.tsx'
 import { KEYS, type Shortcut } from './shortcuts.ts'
 
@@ -7,7 +7,7 @@ export function HelpDialog({ onClose }: { onClose: () => void }) {
   const { help } = useWords().room
   const { shortcuts, sendKey } = useSettings()
   return (
-    <Panel title={help.title} onClose={onClose}>
+    <Sheet title={help.title} onClose={onClose}>
       {!shortcuts && <p className="notice">{help.off}</p>}
       <dl className="keymap">
         <div>
@@ -26,7 +26,7 @@ export function HelpDialog({ onClose }: { onClose: () => void }) {
         ))}
       </dl>
       <p className="muted">{help.note}</p>
-    </Panel>
+    </Sheet>
   )
 }
 

@@ -18,7 +18,7 @@ import './styles/compare.css'
 import './styles/presets.css'
 import './styles/check.css'
 import './styles/room.css'
-import './styles/panel.css'
+import './styles/sheet.css'
 
 async function screen(): Promise<ReactNode> {
   const read = await readConfig()

@@ -3,7 +3,7 @@ import { Button } from 'react-aria-components'
 import { Close } from './icons.tsx'
 import { useWords } from './settings.tsx'
 
-interface PanelProps {
+interface SheetProps {
   title: string
   onClose: () => void
   children: ReactNode
@@ -14,7 +14,7 @@ interface PanelProps {
  * A dialog over the page: the browser's own, which keeps the focus inside, gives it back afterwards, and
  * closes with Esc. It is on the screen while it is rendered.
  */
-export function Panel({ title, onClose, children, wide = false }: PanelProps) {
+export function Sheet({ title, onClose, children, wide = false }: SheetProps) {
   const { room: words } = useWords()
   const ref = useRef<HTMLDialogElement>(null)
   const id = useId()
@@ -31,7 +31,7 @@ export function Panel({ title, onClose, children, wide = false }: PanelProps) {
   return (
     <dialog
       ref={ref}
-      className="panel"
+      className="sheet"
       data-wide={wide || undefined}
       aria-labelledby={id}
       onCancel={(event) => {
@@ -43,8 +43,8 @@ export function Panel({ title, onClose, children, wide = false }: PanelProps) {
         if (event.target === event.currentTarget) onClose()
       }}
     >
-      <div className="panel-body">
-        <div className="panel-head">
+      <div className="sheet-body">
+        <div className="sheet-head">
           <h2 id={id}>{title}</h2>
           <Button className="icon-button" aria-label={words.close} onPress={onClose}>
             <Close />
