@@ -7,14 +7,13 @@ interface SheetProps {
   title: string
   onClose: () => void
   children: ReactNode
-  wide?: boolean
 }
 
 /**
  * A dialog over the page: the browser's own, which keeps the focus inside, gives it back afterwards, and
  * closes with Esc. It is on the screen while it is rendered.
  */
-export function Sheet({ title, onClose, children, wide = false }: SheetProps) {
+export function Sheet({ title, onClose, children }: SheetProps) {
   const { room: words } = useWords()
   const ref = useRef<HTMLDialogElement>(null)
   const id = useId()
@@ -32,7 +31,6 @@ export function Sheet({ title, onClose, children, wide = false }: SheetProps) {
     <dialog
       ref={ref}
       className="sheet"
-      data-wide={wide || undefined}
       aria-labelledby={id}
       onCancel={(event) => {
         event.preventDefault()
