@@ -1,5 +1,5 @@
 import type { Listed, View } from '@magi/stream'
-import type { SealKind } from './words.ts'
+import type { Lang, SealKind } from './words.ts'
 
 /** The seal that stands for where a deliberation is. A failure is never a verdict. */
 export function sealOf(view: View): SealKind {
@@ -22,6 +22,10 @@ export function sealOfListed(item: Pick<Listed, 'status' | 'final_decision'>): S
   if (item.status === 'running' || item.status === 'paused') return 'DELIBERATING'
   return item.final_decision ?? 'UNDECIDED'
 }
+
+/** A score; a panel's median of two lies between whole numbers. */
+export const scoreText = (lang: Lang, score: number): string =>
+  new Intl.NumberFormat(lang, { maximumFractionDigits: 1 }).format(score)
 
 /** Bytes of a text on the wire. */
 export const byteLength = (text: string): number => new TextEncoder().encode(text).length

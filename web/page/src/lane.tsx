@@ -14,8 +14,10 @@ import { Prose, useContentLang } from './prose.tsx'
 import { Seal } from './seal.tsx'
 import { useSettings, useWords } from './settings.tsx'
 import { RingedMark } from './shapes.tsx'
+import { useTexts } from './texts.ts'
 import { useTail } from './tail.ts'
 import { Verbs, type Hands } from './verbs.tsx'
+import { PANEL } from './words-panel.ts'
 import type { Words } from './words.ts'
 
 interface LaneProps {
@@ -275,10 +277,11 @@ interface FootProps {
 /** The model, the numbers so far, and what can be done to the one who speaks. */
 export function Foot({ lane, figures, children }: FootProps) {
   const { figures: wanted } = useSettings()
+  const panel = useTexts(PANEL)
   return (
     <footer className="lane-foot">
       <div className="lane-facts">
-        <span className="lane-model">{modelOf(lane)}</span>
+        <span className="lane-model">{modelOf(lane, panel.of)}</span>
         {wanted && <Numbers figures={figures} />}
       </div>
       {children}
@@ -305,9 +308,12 @@ export function Numbers({ figures }: { figures: Figures }) {
   )
 }
 
-/** `provider:model`, or the provider alone where it has no models. */
-export const modelOf = (lane: LaneView): string =>
-  [lane.provider, lane.model].filter((part) => part !== '').join(':')
+/** `provider:model`, the provider alone where it has no models, or the panel in the judge's place. */
+export const modelOf = (
+  { provider, model }: LaneView,
+  panelOf: (models: string) => string,
+): string =>
+  provider === 'panel' ? panelOf(model) : [provider, model].filter((part) => part !== '').join(':')
 
 /** Tokens written and read, marked where the vendor did not count them. */
 export function tokensOf(

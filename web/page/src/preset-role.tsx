@@ -46,8 +46,8 @@ export function RolePart(props: RoleProps) {
   )
 }
 
-/** The model, and those that follow it. */
-function Models({ role, now, readOnly, fault, onChange }: RoleProps) {
+/** The model, those that follow it, and the judge's panel. */
+function Models({ agent, role, now, readOnly, fault, onChange }: RoleProps) {
   const texts = useTexts(PRESETS)
   return (
     <>
@@ -69,6 +69,17 @@ function Models({ role, now, readOnly, fault, onChange }: RoleProps) {
         {...(readOnly ? {} : { hint: texts.fallbacksHint })}
         onChange={(fallbacks) => onChange({ fallbacks })}
       />
+      {agent === 'solomon' && (
+        <Field
+          label={texts.panel}
+          value={role.panel}
+          empty={texts.settings}
+          readOnly={readOnly}
+          fault={fault('panel')}
+          {...(readOnly ? {} : { hint: texts.panelHint })}
+          onChange={(panel) => onChange({ panel })}
+        />
+      )}
     </>
   )
 }

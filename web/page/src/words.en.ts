@@ -339,6 +339,7 @@ export const en: Words = {
       stopped: 'was stopped',
       late: 'too late: the others had a quorum',
       votes_changed: 'the votes changed, so it is judged anew',
+      panel_failed: 'fewer than two of the panel answered',
       circuit_open: 'the provider keeps failing and is left alone for a while',
       untrusted: 'the provider could not be trusted (TLS)',
       malformed: 'the answer broke the format',

@@ -339,6 +339,7 @@ export const ja: Words = {
       stopped: '中断されました',
       late: '定足数に達したため、待たずに進みました',
       votes_changed: '票が変わったため、裁定をやり直します',
+      panel_failed: '合議体で回答したモデルが二つに満ちませんでした',
       circuit_open: '障害が続いているため、プロバイダーへの接続をしばらく控えています',
       untrusted: 'プロバイダーを信頼できません(TLS)',
       malformed: '回答の形式が壊れています',
