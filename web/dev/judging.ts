@@ -10,6 +10,8 @@ export interface Judging {
   would_change?: string[]
   confidence?: number
   scores?: Partial<Record<Sage, number>>
+  /** The order in which the judge sees the sages; default: the last first. */
+  order?: readonly Sage[]
   /** The judge fails on every attempt. */
   fails?: boolean
   /**
@@ -20,7 +22,8 @@ export interface Judging {
 }
 
 interface Place {
-  sages: readonly Sage[]
+  /** The order in which the judge sees them. */
+  order: readonly Sage[]
   byVotes: FinalDecision
   pace: number
   random: () => number
@@ -80,8 +83,7 @@ const none = (attempt: number): JudgeComplete => ({
   execution_time: 3100,
 })
 
-const start = ({ sages, pace }: Place, attempt: number, provider: string, model: string): Beat => {
-  const order = [...sages].reverse()
+const start = ({ order, pace }: Place, attempt: number, provider: string, model: string): Beat => {
   const data = { attempt, provider, model, order_seed: 7, order }
   return { wait: pace, draft: { type: 'judge_start', data } }
 }

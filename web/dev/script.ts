@@ -188,7 +188,8 @@ function ending(
     { wait: pace * 4, draft: { type: 'tally', data: { ...votes, quorum: 2, outcome, agreement } } },
   ]
   const called = votes.approved + votes.rejected >= 2 ? script.judge : undefined
-  const judging = judged(called, { sages, byVotes, pace, random })
+  const order = called?.order ?? [...sages].reverse()
+  const judging = judged(called, { order, byVotes, pace, random })
   const { judgment } = judging
   beats.push(...judging.beats)
   missing.push(...judging.missing)
