@@ -39,7 +39,7 @@ interface DeliberationProps {
 }
 
 /** One deliberation: three lanes, the tally, the judge, the verdict. Live, resumed, or over. */
-export function Deliberation({ room, onAskAgain, onFollow }: DeliberationProps) {
+export default function Deliberation({ room, onAskAgain, onFollow }: DeliberationProps) {
   const shown = useSyncExternalStore(room.subscribe, room.shown)
   const { view, asked, connection, playback } = shown
   const question = view.question === '' ? (asked?.question ?? '') : view.question

@@ -9,6 +9,7 @@ import {
 import { memo, useEffect, useState, type ReactNode } from 'react'
 import { Button, Disclosure, DisclosurePanel, Heading } from 'react-aria-components'
 import type { Figures } from './figures.ts'
+import { confidenceOf } from './format.ts'
 import { ArrowDown, Chevron, Grow, Shrink } from './icons.tsx'
 import { Prose, useContentLang } from './prose.tsx'
 import { Seal } from './seal.tsx'
@@ -212,12 +213,6 @@ export function Fold({ title, tone, live = false, children }: FoldProps) {
   )
 }
 
-/** How sure a sage said it is, as a word with its number; nothing is made up when it did not say. */
-export function confidenceOf(words: Words, value: number | null | undefined): string {
-  if (typeof value !== 'number') return words.verdict.notGiven
-  return `${words.verdict.confidenceWord(value)} (${Math.round(value * 100)} %)`
-}
-
 /** The seal at the foot of a lane. */
 function Vote({ vote, note }: { vote: AgentComplete; note: string | undefined }) {
   const words = useWords()
@@ -314,12 +309,3 @@ export const modelOf = (
   panelOf: (models: string) => string,
 ): string =>
   provider === 'panel' ? panelOf(model) : [provider, model].filter((part) => part !== '').join(':')
-
-/** Tokens written and read, marked where the vendor did not count them. */
-export function tokensOf(
-  words: Words,
-  usage: { input_tokens: number; output_tokens: number; estimated?: boolean },
-): string {
-  const all = words.tokens(usage.input_tokens + usage.output_tokens)
-  return usage.estimated ? `${all} (${words.estimated})` : all
-}

@@ -32,7 +32,6 @@ export interface PanelWords {
   overruled: string
   dissentsFrom: (count: string) => string
   overruledOf: (count: string) => string
-  said: string
 }
 
 export const PANEL: Texts<PanelWords> = {
@@ -70,7 +69,6 @@ export const PANEL: Texts<PanelWords> = {
     overruled: 'The panel overruled the votes.',
     dissentsFrom: (count) => `Panel dissents from ${count}.`,
     overruledOf: (count) => `Panel overruled ${count}.`,
-    said: 'A panel judges in SOLOMON’s place.',
   },
   ja: {
     title: 'SOLOMON に代わる合議体',
@@ -106,6 +104,5 @@ export const PANEL: Texts<PanelWords> = {
     overruled: '合議体が票の結果を覆しました。',
     dissentsFrom: (count) => `合議体は ${count} の票に反対しています。`,
     overruledOf: (count) => `合議体が ${count} の票を覆しました。`,
-    said: 'SOLOMON に代わり、合議体が判断しています。',
   },
 }

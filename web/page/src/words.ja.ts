@@ -389,6 +389,7 @@ export const ja: Words = {
     vote: (name, decision, confidence) => `${name}、${decision}、確信度 ${confidence}。`,
     missing: (name) => `${name} の票はありません。`,
     judging: '票を数え終えました。SOLOMON が裁定しています。',
+    panel: 'SOLOMON に代わり、合議体が判断しています。',
     verdict: (words) => `評決、${words}。`,
     stopped: '審議は中断されました。',
     reconnecting: '接続が切れました。再接続しています。',
@@ -405,6 +406,7 @@ export const ja: Words = {
     page: (message) =>
       `ページに不具合が起きました: ${message}。審議は続いています。再読み込みすると表示されます。`,
     reload: '再読み込み',
+    unloaded: 'ページのこの部分を読み込めませんでした。もう一度試すか、再読み込みしてください。',
   },
 
   nav: {
