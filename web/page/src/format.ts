@@ -1,4 +1,4 @@
-import type { Listed, View } from '@magi/stream'
+import type { JudgeComplete, Listed, View } from '@magi/stream'
 import type { Lang, SealKind, Words } from './words.ts'
 
 /** The seal that stands for where a deliberation is. A failure is never a verdict. */
@@ -22,6 +22,10 @@ export function sealOfListed(item: Pick<Listed, 'status' | 'final_decision'>): S
   if (item.status === 'running' || item.status === 'paused') return 'DELIBERATING'
   return item.final_decision ?? 'UNDECIDED'
 }
+
+/** True where a panel judged and came to no majority: it decides nothing, so it overrules nothing. */
+export const isSplit = ({ panel = [], final_decision: decision }: JudgeComplete): boolean =>
+  panel.length > 0 && decision === 'UNDECIDED'
 
 /** A score; a panel's median of two lies between whole numbers. */
 export const scoreText = (lang: Lang, score: number): string =>

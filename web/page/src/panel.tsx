@@ -14,10 +14,6 @@ import { Mark } from './shapes.tsx'
 import { useTexts } from './texts.ts'
 import { PANEL, type PanelCount } from './words-panel.ts'
 
-/** True where a panel judged and came to no majority: it decides nothing, so it overrules nothing. */
-export const isSplit = ({ panel = [], final_decision: decision }: JudgeComplete): boolean =>
-  panel.length > 0 && decision === 'UNDECIDED'
-
 /** Counts what each of a panel decided. */
 export function countOf(panel: readonly PanelVote[]): PanelCount {
   const of = (decision: PanelVote['final_decision']): number =>
@@ -57,7 +53,10 @@ export function PanelAtWork({ judge }: { judge: JudgeLane }) {
   )
 }
 
-/** What each of a panel decided and scored, and what came of it: the majority and the medians. */
+/**
+ * What each of a panel decided and scored, and what came of it: the majority and the medians. The roles
+ * are said, because on a narrow screen the rows are laid out as no table's are.
+ */
 export function PanelVotes({ view, judgment }: { view: View; judgment: JudgeComplete }) {
   const words = useWords()
   const texts = useTexts(PANEL)
@@ -70,28 +69,28 @@ export function PanelVotes({ view, judgment }: { view: View; judgment: JudgeComp
       <h3 id={id}>
         {texts.title} <span className="panel-count">{texts.count(countOf(panel))}</span>
       </h3>
-      <table className="panel-table">
-        <thead>
-          <tr>
-            <th scope="col">{texts.model}</th>
-            <th scope="col">{texts.decision}</th>
+      <table className="panel-table" role="table">
+        <thead role="rowgroup">
+          <tr role="row">
+            <th role="columnheader">{texts.model}</th>
+            <th role="columnheader">{texts.decision}</th>
             {sages.map((sage) => (
-              <th key={sage} scope="col" data-agent={sage}>
+              <th key={sage} role="columnheader" data-agent={sage}>
                 <Mark of={sage} />
                 <span className="visually-hidden">{texts.score(words.sages[sage].name)}</span>
               </th>
             ))}
           </tr>
         </thead>
-        <tbody>
+        <tbody role="rowgroup">
           {panel.map((vote) => (
-            <tr key={vote.model} data-speaks={vote.speaks || undefined}>
-              <th scope="row">
+            <tr key={vote.model} role="row" data-speaks={vote.speaks || undefined}>
+              <th role="rowheader">
                 <span className="panel-model">{vote.model}</span>
                 {vote.speaks && <small className="panel-speaks">{texts.speaks}</small>}
               </th>
               {vote.final_decision === undefined ? (
-                <td className="panel-none" colSpan={sages.length + 1}>
+                <td className="panel-none" role="cell" colSpan={sages.length + 1}>
                   {texts.none(vote.error ?? '')}
                 </td>
               ) : (
@@ -100,9 +99,9 @@ export function PanelVotes({ view, judgment }: { view: View; judgment: JudgeComp
             </tr>
           ))}
         </tbody>
-        <tfoot>
-          <tr>
-            <th scope="row">{texts.result}</th>
+        <tfoot role="rowgroup">
+          <tr role="row">
+            <th role="rowheader">{texts.result}</th>
             <Ballot
               decision={judgment.final_decision}
               scores={judgment.sage_scores}
@@ -125,13 +124,13 @@ function Ballot({ decision, scores = {}, sages }: BallotProps) {
   const { code } = useWords()
   return (
     <>
-      <td>
+      <td role="cell">
         <Seal kind={decision} small />
       </td>
       {sages.map((sage) => {
         const score = scores[sage]
         return (
-          <td key={sage} className="panel-score">
+          <td key={sage} role="cell" className="panel-score">
             {score === undefined ? '–' : scoreText(code, score)}
           </td>
         )

@@ -51,7 +51,7 @@ impl Words {
         let (council, rule) = (&start.council.name, start.council.rule);
         self.pick(
             format!("{rehearsal}Question: {question}\nCouncil: {council}, rule: {rule}\n"),
-            format!("{rehearsal}議題: {question}\n合議体: {council}、決定規則: {rule}\n"),
+            format!("{rehearsal}議題: {question}\n評議: {council}、決定規則: {rule}\n"),
         )
     }
 
