@@ -37,8 +37,10 @@ export function RolePart(props: RoleProps) {
         {...(readOnly ? {} : { hint: texts.promptHint })}
         onChange={(prompt) => onChange({ prompt })}
       />
-      <div className="field-grid">
+      <div className="field-grid models">
         <Models {...props} />
+      </div>
+      <div className="field-grid">
         <Samplings {...props} />
         <Membership {...props} />
       </div>
