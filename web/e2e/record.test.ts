@@ -54,6 +54,10 @@ async function sameAtBoth(at: Client, one: Told): Promise<string> {
   return md?.ours ?? ''
 }
 
+const REFUSED = 'openai:fake+401'
+const FOR = 'openai:fake+len-10+approve'
+const AGAINST = 'openai:fake+len-10+reject'
+
 let data: string
 let vendors: Vendors
 let magi: Magi
@@ -61,7 +65,11 @@ beforeAll(async () => {
   if (!inject('real')) return
   data = await mkdtemp(join(tmpdir(), 'magi-record-'))
   vendors = await Vendors.start()
-  magi = await Magi.start(data, { OPENAI_BASE_URL: vendors.url, OPENAI_API_KEY: 'test' })
+  magi = await Magi.start(data, {
+    OPENAI_BASE_URL: vendors.url,
+    OPENAI_API_KEY: 'test',
+    MAGI_MODEL: FOR,
+  })
 })
 afterAll(async () => {
   if (!inject('real')) return
@@ -69,10 +77,6 @@ afterAll(async () => {
   await vendors.stop()
   await rm(data, { recursive: true, force: true })
 })
-
-const REFUSED = 'openai:fake+401'
-const FOR = 'openai:fake+len-10+approve'
-const AGAINST = 'openai:fake+len-10+reject'
 
 test.runIf(inject('real')).each([
   [

@@ -67,7 +67,8 @@ function Screen({ asked, onAgain }: { asked: Asked; onAgain: () => void }) {
     }
     const recovered = id === undefined && room.recover()
     if (typeof recovered === 'string') setDraft(recovered)
-    else if (recovered) setAsking(true)
+    else if (recovered === true) setAsking(true)
+    else if (recovered) go({ name: 'deliberation', id: recovered.id })
     // Once: what a reload interrupted before it had an id.
   }, [room])
 
