@@ -21,7 +21,7 @@ export const STABILITY: Texts<StabilityWords> = {
     label: 'How often',
     times: (count) => (count === 1 ? 'once' : `${count} times`),
     about: (count) =>
-      `The judge is called ${count} times, each time with the sages in another order. Here it is said how many come to the same decision; each is a linked deliberation of its own.`,
+      `The judge is called ${count} times, in other orders of the sages as far as there are any. Here it is said how many come to the same decision; each is a linked deliberation of its own.`,
     judging: (ended, of) => `judged again: ${ended} of ${of}`,
     stable: (same, of) => `stable ${same}/${of}`,
     differs: 'differs',
@@ -35,7 +35,7 @@ export const STABILITY: Texts<StabilityWords> = {
     label: '回数',
     times: (count) => `${count}回`,
     about: (count) =>
-      `賢者を示す順番を変えながら裁定者を${count}回呼び、同じ判断になった回数をここに表示します。それぞれ元の審議に関連づけた審議として残ります。`,
+      `賢者を示す順番をできるかぎり変えながら裁定者を${count}回呼び、同じ判断になった回数をここに表示します。それぞれ元の審議に関連づけた審議として残ります。`,
     judging: (ended, of) => `再裁定中: ${of}回中 ${ended}回が終了`,
     stable: (same, of) => `安定 ${same}/${of}`,
     differs: '異なる',
