@@ -11,6 +11,7 @@ export default defineConfig({
           name: 'page',
           include: ['page/test/**/*.test.{ts,tsx}'],
           environment: 'jsdom',
+          setupFiles: ['page/test/setup.ts'],
         },
       },
     ],

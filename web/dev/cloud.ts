@@ -10,7 +10,8 @@ import { ulid } from './fake.ts'
 import { frameOf, Log } from './log.ts'
 import { Probes } from './probes.ts'
 import { OWN, SCENES } from './scenes.ts'
-import { perform, type Beat, type Script } from './script.ts'
+import { perform, type Script } from './script.ts'
+import type { Beat } from './speech.ts'
 
 export interface CloudOptions {
   /** Milliseconds of one token. */

@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { isLast } from '../stream/src/contract.ts'
+import { isLast, type Sage } from '../stream/src/contract.ts'
 import type { ExportFormat, Listed, Remarks } from '../stream/src/client.ts'
 import type { PresetDraft } from '../stream/src/presets.ts'
 import { bornAt } from '../stream/src/cursor.ts'
@@ -59,6 +59,8 @@ export class Fake {
   #lines: Listed[] = []
   readonly presets = new PresetStore()
   readonly #probes = new Probes()
+  /** Which of the orders, from 0, makes the judge decide otherwise. */
+  sways: number | undefined
   /** While set, a hop holds what is streamed back. */
   holds = false
   readonly #keys = new Map<string, string>()
@@ -226,8 +228,9 @@ export class Fake {
   }
 
   /** Starts the scene with this question, or the rehearsal's honest answer to one's own. */
-  start(question: string, forkOf?: string): Running {
-    const script: Script = Object.values(SCENES).find((scene) => scene.question === question) ?? {
+  start(question: string, forkOf?: string, told?: Script): Running {
+    const known = told ?? Object.values(SCENES).find((scene) => scene.question === question)
+    const script: Script = known ?? {
       ...OWN,
       question,
       lang: /[ぁ-ヿ一-鿿]/.test(question) ? 'ja' : 'en',
@@ -249,6 +252,18 @@ export class Fake {
     this.#running.set(log.id, running)
     this.#play(running)
     return running
+  }
+
+  /** Judges so often, each time in another order; in the order of `sways` the judge decides otherwise. */
+  #judgedAgain({ log, script }: Running, times: number): string[] {
+    return ORDERS.slice(0, times).map((order, at) => {
+      const judge = script.judge && {
+        ...script.judge,
+        order,
+        ...(at === this.sways ? { decision: 'REJECTED' as const } : {}),
+      }
+      return this.start(script.question, log.id, { ...script, ...(judge ? { judge } : {}) }).log.id
+    })
   }
 
   #play(running: Running): void {
@@ -281,6 +296,10 @@ export class Fake {
     const { id } = running.log
     if (answer.status === 409) return problem(response, 409, 'conflict', answer.detail)
     if ('changed' in answer) return json(response, { id, changed: answer.changed })
+    if (body['stability'] !== undefined) {
+      const ids = this.#judgedAgain(running, Number(body['stability']))
+      return json(response, { id: ids[0], changed: true, ...(ids.length > 1 ? { ids } : {}) })
+    }
     const key = typeof body['idempotency_key'] === 'string' ? body['idempotency_key'] : ''
     const known = this.#keys.get(key)
     const linked = known ?? this.start(running.script.question, id).log.id
@@ -346,6 +365,12 @@ export class Fake {
     return json(response, paged([...mine, ...this.#lines], url.searchParams))
   }
 }
+
+const ORDERS: readonly (readonly Sage[])[] = [
+  ['melchior', 'balthasar', 'caspar'],
+  ['caspar', 'melchior', 'balthasar'],
+  ['balthasar', 'caspar', 'melchior'],
+]
 
 const VERBS: ReadonlySet<string> = new Set([
   'stop',

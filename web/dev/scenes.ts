@@ -118,6 +118,105 @@ export const SCENES: Record<string, Script> = {
     summary: '来年度からの24時間開館は見送り、まず22時までの延長を半年試す。',
     recommendation: '延長の試行と合わせて、金曜と土曜の夜間開館を一か月だけ試す。',
   },
+  quay: {
+    question: 'Build the second quay before the dredging is paid for?',
+    lang: 'en',
+    mode: 'live',
+    parts: {
+      caspar: {
+        text: 'The dredging contract is not signed, and a quay that no ship can reach earns nothing. The builder wants half of the sum in advance.',
+        decision: 'REJECTED',
+        confidence: 0.74,
+        would_change: ['A signed dredging contract'],
+      },
+      balthasar: {
+        text: 'The crews have waited two winters for the work. A quay that stands makes the dredging harder to put off once more.',
+        decision: 'APPROVED',
+        confidence: 0.58,
+      },
+      melchior: {
+        text: 'Of nine ports that built first, seven dredged within two years. The other two are still paying for an empty quay.',
+        decision: 'APPROVED',
+        confidence: 0.66,
+      },
+    },
+    judge: {
+      text: "All of SOLOMON's models failed, so a panel of 4 judged instead: 2 for, 1 against, 1 without an answer. Scores are medians; the words are those of anthropic:claude-haiku-4-5.\n\nThe record of the nine ports carries more than the fear of an empty quay, as long as the advance is kept small.",
+      decision: 'APPROVED',
+      dissent: { agent: 'caspar', text: 'A quay that no ship can reach earns nothing.' },
+      conditions: ['Pay no more than a tenth in advance'],
+      would_change: ['The dredging is refused'],
+      scores: { caspar: 72, balthasar: 55, melchior: 81 },
+      panel: [
+        {
+          model: 'openai:gpt-5-mini',
+          final_decision: 'APPROVED',
+          sage_scores: { caspar: 64, balthasar: 70, melchior: 90 },
+        },
+        {
+          model: 'anthropic:claude-haiku-4-5',
+          final_decision: 'APPROVED',
+          sage_scores: { caspar: 72, balthasar: 55, melchior: 81 },
+          speaks: true,
+        },
+        {
+          model: 'ollama:qwen3:8b',
+          error: 'the connection to the model was reset (network)',
+        },
+        {
+          model: 'bedrock:global.amazon.nova-lite-v1:0',
+          final_decision: 'REJECTED',
+          sage_scores: { caspar: 88, balthasar: 40, melchior: 66 },
+        },
+      ],
+    },
+    summary:
+      'Approved. 2 of 3 sages voted for it, 1 against; 0 abstained or did not answer. SOLOMON agrees with the votes.',
+    recommendation: 'Build, with a tenth in advance.',
+  },
+  hotori: {
+    question: '河川敷の旧倉庫を、取り壊さず交流施設に改修すべきか?',
+    lang: 'ja',
+    mode: 'live',
+    parts: {
+      caspar: {
+        text: '耐震補強の見積もりが二社で倍ちがいます。金額が固まるまで決めるべきではありません。',
+        decision: 'REJECTED',
+        confidence: 0.7,
+      },
+      balthasar: {
+        text: '倉庫は地区で唯一残った昭和の建物です。壊せば戻せませんが、改修はあとからでも見直せます。',
+        decision: 'APPROVED',
+        confidence: 0.72,
+      },
+      melchior: {
+        text: '同規模の改修七例のうち五例が、三年目に想定の利用者数を超えています。',
+        decision: 'APPROVED',
+        confidence: 0.61,
+      },
+    },
+    judge: {
+      text: 'ソロモンのモデルがすべて失敗したため、2つのモデルの裁定パネルが代わりに判断しました（賛成1、反対1、回答なし0）。点数は各モデルの中央値、以下は openai:gpt-5-mini の文章です。\n\n費用の不確かさと、失われるものの大きさが釣り合っており、どちらとも決められません。',
+      decision: 'UNDECIDED',
+      scores: { caspar: 75.5, balthasar: 68, melchior: 70 },
+      panel: [
+        {
+          model: 'openai:gpt-5-mini',
+          final_decision: 'APPROVED',
+          sage_scores: { caspar: 70, balthasar: 74, melchior: 72 },
+          speaks: true,
+        },
+        {
+          model: 'anthropic:claude-haiku-4-5',
+          final_decision: 'REJECTED',
+          sage_scores: { caspar: 81, balthasar: 62, melchior: 68 },
+        },
+      ],
+    },
+    summary:
+      '可決。賢者3名のうち、賛成2、反対1、棄権・無回答0でした。ソロモンに代わる裁定パネルの判断は割れました。',
+    recommendation: '耐震補強の見積もりを三社目から取る。',
+  },
   degraded: {
     question: 'Drop support for clients older than three years?',
     lang: 'en',

@@ -1,14 +1,9 @@
 /** Scripted deliberations: who says what, when, and what breaks. For tests and the development server. */
-import { createHash } from 'node:crypto'
-import type { FinalDecision, Sage, Decision } from '../stream/src/contract.ts'
+import type { Decision, FinalDecision, JudgeComplete, Sage } from '../stream/src/contract.ts'
 import { SAGES } from '../stream/src/contract.ts'
+import { judged, type Judging } from './judging.ts'
 import type { Draft } from './log.ts'
-
-/** One draft and the milliseconds to wait before it. */
-export interface Beat {
-  wait: number
-  draft: Draft
-}
+import { bytes, sha, tokens, type Beat } from './speech.ts'
 
 export interface Part {
   thinking?: string
@@ -28,17 +23,7 @@ export interface Script {
   mode: 'live' | 'rehearsal'
   rule?: string
   parts: Partial<Record<Sage, Part>>
-  judge?: {
-    text: string
-    decision: FinalDecision
-    dissent?: { agent?: Sage; text: string }
-    conditions?: string[]
-    would_change?: string[]
-    confidence?: number
-    scores?: Partial<Record<Sage, number>>
-    /** The judge fails on every attempt. */
-    fails?: boolean
-  }
+  judge?: Judging
   /** Every provider fails: the deliberation ends with `error no_votes`. */
   noVotes?: boolean
   summary?: string
@@ -54,27 +39,6 @@ export function seeded(seed: number): () => number {
     mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296
   }
-}
-
-const sha = (text: string): string => createHash('sha256').update(text).digest('hex')
-const bytes = (text: string): number => Buffer.byteLength(text)
-
-/** Cuts a text as a model would: words, or two or three characters of Japanese. */
-function tokens(text: string, random: () => number): string[] {
-  const cut: string[] = []
-  for (const word of text.match(/[\x20-\x7e\n]+|[^\x20-\x7e\n]+/g) ?? []) {
-    if (/^[\x20-\x7e\n]/.test(word)) {
-      cut.push(...(word.match(/\s*\S+|\s+/g) ?? []))
-    } else {
-      const characters = [...word]
-      for (let at = 0; at < characters.length;) {
-        const size = 1 + Math.floor(random() * 3)
-        cut.push(characters.slice(at, at + size).join(''))
-        at += size
-      }
-    }
-  }
-  return cut
 }
 
 const usage = (text: string) => ({ input_tokens: 412, output_tokens: Math.ceil(bytes(text) / 4) })
@@ -144,7 +108,16 @@ export function perform(script: Script, id: string, pace = 30, seed = 1): Beat[]
   const sages = SAGES.filter((sage) => script.parts[sage])
   const rule = script.rule ?? 'majority'
   const models = Object.fromEntries([...sages, 'solomon'].map((who) => [who, `rehearsal:${who}`]))
-  const council = { name: 'default', version: 1, rule, quorum: 2, sages, models }
+  const panel = script.judge?.panel?.map((one) => one.model)
+  const council = {
+    name: 'default',
+    version: 1,
+    rule,
+    quorum: 2,
+    sages,
+    models,
+    ...(panel ? { panel } : {}),
+  }
   const capabilities = [
     'resume',
     'stop',
@@ -214,53 +187,13 @@ function ending(
   const beats: Beat[] = [
     { wait: pace * 4, draft: { type: 'tally', data: { ...votes, quorum: 2, outcome, agreement } } },
   ]
-  const judge = script.judge
-  const called = judge !== undefined && votes.approved + votes.rejected >= 2
-  const text = called && !judge.fails ? judge.text : ''
-  if (called) {
-    const begin = {
-      attempt: 1,
-      provider: 'rehearsal',
-      model: 'scene-solomon',
-      order_seed: 7,
-      order: [...sages].reverse(),
-    }
-    beats.push({ wait: pace, draft: { type: 'judge_start', data: begin } })
-    if (judge.fails) {
-      const message = 'the judge gave no readable judgment'
-      const data = { code: 'unparsable', message, attempt: 1, retryable: false }
-      beats.push({ wait: pace * 20, draft: { type: 'judge_error', data } })
-      missing.push({ agent: 'solomon', cause: 'failed', message })
-    }
-    for (const token of tokens(text, random))
-      beats.push({
-        wait: pace * (0.4 + random()),
-        draft: { type: 'judge_chunk', data: { text: token } },
-      })
-  }
-  const decided = called && !judge.fails
-  const agrees = decided ? judge.decision === byVotes : null
-  const judgment = {
-    final_decision: decided ? judge.decision : 'UNDECIDED',
-    reasoning: decided
-      ? text
-      : 'There is no judgment: the quorum of 2 valid votes was not reached.',
-    sage_scores: decided ? (judge.scores ?? {}) : {},
-    score_reasons: {},
-    conditions: decided ? (judge.conditions ?? []) : [],
-    would_change: decided ? (judge.would_change ?? []) : [],
-    judge_agrees: agrees,
-    attempt: called ? 1 : 0,
-    text_bytes: bytes(text),
-    text_sha256: sha(text),
-    execution_time: 3100,
-    ...(decided && judge.dissent ? { dissent: judge.dissent } : {}),
-    ...(decided && judge.confidence !== undefined ? { confidence: judge.confidence } : {}),
-  }
-  if (called && !judge.fails)
-    beats.push({ wait: pace * 4, draft: { type: 'judge_complete', data: judgment } })
-  const final: FinalDecision =
-    rule === 'judge' ? (judgment.final_decision as FinalDecision) : outcome
+  const called = votes.approved + votes.rejected >= 2 ? script.judge : undefined
+  const order = called?.order ?? [...sages].reverse()
+  const judging = judged(called, { order, byVotes, pace, random })
+  const { judgment } = judging
+  beats.push(...judging.beats)
+  missing.push(...judging.missing)
+  const final: FinalDecision = rule === 'judge' ? judgment.final_decision : outcome
   const complete = {
     trace_id: id,
     status: missing.length > 0 ? 'degraded' : 'completed',
@@ -268,14 +201,20 @@ function ending(
     final_decision: final,
     voting_result: votes,
     solomon_judgment: judgment,
-    overruled: rule === 'judge' && decided && judge.decision !== byVotes && byVotes !== 'UNDECIDED',
-    judge_agrees: agrees,
+    overruled: rule === 'judge' && overrules(judgment, byVotes),
+    judge_agrees: judgment.judge_agrees,
     summary: script.summary ?? '',
     recommendation: script.recommendation ?? '',
     usage: { input_tokens: 1840, output_tokens: 1210 },
     execution_time: 21_400,
-    ...(decided && judge.confidence !== undefined ? { confidence: judge.confidence } : {}),
+    ...(judgment.confidence === undefined ? {} : { confidence: judgment.confidence }),
   }
   beats.push({ wait: pace * 2, draft: { type: 'complete', data: complete } })
   return beats
 }
+
+/** Undecided, a judge overrules nothing. */
+const overrules = (judgment: JudgeComplete, byVotes: FinalDecision): boolean =>
+  judgment.judge_agrees === false &&
+  judgment.final_decision !== 'UNDECIDED' &&
+  byVotes !== 'UNDECIDED'

@@ -2,10 +2,14 @@ import { readFile } from 'node:fs/promises'
 import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { extname, normalize } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { Fake, type FakeOptions } from './fake.ts'
 
-const PAGE = new URL('../../crates/magi-server/page/', import.meta.url)
+/** The built page: MAGI_PAGE, by default the one that is committed. */
+const PAGE =
+  process.env['MAGI_PAGE'] === undefined
+    ? new URL('../../crates/magi-server/page/', import.meta.url)
+    : pathToFileURL(`${process.env['MAGI_PAGE']}/`)
 const TYPES: Record<string, string> = {
   '.html': 'text/html; charset=utf-8',
   '.js': 'text/javascript',

@@ -1,7 +1,7 @@
 /** What the fake does when a verb comes: enough of the contract to see every state of the page. */
 import { isSage, type Sage } from '../stream/src/contract.ts'
 import type { Draft, Log } from './log.ts'
-import type { Beat } from './script.ts'
+import type { Beat } from './speech.ts'
 
 /** A deliberation of the fake as the verbs see it. */
 export interface Played {

@@ -82,7 +82,8 @@ test('the language follows the browser, and a choice is remembered', async () =>
   expect(await heading.textContent()).toBe('何を決めますか？')
   expect(await page.locator('html').getAttribute('lang')).toBe('ja')
   await page.getByRole('radio', { name: 'English' }).first().click()
-  expect(await heading.textContent()).toBe('What should be decided?')
+  // Its texts come first.
+  await page.getByRole('heading', { name: 'What should be decided?' }).waitFor()
   await page.getByRole('radio', { name: /^(Dark|ダーク)$/ }).click()
   await page.reload()
   expect(await heading.textContent()).toBe('What should be decided?')

@@ -1,21 +1,29 @@
-import { expect, inject, test } from 'vitest'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, inject, test } from 'vitest'
 import { recordOf, type Told } from '../page/src/record.ts'
 import { Client, questionOf, type Event, type Question } from '../stream/src/index.ts'
 import { server } from './browser.ts'
+import { Magi, Vendors } from './magi.ts'
 import { scenes } from './steps.ts'
 
 const url = server()
 const client = new Client({ base: url })
 
 /** Asks and reads to the end; what came is what a browser would have kept. */
-async function told(question: Question, stopAt?: Event['type']): Promise<Told> {
+async function told(
+  question: Question,
+  stopAt?: Event['type'],
+  at: Client = client,
+): Promise<Told> {
   const lines: { cursor: string | undefined; raw: string }[] = []
   let id = ''
-  for await (const entry of client.ask(question)) {
+  for await (const entry of at.ask(question)) {
     if (entry.kind !== 'event') continue
     id = entry.event.trace_id
     lines.push({ cursor: entry.id, raw: entry.raw })
-    if (entry.event.type === stopAt) await client.stop(id)
+    if (entry.event.type === stopAt) await at.stop(id)
   }
   return { id, lines }
 }
@@ -29,14 +37,64 @@ test.runIf(inject('real')).each<[string, () => Promise<Told>]>([
   ['everybody abstains', () => told({ question: 'Who rehearses?', context: 'a\n\n# b  \r\n' })],
   ['a long question, stopped', () => told({ question: long, lang: 'ja' }, 'agent_chunk')],
 ])('the record made in the browser is the server’s: %s', async (_name, tell) => {
-  const one = await tell()
+  await sameAtBoth(client, await tell())
+})
+
+/** The record that the browser makes of what came, and the one that the server answers with. */
+async function sameAtBoth(at: Client, one: Told): Promise<string> {
   const [ndjson, json, md] = await Promise.all(
     (['ndjson', 'json', 'md'] as const).map(async (format) => ({
-      theirs: await (await client.export(one.id, format)).text(),
+      theirs: await (await at.export(one.id, format)).text(),
       ours: await recordOf([one], format).text(),
     })),
   )
   expect(ndjson?.ours).toBe(ndjson?.theirs)
   expect(JSON.parse(json?.ours ?? '')).toEqual(JSON.parse(json?.theirs ?? ''))
   expect(md?.ours).toBe(md?.theirs)
+  return md?.ours ?? ''
+}
+
+const REFUSED = 'openai:fake+401'
+const FOR = 'openai:fake+len-10+approve'
+const AGAINST = 'openai:fake+len-10+reject'
+
+let data: string
+let vendors: Vendors
+let magi: Magi
+beforeAll(async () => {
+  if (!inject('real')) return
+  data = await mkdtemp(join(tmpdir(), 'magi-record-'))
+  vendors = await Vendors.start()
+  magi = await Magi.start(data, {
+    OPENAI_BASE_URL: vendors.url,
+    OPENAI_API_KEY: 'test',
+    MAGI_MODEL: FOR,
+  })
+})
+afterAll(async () => {
+  if (!inject('real')) return
+  await magi.down('SIGTERM')
+  await vendors.stop()
+  await rm(data, { recursive: true, force: true })
+})
+
+test.runIf(inject('real')).each([
+  [
+    'its majority',
+    'en',
+    [FOR, AGAINST, `${REFUSED}+len-9`, 'openai:fake+len-12+approve'],
+    'Panel:',
+  ],
+  ['split', 'ja', [FOR, AGAINST], '裁定パネルの判断は割れました。'],
+] as const)('the record of a panel is the same at both: %s', async (_name, lang, panel, line) => {
+  const sage = { model: 'openai:fake+len-20+approve' }
+  const solomon = { model: REFUSED, fallbacks: [], panel }
+  const council = { roles: { caspar: sage, balthasar: sage, melchior: sage, solomon } }
+  const there = new Client({ base: magi.url })
+  const one = await told(
+    { question: 'Should the lock be rebuilt?', lang, council },
+    undefined,
+    there,
+  )
+  expect(await sameAtBoth(there, one)).toContain(line)
 })

@@ -154,6 +154,36 @@ test.runIf(real)(
   },
 )
 
+test.runIf(real)('judged three times: what the page counts is what the logs hold', async () => {
+  const client = new Client({ base: magi.url })
+  const model = 'openai:fake+by-role+len-60'
+  const roles = Object.fromEntries(
+    ['caspar', 'balthasar', 'melchior', 'solomon'].map((agent) => [agent, { model }]),
+  )
+  let id = ''
+  for await (const entry of client.ask({ question: 'Should the buoy be lit?', council: { roles } }))
+    if (entry.kind === 'event') id = entry.event.trace_id
+  const { page, context, complaints } = await visit(browser, `${magi.url}/#/d/${id}`)
+  await page.getByRole('button', { name: /^Judge again/ }).click()
+  const sheet = page.getByRole('dialog')
+  await sheet.getByRole('radio', { name: '3 times' }).click()
+  await sheet.getByRole('button', { name: 'Judge again' }).click()
+  const result = page.getByRole('region', { name: 'Stability' })
+  const said = result.getByText(/^stable \d\/3$/)
+  await said.waitFor({ timeout: 90_000 })
+  const { items } = await client.list({ fork_of: id })
+  expect(items).toHaveLength(3)
+  const decision = async (one: string) =>
+    (await stored(magi.url, one)).view.judge.judgment?.final_decision
+  const before = await decision(id)
+  expect(before).toBeDefined()
+  const turns = await Promise.all(items.map((item) => decision(item.id)))
+  const same = turns.filter((one) => one === before).length
+  expect(await said.textContent()).toBe(`stable ${same}/3`)
+  expect(complaints).toEqual([])
+  await context.close()
+})
+
 // One address, where every verb is an action of the session that the question was asked under.
 test.runIf(real)(
   'over AgentCore: the same controls, and the decision in the page’s own copy',

@@ -7,9 +7,14 @@ mod markdown;
 
 use std::str::FromStr;
 
-use magi_event::{Agent, Decision, FinalDecision, Mode, Sage, SageLane, Snapshot};
+use magi_event::{
+    Agent, Decision, FinalDecision, JudgeComplete, Mode, PanelVote, Sage, SageLane, Snapshot,
+};
 
 use labels::Labels;
+
+/// The provider that `judge_start` names where a panel judges; its model is the list.
+const PANEL: &str = "panel";
 
 /// In which form a record is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -196,7 +201,9 @@ impl<'a> Record<'a> {
             }
         };
         let (provider, model) = (provider.as_ref()?, model.as_ref()?);
-        Some(if model.is_empty() || model == provider {
+        Some(if provider == PANEL {
+            self.labels().panel_of(model)
+        } else if model.is_empty() || model == provider {
             provider.clone()
         } else {
             format!("{provider}:{model}")
@@ -228,6 +235,26 @@ fn vote_of(lane: &SageLane, labels: &Labels) -> String {
         text.push_str(&format!(", {} {percent}%", labels.confidence));
     }
     text
+}
+
+/// Returns what each model of a panel came to, in a line each; none where no panel judged.
+fn panel_of(judgment: &JudgeComplete, labels: &Labels) -> Vec<String> {
+    let line = |vote: &PanelVote| {
+        let model = &vote.model;
+        let Some(decision) = vote.final_decision else {
+            let why = vote.error.as_deref().unwrap_or_default();
+            return format!("{model}: {} ({why})", labels.no_answer);
+        };
+        let mut text = format!("{model}: {}", labels.final_decision(decision));
+        for (sage, score) in &vote.sage_scores {
+            text.push_str(&format!(", {} {score}", name(*sage)));
+        }
+        if vote.speaks {
+            text.push_str(&format!(" ({})", labels.speaks));
+        }
+        text
+    };
+    judgment.panel.iter().map(line).collect()
 }
 
 #[cfg(test)]

@@ -1,14 +1,17 @@
-import { randomHex, sagesOf, type Sage, type View } from '@magi/stream'
+import { randomHex, sagesOf, type Done, type Sage, type View } from '@magi/stream'
 import { useState, type FormEvent, type ReactNode } from 'react'
 import { Button, Form, Label, TextArea, TextField } from 'react-aria-components'
 import { can } from './able.ts'
 import { ModelField } from './model-field.tsx'
-import { Panel } from './panel.tsx'
+import { Sheet } from './sheet.tsx'
 import { Refused } from './refusal.tsx'
 import type { Room, Shown } from './room.ts'
 import { Segments } from './segments.tsx'
 import { useWords } from './settings.tsx'
 import { Mark } from './shapes.tsx'
+import { decisionOf } from './stability.ts'
+import { useTexts } from './texts.ts'
+import { STABILITY } from './words-stability.ts'
 
 /** What can be begun from a deliberation as a linked one. */
 export type Wish =
@@ -23,6 +26,8 @@ interface Props {
   wish: Wish
   onClose: () => void
   onFollow: (id: string) => void
+  /** The same votes are judged so often in other orders: that is followed from here. */
+  onStability: (ids: readonly string[]) => void
 }
 
 /** Asks what is to be other, and begins the linked deliberation. */
@@ -30,11 +35,11 @@ export function Afterwards(props: Props) {
   const { room: words } = useWords()
   const { wish, onClose } = props
   return (
-    <Panel title={words.after.title[wish.kind]} onClose={onClose}>
+    <Sheet title={words.after.title[wish.kind]} onClose={onClose}>
       {wish.kind === 'rejudge' && <Rejudge {...props} />}
       {wish.kind === 'again' && <AskAgain {...props} who={wish.who} />}
       {wish.kind === 'tell' && <Tell {...props} />}
-    </Panel>
+    </Sheet>
   )
 }
 
@@ -45,11 +50,15 @@ interface ShellProps {
   submit: string
   /** The verb and its body. */
   said: ['rejudge' | 'fork', Record<string, unknown>]
+  /** Default: what was begun is followed. */
+  onDone?: (done: Done) => void
   children: ReactNode
 }
 
 /** The frame of the three forms: what it does, its fields, its refusal, its button. */
-function Shell({ props, about, ready = true, submit, said: [verb, body], children }: ShellProps) {
+function Shell(shell: ShellProps) {
+  const { props, about, ready = true, submit, children } = shell
+  const [verb, body] = shell.said
   const { room: words } = useWords()
   const { room, shown, onClose, onFollow } = props
   // The same form twice is one wish; another body under one key would be refused.
@@ -68,11 +77,12 @@ function Shell({ props, about, ready = true, submit, said: [verb, body], childre
     const done = await room.act('after', verb, { ...body, ...keyOf() })
     if (!done) return
     onClose()
-    onFollow(done.id)
+    if (shell.onDone) shell.onDone(done)
+    else onFollow(done.id)
   }
   return (
-    <Form className="panel-form" validationBehavior="aria" onSubmit={(event) => void send(event)}>
-      <p className="panel-about">{about}</p>
+    <Form className="sheet-form" validationBehavior="aria" onSubmit={(event) => void send(event)}>
+      <p className="sheet-about">{about}</p>
       {children}
       <Refused refusal={shown.refusals.after} onForgive={() => room.forgive('after')} />
       <div className="form-row">
@@ -87,18 +97,41 @@ function Shell({ props, about, ready = true, submit, said: [verb, body], childre
   )
 }
 
+/** How often the same votes can be judged at once. */
+const TIMES = ['1', '3', '5', '9'] as const
+
 type RuleChoice = 'same' | 'majority' | 'unanimous' | 'judge'
 
 function Rejudge(props: Props) {
   const words = useWords()
   const { after } = words.room
+  const stability = useTexts(STABILITY)
+  const [times, setTimes] = useState<(typeof TIMES)[number]>('1')
   const [rule, setRule] = useState<RuleChoice>('same')
   const [model, setModel] = useState('')
   const body: Record<string, unknown> = {}
   if (rule !== 'same') body['council'] = { rule }
   if (model.trim() !== '') body['model'] = model.trim()
+  const often = times !== '1'
+  if (often) body['stability'] = Number(times)
   return (
-    <Shell props={props} about={after.rejudge} submit={after.judge} said={['rejudge', body]}>
+    <Shell
+      props={props}
+      about={often ? stability.about(Number(times)) : after.rejudge}
+      submit={after.judge}
+      said={['rejudge', body]}
+      {...(often ? { onDone: (done) => props.onStability(done.ids) } : {})}
+    >
+      {/* Without a judgment there is nothing that others could differ from. */}
+      {decisionOf(props.shown.view) !== undefined && (
+        <Segments
+          label={stability.label}
+          shown
+          value={times}
+          options={TIMES.map((id) => ({ id, label: stability.times(Number(id)) }))}
+          onChange={setTimes}
+        />
+      )}
       <Segments
         label={words.verdict.rule}
         shown

@@ -5,7 +5,6 @@ import { againOf, carried, listedOf, type Carry } from './carry.ts'
 import { CarryNote } from './carry-note.tsx'
 import { Deletions } from './deletions.ts'
 import { AboutProvider, UNKNOWN } from './about.ts'
-import { Deliberation } from './deliberation.tsx'
 import { wantQuestion } from './focus.ts'
 import { DeliberationBar } from './deliberation-bar.tsx'
 import { sealOf } from './format.ts'
@@ -15,9 +14,10 @@ import { Home } from './home.tsx'
 import { belongsTo, heldFor, hold, keepLeaning } from './leaning.ts'
 import { LiveRegion } from './live.tsx'
 import { Pending } from './pending.tsx'
+import { onDemand, soon } from './on-demand.tsx'
 import { useKeeper } from './remarks.ts'
 import { Room } from './room.ts'
-import { go, useRoute, type Route } from './route.ts'
+import { go, parse, useRoute, type Route } from './route.ts'
 import { useSettings, useWords } from './settings.tsx'
 import { useShortcut, useShortcuts } from './shortcuts.ts'
 import { useWay } from './way.ts'
@@ -39,6 +39,10 @@ const TraceScreen = lazy(() => import('./trace-screen.tsx'))
 const Compare = lazy(() => import('./compare-screen.tsx'))
 const Presets = lazy(() => import('./presets-screen.tsx'))
 const ConnectionCheck = lazy(() => import('./check-screen.tsx'))
+// Whoever is about to ask, or to open an earlier one, is about to want it.
+const deliberating = onDemand(async () => (await import('./deliberation.tsx')).default)
+const comes = (): void => soon(deliberating)
+if (parse(window.location.hash).name === 'deliberation') comes()
 
 const idIn = (route: Route): string | undefined =>
   route.name === 'deliberation' || route.name === 'trace' ? route.id : undefined
@@ -63,7 +67,8 @@ function Screen({ asked, onAgain }: { asked: Asked; onAgain: () => void }) {
     }
     const recovered = id === undefined && room.recover()
     if (typeof recovered === 'string') setDraft(recovered)
-    else if (recovered) setAsking(true)
+    else if (recovered === true) setAsking(true)
+    else if (recovered) go({ name: 'deliberation', id: recovered.id })
     // Once: what a reload interrupted before it had an id.
   }, [room])
 
@@ -115,7 +120,6 @@ function Screen({ asked, onAgain }: { asked: Asked; onAgain: () => void }) {
   }
   useShortcut('/', route.name === 'home' && !asking ? undefined : toQuestion)
   useHeldLeaning(id, room)
-  useArrival(inside ? (asking ? 'asking' : `${route.name} ${id}`) : route.name)
   const screen = (): React.ReactNode => {
     switch (route.name) {
       case 'history':
@@ -142,6 +146,7 @@ function Screen({ asked, onAgain }: { asked: Asked; onAgain: () => void }) {
             preset={carry?.with.preset}
             onDraft={setDraft}
             onAsk={ask}
+            onSoon={comes}
           >
             {carry && <CarryNote carry={carry} onDrop={() => setCarry(undefined)} />}
           </Home>
@@ -149,7 +154,7 @@ function Screen({ asked, onAgain }: { asked: Asked; onAgain: () => void }) {
     }
   }
   const deliberation = (
-    <Deliberation
+    <deliberating.Part
       room={room}
       onAskAgain={askAgain}
       onFollow={(next) => go({ name: 'deliberation', id: next })}
@@ -161,18 +166,22 @@ function Screen({ asked, onAgain }: { asked: Asked; onAgain: () => void }) {
       <Title room={room} inside={inside} at={route.name} />
       <LiveRegion room={room} />
       {id !== undefined && <DeliberationBar room={room} id={id} at={route.name} onCarry={takeUp} />}
-      <Suspense fallback={<Loading />}>{screen()}</Suspense>
+      <Suspense fallback={<Loading />}>
+        <Arrival at={inside ? (asking ? 'asking' : `${route.name} ${id}`) : route.name}>
+          {screen()}
+        </Arrival>
+      </Suspense>
       <Pending deletions={deletions} />
     </AboutProvider>
   )
 }
 
-/** A screen on its way. It has the height of one, so that nothing jumps. */
+/** A screen on its way. It has the height of one, so that nothing jumps, and says so only if it lasts. */
 function Loading() {
   const words = useWords()
   return (
     <main className="screen" tabIndex={-1} aria-busy="true">
-      <p className="muted">{words.nav.loading}</p>
+      <p className="muted loading">{words.nav.loading}</p>
     </main>
   )
 }
@@ -192,22 +201,21 @@ function useHeldLeaning(id: string | undefined, room: Room): void {
 
 /**
  * Another screen begins at its top. What had the focus is gone with the old screen, so the new one
- * takes it; where something still has it, it stays there.
+ * takes it as soon as it is here; where something still has it, it stays there.
  */
-function useArrival(screen: string): void {
-  const before = useRef(screen)
+function Arrival({ at, children }: { at: string; children: React.ReactNode }) {
+  const before = useRef(at)
   useEffect(() => {
     // The question got its id: the same screen.
-    const same = before.current === 'asking' && screen !== 'home'
-    if (before.current === screen || same) {
-      before.current = screen
-      return
-    }
-    before.current = screen
+    const same = before.current === 'asking' && at !== 'home'
+    const arrived = before.current !== at && !same
+    before.current = at
+    if (!arrived) return
     window.scrollTo(0, 0)
     if (document.activeElement === document.body || document.activeElement === null)
       document.querySelector('main')?.focus({ preventScroll: true })
-  }, [screen])
+  }, [at])
+  return children
 }
 
 /** The tab's title says how it stands, for whoever is in another tab. */

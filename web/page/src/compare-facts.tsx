@@ -1,12 +1,13 @@
 import { SAGES, type Sage, type View } from '@magi/stream'
 import type { ReactNode } from 'react'
-import { sealOf } from './format.ts'
-import { confidenceOf, modelOf } from './lane.tsx'
+import { confidenceOf, isSplit, sealOf } from './format.ts'
+import { modelOf } from './lane.tsx'
 import { Seal } from './seal.tsx'
 import { useWords } from './settings.tsx'
 import { useTexts } from './texts.ts'
 import { judgeAlone, ruleText } from './verdict.tsx'
 import { COMPARE, type CompareWords } from './words-compare.ts'
+import { PANEL, type PanelWords } from './words-panel.ts'
 import type { Words } from './words.ts'
 
 /** One fact of both: what is compared, and what is drawn where that is more than its text. */
@@ -40,7 +41,61 @@ function VoteCell({ view, sage }: { view: View; sage: Sage }) {
   )
 }
 
-function factsOf(left: View, right: View, words: Words, texts: CompareWords): Fact[] {
+/** The words of both: of the page, of this screen, and of a panel. */
+interface AllWords {
+  words: Words
+  texts: CompareWords
+  panel: PanelWords
+}
+
+/** How the judge, or the panel in its place, stood to the votes. */
+function standing(view: View, { words, panel }: AllWords): string | undefined {
+  if (view.end?.kind !== 'complete') return undefined
+  const { overruled, judge_agrees: agrees, solomon_judgment: judgment } = view.end.data
+  if (isSplit(judgment)) return panel.split
+  const says = judgment.panel ? panel : words.verdict
+  if (overruled) return says.overruled
+  if (agrees === null) return words.judgeNotCalled
+  if (agrees) return says.agrees
+  return judgeAlone(words, view.end.data) ?? says.disagrees
+}
+
+const votesOf = (view: View) =>
+  view.end?.kind === 'complete' ? view.end.data.solomon_judgment.panel : undefined
+
+/** What a panel decided, or who would have been one. */
+function panelText(view: View, { texts }: AllWords): string | undefined {
+  const votes = votesOf(view)
+  if (votes)
+    return votes.map((one) => `${one.model} ${one.final_decision ?? one.error ?? ''}`).join('\n')
+  const named = view.council?.panel ?? []
+  return named.length > 0 ? texts.panelUncalled(named.join(', ')) : undefined
+}
+
+function PanelCell({ view }: { view: View }) {
+  const texts = useTexts(COMPARE)
+  const panel = useTexts(PANEL)
+  const words = useWords()
+  const votes = votesOf(view)
+  if (!votes) return <>{panelText(view, { words, texts, panel }) ?? texts.none}</>
+  return (
+    <ul className="panel-cell">
+      {votes.map((one) => (
+        <li key={one.model}>
+          <span className="mono">{one.model}</span>{' '}
+          {one.final_decision ? (
+            <Seal kind={one.final_decision} small />
+          ) : (
+            <small>{panel.none(one.error ?? '')}</small>
+          )}
+        </li>
+      ))}
+    </ul>
+  )
+}
+
+function factsOf(left: View, right: View, all: AllWords): Fact[] {
+  const { words, texts, panel } = all
   const number = new Intl.NumberFormat(words.code)
   const both = (name: string, of: (view: View) => string | undefined): Fact => ({
     name,
@@ -64,15 +119,11 @@ function factsOf(left: View, right: View, words: Words, texts: CompareWords): Fa
         ReactNode,
       ],
     })),
-    both(texts.judge, (view) => {
-      const data = complete(view)
-      if (!data) return undefined
-      if (data.overruled) return words.verdict.overruled
-      if (data.judge_agrees === null) return words.judgeNotCalled
-      return data.judge_agrees
-        ? words.verdict.agrees
-        : (judgeAlone(words, data) ?? words.verdict.disagrees)
-    }),
+    both(texts.judge, (view) => standing(view, all)),
+    {
+      ...both(texts.panel, (view) => panelText(view, all)),
+      draw: [<PanelCell view={left} />, <PanelCell view={right} />],
+    },
     both(texts.cost, (view) => {
       const cost = view.end?.data.cost_usd
       return cost === undefined ? undefined : words.cost(cost)
@@ -91,12 +142,12 @@ function factsOf(left: View, right: View, words: Words, texts: CompareWords): Fa
     ...sages.map((sage) =>
       both(
         texts.model(words.sages[sage].name),
-        (view) => modelOf(view.sages[sage]) || view.council?.models[sage],
+        (view) => modelOf(view.sages[sage], panel.of) || view.council?.models[sage],
       ),
     ),
     both(
       texts.model(words.judge.name),
-      (view) => modelOf(view.judge) || view.council?.models.solomon,
+      (view) => modelOf(view.judge, panel.of) || view.council?.models.solomon,
     ),
     both(texts.language, (view) => view.lang),
     contextFact(left, right, texts),
@@ -119,7 +170,8 @@ function contextFact(left: View, right: View, texts: CompareWords): Fact {
 export function Facts({ left, right }: { left: View; right: View }) {
   const words = useWords()
   const texts = useTexts(COMPARE)
-  const facts = factsOf(left, right, words, texts)
+  const panel = useTexts(PANEL)
+  const facts = factsOf(left, right, { words, texts, panel })
   return (
     <div className="table-scroll" tabIndex={0} role="group" aria-label={texts.facts}>
       <table className="table compare-table">

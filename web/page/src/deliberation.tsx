@@ -22,6 +22,8 @@ import type { Room, Shown } from './room.ts'
 import { Seal } from './seal.tsx'
 import { useWords } from './settings.tsx'
 import { useShortcut } from './shortcuts.ts'
+import { decisionOf, useJudgedAgain } from './stability.ts'
+import { StabilityResult } from './stability-result.tsx'
 import { Paused } from './states.tsx'
 import { token } from './token.ts'
 import { Why } from './trouble.tsx'
@@ -38,7 +40,7 @@ interface DeliberationProps {
 }
 
 /** One deliberation: three lanes, the tally, the judge, the verdict. Live, resumed, or over. */
-export function Deliberation({ room, onAskAgain, onFollow }: DeliberationProps) {
+export default function Deliberation({ room, onAskAgain, onFollow }: DeliberationProps) {
   const shown = useSyncExternalStore(room.subscribe, room.shown)
   const { view, asked, connection, playback } = shown
   const question = view.question === '' ? (asked?.question ?? '') : view.question
@@ -49,6 +51,8 @@ export function Deliberation({ room, onAskAgain, onFollow }: DeliberationProps) 
   const stage = useStage()
   const [noting, setNoting] = useState(false)
   const [wish, setWish] = useState<Wish>()
+  const [turns, setTurns] = useJudgedAgain(view.id)
+  const before = decisionOf(view)
   const hands = useHands(room, shown, playback !== undefined, setWish)
   const figures = useFigures(view, view.end === undefined || playback !== undefined)
   const keeper = useKeeper(view.id !== undefined && can(view, 'history'))
@@ -99,20 +103,25 @@ export function Deliberation({ room, onAskAgain, onFollow }: DeliberationProps) 
             figures={figures.judge}
             hands={hands}
             card={
-              <VerdictCard
-                view={view}
-                remarked={shownRemarks(keeper, remarked, shown)}
-                onDissent={(sage, text) => toPassage(stage, sage, text)}
-                actions={
-                  <Actions
-                    room={room}
-                    shown={shown}
-                    onAskAgain={() => onAskAgain(question, keeper && view.id)}
-                    onFollow={onFollow}
-                    onWish={setWish}
-                  />
-                }
-              />
+              <>
+                <VerdictCard
+                  view={view}
+                  remarked={shownRemarks(keeper, remarked, shown)}
+                  onDissent={(sage, text) => toPassage(stage, sage, text)}
+                  actions={
+                    <Actions
+                      room={room}
+                      shown={shown}
+                      onAskAgain={() => onAskAgain(question, keeper && view.id)}
+                      onFollow={onFollow}
+                      onWish={setWish}
+                    />
+                  }
+                />
+                {before && turns.length > 0 && !playback && (
+                  <StabilityResult before={before} ids={turns} />
+                )}
+              </>
             }
           />
         </ContentLang>
@@ -125,6 +134,7 @@ export function Deliberation({ room, onAskAgain, onFollow }: DeliberationProps) 
           wish={wish}
           onClose={() => setWish(undefined)}
           onFollow={onFollow}
+          onStability={setTurns}
         />
       )}
     </main>

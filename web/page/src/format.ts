@@ -1,5 +1,5 @@
-import type { Listed, View } from '@magi/stream'
-import type { SealKind } from './words.ts'
+import type { JudgeComplete, Listed, View } from '@magi/stream'
+import type { Lang, SealKind, Words } from './words.ts'
 
 /** The seal that stands for where a deliberation is. A failure is never a verdict. */
 export function sealOf(view: View): SealKind {
@@ -23,6 +23,14 @@ export function sealOfListed(item: Pick<Listed, 'status' | 'final_decision'>): S
   return item.final_decision ?? 'UNDECIDED'
 }
 
+/** True where a panel judged and came to no majority: it decides nothing, so it overrules nothing. */
+export const isSplit = ({ panel = [], final_decision: decision }: JudgeComplete): boolean =>
+  panel.length > 0 && decision === 'UNDECIDED'
+
+/** A score; a panel's median of two lies between whole numbers. */
+export const scoreText = (lang: Lang, score: number): string =>
+  new Intl.NumberFormat(lang, { maximumFractionDigits: 1 }).format(score)
+
 /** Bytes of a text on the wire. */
 export const byteLength = (text: string): number => new TextEncoder().encode(text).length
 
@@ -30,4 +38,19 @@ export const byteLength = (text: string): number => new TextEncoder().encode(tex
 export function clock(ms: number): string {
   const seconds = Math.max(0, Math.floor(ms / 1000))
   return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`
+}
+
+/** How sure a sage said it is, as a word with its number; nothing is made up when it did not say. */
+export function confidenceOf(words: Words, value: number | null | undefined): string {
+  if (typeof value !== 'number') return words.verdict.notGiven
+  return `${words.verdict.confidenceWord(value)} (${Math.round(value * 100)} %)`
+}
+
+/** Tokens written and read, marked where the vendor did not count them. */
+export function tokensOf(
+  words: Words,
+  usage: { input_tokens: number; output_tokens: number; estimated?: boolean },
+): string {
+  const all = words.tokens(usage.input_tokens + usage.output_tokens)
+  return usage.estimated ? `${all} (${words.estimated})` : all
 }

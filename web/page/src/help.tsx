@@ -1,5 +1,5 @@
 import { useTexts } from './texts.ts'
-import { Panel } from './panel.tsx'
+import { Sheet } from './sheet.tsx'
 import { useSettings, useWords } from './settings.tsx'
 import { KEYS, type Shortcut } from './shortcuts.ts'
 import './styles/help.css'
@@ -10,7 +10,7 @@ export function HelpDialog({ onClose }: { onClose: () => void }) {
   const { help } = useWords().room
   const { shortcuts, sendKey } = useSettings()
   return (
-    <Panel title={help.title} onClose={onClose}>
+    <Sheet title={help.title} onClose={onClose}>
       <div className="help">
         <Guide />
         <h3>{help.keyboard}</h3>
@@ -33,7 +33,7 @@ export function HelpDialog({ onClose }: { onClose: () => void }) {
         </dl>
         <p className="muted">{help.note}</p>
       </div>
-    </Panel>
+    </Sheet>
   )
 }
 

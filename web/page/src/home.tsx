@@ -23,15 +23,26 @@ interface HomeProps {
   preset?: string | undefined
   onDraft: (text: string) => void
   onAsk: (question: Question, leaning?: string) => void
+  /** Something is about to be asked, or opened. */
+  onSoon: () => void
   /** What the next question takes along. */
   children?: ReactNode
 }
 
 /** The start page: ask, watch a rehearsal, open an earlier deliberation. */
-export function Home({ asked, onAgain, draft, preset, onDraft, onAsk, children }: HomeProps) {
+export function Home({
+  asked,
+  onAgain,
+  draft,
+  preset,
+  onDraft,
+  onAsk,
+  onSoon,
+  children,
+}: HomeProps) {
   const words = useWords()
   return (
-    <main className="home" tabIndex={-1}>
+    <main className="home" tabIndex={-1} {...aboutTo(onSoon)}>
       <div className="home-sky">
         <Chart view={EMPTY} faint />
       </div>
@@ -48,7 +59,15 @@ export function Home({ asked, onAgain, draft, preset, onDraft, onAsk, children }
   )
 }
 
-function Ask({ asked, draft, preset, onDraft, onAsk }: Omit<HomeProps, 'onAgain'>) {
+/** A hand on anything that leads into a deliberation: its code is fetched meanwhile. */
+const aboutTo = (soon: () => void) => {
+  const near = ({ target }: { target: EventTarget }): void => {
+    if (target instanceof Element && target.closest('.composer, .scene, .past')) soon()
+  }
+  return { onFocus: near, onPointerOver: near, onPointerDown: near, onKeyDown: near }
+}
+
+function Ask({ asked, draft, preset, onDraft, onAsk }: Omit<HomeProps, 'onAgain' | 'onSoon'>) {
   const { door, archive } = useWay()
   const presets = useAsked(() => door.presets())
   // A door of one address tells only later whether it keeps a history; the page's own copy always does.

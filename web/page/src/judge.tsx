@@ -3,6 +3,7 @@ import type { ReactNode } from 'react'
 import { Chart } from './chart.tsx'
 import type { Figures } from './figures.ts'
 import { Foot, LaneText } from './lane.tsx'
+import { PanelAtWork } from './panel.tsx'
 import { Seal } from './seal.tsx'
 import { useWords } from './settings.tsx'
 import { Mark } from './shapes.tsx'
@@ -20,6 +21,9 @@ interface JudgeProps {
 export function Judge({ view, card, figures, hands }: JudgeProps) {
   const words = useWords()
   const { judge, end } = view
+  // Each of a panel sees the sages in an order of its own.
+  const order = judge.panel.length > 0 ? [] : judge.order
+  const panel = judge.panel.length > 0 && judge.state === 'connecting' && !end
   const spoke = judge.text !== '' || judge.thinking !== '' || judge.trouble !== undefined
   return (
     <div className="judge-row">
@@ -38,7 +42,7 @@ export function Judge({ view, card, figures, hands }: JudgeProps) {
               <Mark of="solomon" size={20} />
               <h2 id="judge-title">{words.judge.name}</h2>
               <p>{words.judge.role}</p>
-              <Order order={judge.order} />
+              <Order order={order} />
               {!end && <Seal kind="DELIBERATING" small />}
               <Verbs who="judge" name={words.judge.name} lane={judge} hands={hands} />
             </header>
@@ -47,7 +51,9 @@ export function Judge({ view, card, figures, hands }: JudgeProps) {
                 lane={judge}
                 label={words.lane.text(words.judge.name)}
                 over={end !== undefined}
-              />
+              >
+                {panel && <PanelAtWork judge={judge} />}
+              </LaneText>
             ) : (
               <p className="muted">{waiting(view, words)}</p>
             )}

@@ -9,13 +9,16 @@ import {
 import { memo, useEffect, useState, type ReactNode } from 'react'
 import { Button, Disclosure, DisclosurePanel, Heading } from 'react-aria-components'
 import type { Figures } from './figures.ts'
+import { confidenceOf } from './format.ts'
 import { ArrowDown, Chevron, Grow, Shrink } from './icons.tsx'
 import { Prose, useContentLang } from './prose.tsx'
 import { Seal } from './seal.tsx'
 import { useSettings, useWords } from './settings.tsx'
 import { RingedMark } from './shapes.tsx'
+import { useTexts } from './texts.ts'
 import { useTail } from './tail.ts'
 import { Verbs, type Hands } from './verbs.tsx'
+import { PANEL } from './words-panel.ts'
 import type { Words } from './words.ts'
 
 interface LaneProps {
@@ -210,12 +213,6 @@ export function Fold({ title, tone, live = false, children }: FoldProps) {
   )
 }
 
-/** How sure a sage said it is, as a word with its number; nothing is made up when it did not say. */
-export function confidenceOf(words: Words, value: number | null | undefined): string {
-  if (typeof value !== 'number') return words.verdict.notGiven
-  return `${words.verdict.confidenceWord(value)} (${Math.round(value * 100)} %)`
-}
-
 /** The seal at the foot of a lane. */
 function Vote({ vote, note }: { vote: AgentComplete; note: string | undefined }) {
   const words = useWords()
@@ -275,10 +272,11 @@ interface FootProps {
 /** The model, the numbers so far, and what can be done to the one who speaks. */
 export function Foot({ lane, figures, children }: FootProps) {
   const { figures: wanted } = useSettings()
+  const panel = useTexts(PANEL)
   return (
     <footer className="lane-foot">
       <div className="lane-facts">
-        <span className="lane-model">{modelOf(lane)}</span>
+        <span className="lane-model">{modelOf(lane, panel.of)}</span>
         {wanted && <Numbers figures={figures} />}
       </div>
       {children}
@@ -305,15 +303,9 @@ export function Numbers({ figures }: { figures: Figures }) {
   )
 }
 
-/** `provider:model`, or the provider alone where it has no models. */
-export const modelOf = (lane: LaneView): string =>
-  [lane.provider, lane.model].filter((part) => part !== '').join(':')
-
-/** Tokens written and read, marked where the vendor did not count them. */
-export function tokensOf(
-  words: Words,
-  usage: { input_tokens: number; output_tokens: number; estimated?: boolean },
-): string {
-  const all = words.tokens(usage.input_tokens + usage.output_tokens)
-  return usage.estimated ? `${all} (${words.estimated})` : all
-}
+/** `provider:model`, the provider alone where it has no models, or the panel in the judge's place. */
+export const modelOf = (
+  { provider, model }: LaneView,
+  panelOf: (models: string) => string,
+): string =>
+  provider === 'panel' ? panelOf(model) : [provider, model].filter((part) => part !== '').join(':')

@@ -1,8 +1,7 @@
 import { isMissing } from '@magi/stream'
 import { useEffect, useRef, useState } from 'react'
 import { Announcer } from './announce.ts'
-import { sealOf } from './format.ts'
-import { confidenceOf } from './lane.tsx'
+import { confidenceOf, sealOf } from './format.ts'
 import type { Moment, Room } from './room.ts'
 import { useWords } from './settings.tsx'
 import { SEAL_WORDS, type Words } from './words.ts'
@@ -55,6 +54,7 @@ export function wordsFor(moment: Moment, words: Words): string | undefined {
     case 'resumed':
       return words.room.say.goesOn
     case 'judge_start':
+      if (view.judge.panel.length > 0) return words.say.panel
       return event.data.attempt === 1 ? words.say.judging : undefined
     case 'complete':
       return words.say.verdict(SEAL_WORDS[sealOf(view)][words.code])

@@ -5,7 +5,8 @@ import { readConfig } from './config.ts'
 import { ConfigScreen } from './config-screen.tsx'
 import { watchPolicy } from './diagnosis.ts'
 import { Fault } from './fault.tsx'
-import { SettingsProvider } from './settings.tsx'
+import { firstLang, SettingsProvider } from './settings.tsx'
+import { fetchWords } from './words-here.ts'
 import { wayOf, WayProvider } from './way.ts'
 import './styles/base.css'
 import './styles/home.css'
@@ -18,7 +19,7 @@ import './styles/compare.css'
 import './styles/presets.css'
 import './styles/check.css'
 import './styles/room.css'
-import './styles/panel.css'
+import './styles/sheet.css'
 
 async function screen(): Promise<ReactNode> {
   const read = await readConfig()
@@ -33,7 +34,7 @@ async function screen(): Promise<ReactNode> {
 const root = document.getElementById('root')
 if (root) {
   watchPolicy()
-  const shown = await screen()
+  const [shown] = await Promise.all([screen(), fetchWords(firstLang())])
   createRoot(root).render(
     <StrictMode>
       <SettingsProvider>

@@ -28,13 +28,17 @@ export type Deadline = (typeof DEADLINES)[number]
 export interface RoleForm {
   prompt: string
   model: string
-  /** Names, separated by commas. */
+  /** Names, separated by commas; `none` where there are to be none. */
   fallbacks: string
+  /** The same for the models that judge together in the judge's place; empty for a sage. */
+  panel: string
   temperature: string
   top_p: string
   max_tokens: string
   /** Empty: as in the base. */
   enabled: '' | 'yes' | 'no'
+  /** What this form has no field for, kept as it came. */
+  more: Record<string, unknown>
 }
 
 export interface PresetForm {
@@ -62,15 +66,25 @@ const both = (texts: BothTexts | undefined): Required<BothTexts> => ({
   en: texts?.en ?? '',
 })
 
+/** The word for a list that is empty on purpose, as the settings have it. */
+export const NONE = 'none'
+
+/** A list of models in one field: what is absent is the base's, what is empty is none. */
+const listed = (models: readonly string[] | undefined): string =>
+  models?.length === 0 ? NONE : (models ?? []).join(', ')
+
 function roleForm(role: RoleDraft = {}): RoleForm {
+  const { prompt, model, fallbacks, panel, temperature, top_p, max_tokens, enabled, ...more } = role
   return {
-    prompt: text(role.prompt),
-    model: text(role.model),
-    fallbacks: (role.fallbacks ?? []).join(', '),
-    temperature: text(role.temperature),
-    top_p: text(role.top_p),
-    max_tokens: text(role.max_tokens),
-    enabled: role.enabled === undefined ? '' : role.enabled ? 'yes' : 'no',
+    prompt: text(prompt),
+    model: text(model),
+    fallbacks: listed(fallbacks),
+    panel: listed(panel),
+    temperature: text(temperature),
+    top_p: text(top_p),
+    max_tokens: text(max_tokens),
+    enabled: enabled === undefined ? '' : enabled ? 'yes' : 'no',
+    more,
   }
 }
 
@@ -146,15 +160,23 @@ const number = (value: string): number | undefined =>
 const words = (value: string): string | undefined =>
   value.trim() === '' ? undefined : value.trim()
 
-function roleDraft(role: RoleForm): RoleDraft | undefined {
-  const fallbacks = role.fallbacks
+/** The models that a field names; undefined where it says nothing. */
+function modelsIn(field: string): string[] | undefined {
+  const said = field
     .split(/[,、\n]/)
     .map((name) => name.trim())
     .filter((name) => name !== '')
+  if (said.length === 0) return undefined
+  return said.length === 1 && said[0]?.toLowerCase() === NONE ? [] : said
+}
+
+function roleDraft(role: RoleForm): RoleDraft | undefined {
   const draft = given({
+    ...role.more,
     prompt: words(role.prompt),
     model: words(role.model),
-    fallbacks: fallbacks.length > 0 ? fallbacks : undefined,
+    fallbacks: modelsIn(role.fallbacks),
+    panel: modelsIn(role.panel),
     temperature: number(role.temperature),
     top_p: number(role.top_p),
     max_tokens: number(role.max_tokens),

@@ -10,10 +10,12 @@ import {
   type Decision,
   type FinalDecision,
   type LaneOfAgentComplete,
+  type PanelVote,
   type Sage,
   type Snapshot,
   type Status,
 } from '@magi/stream'
+import { isSplit } from './format.ts'
 
 interface Labels {
   context: string
@@ -25,12 +27,17 @@ interface Labels {
   agrees: string
   differs: string
   overruled: string
+  split: string
   missing: string
   conditions: string
   dissent: string
   wouldChange: string
   confidence: string
   score: string
+  median: string
+  panel: string
+  noAnswer: string
+  speaks: string
   recommendation: string
   record: string
   askedAt: string
@@ -50,6 +57,7 @@ interface Labels {
   statuses: Record<Status, string>
   sages: Record<Sage, string>
   inPlaceOf: (model: string) => string
+  panelOf: (models: string) => string
 }
 
 const EN: Labels = {
@@ -62,12 +70,17 @@ const EN: Labels = {
   agrees: 'The judge agrees with the votes.',
   differs: 'The judge does not agree with the votes.',
   overruled: 'The judge overruled the votes, as the rule allows.',
+  split: "The panel that judged in SOLOMON's place was split.",
   missing: 'Missing',
   conditions: 'Conditions',
   dissent: 'Strongest dissent',
   wouldChange: 'What would change the verdict',
   confidence: 'confidence',
   score: 'score',
+  median: 'score, median of the panel',
+  panel: 'Panel',
+  noAnswer: 'no answer',
+  speaks: 'the words of the judgment',
   recommendation: 'Recommendation',
   record: 'Record',
   askedAt: 'Asked',
@@ -111,6 +124,7 @@ const EN: Labels = {
     melchior: 'scientific, evidence first',
   },
   inPlaceOf: (model) => `, in place of ${model}`,
+  panelOf: (models) => `panel of ${models}`,
 }
 
 const JA: Labels = {
@@ -123,12 +137,17 @@ const JA: Labels = {
   agrees: '裁定者は票の結果に同意しています。',
   differs: '裁定者は票の結果に同意していません。',
   overruled: '決め方に従い、裁定者が票の結果を覆しました。',
+  split: 'ソロモンに代わる裁定パネルの判断は割れました。',
   missing: '欠けているもの',
   conditions: '条件',
   dissent: '最も強い反対意見',
   wouldChange: '結論が変わるとすれば',
   confidence: '確信度',
   score: '評点',
+  median: '評点（裁定パネルの中央値）',
+  panel: '裁定パネル',
+  noAnswer: '回答なし',
+  speaks: '判断文はこのモデルのもの',
   recommendation: '推奨',
   record: '記録',
   askedAt: '日時',
@@ -168,7 +187,11 @@ const JA: Labels = {
     melchior: '科学的、根拠優先',
   },
   inPlaceOf: (model) => `、${model} の代わり`,
+  panelOf: (models) => `裁定パネル（${models}）`,
 }
+
+/** The provider that `judge_start` names where a panel judges; its model is the list. */
+const PANEL = 'panel'
 
 /** Writes the record of a deliberation. */
 export const markdown = (snapshot: Snapshot): string => new Page(snapshot).write()
@@ -261,7 +284,8 @@ class Page {
     const lane = agent === 'solomon' ? judge : sages[agent]
     if (lane?.provider === undefined || lane.model === undefined) return set
     const { provider, model } = lane
-    const spoke = model === '' || model === provider ? provider : `${provider}:${model}`
+    const named = model === '' || model === provider ? provider : `${provider}:${model}`
+    const spoke = provider === PANEL ? this.#labels.panelOf(model) : named
     return set === undefined || set === spoke ? spoke : spoke + this.#labels.inPlaceOf(set)
   }
 
@@ -327,7 +351,8 @@ class Page {
     this.#text += '\n'
     this.#item(`${labels.verdict}: ${labels.decisions[decision]}`)
     this.#item(`${labels.votes}: ${votes.approved}-${votes.rejected}-${votes.abstained}`)
-    if (verdict.overruled) this.#item(labels.overruled)
+    if (isSplit(verdict.solomon_judgment)) this.#item(labels.split)
+    else if (verdict.overruled) this.#item(labels.overruled)
     else if (typeof verdict.judge_agrees === 'boolean')
       this.#item(verdict.judge_agrees ? labels.agrees : labels.differs)
     this.#item(`${labels.recommendation}: ${verdict.recommendation}`)
@@ -416,11 +441,31 @@ class Page {
     this.#text += `\n### ${inert(this.#who('solomon'))}: ${word}\n\n`
     this.#quote(complete.reasoning)
     this.#text += '\n'
+    const { panel = [] } = complete
+    for (const vote of panel) this.#item(`${labels.panel}: ${this.#seat(vote)}`)
+    const label = panel.length > 0 ? labels.median : labels.score
     for (const sage of SAGES) {
       const score = complete.sage_scores[sage]
       if (score === undefined) continue
       const reason = complete.score_reasons[sage] ?? ''
-      this.#item(`${nameOf(sage)} ${labels.score}: ${score} ${reason}`)
+      this.#item(`${nameOf(sage)} ${label}: ${score} ${reason}`)
     }
+  }
+
+  /** What one model of a panel came to. */
+  #seat({
+    model,
+    final_decision: decision,
+    sage_scores = {},
+    error = '',
+    speaks,
+  }: PanelVote): string {
+    const labels = this.#labels
+    if (decision === undefined) return `${model}: ${labels.noAnswer} (${error})`
+    const scores = SAGES.filter((sage) => sage_scores[sage] !== undefined).map(
+      (sage) => `, ${nameOf(sage)} ${sage_scores[sage]}`,
+    )
+    const own = speaks ? ` (${labels.speaks})` : ''
+    return `${model}: ${labels.decisions[decision]}${scores.join('')}${own}`
   }
 }

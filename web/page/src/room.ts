@@ -91,6 +91,10 @@ const START: Shown = {
 
 const PENDING = 'magi.asked'
 const STOP_ALL = 'stop:all'
+
+const isReload = (): boolean =>
+  performance.getEntriesByType('navigation').some((one) => 'type' in one && one.type === 'reload')
+
 /** A playback moves on this often, in milliseconds. */
 const TICK = 40
 
@@ -152,15 +156,18 @@ export class Room {
   }
 
   /**
-   * Goes on with a question that a reload interrupted before it had an id. Returns true when it is
-   * being asked, its text when only the person can decide to ask again.
+   * Goes on with a question that a reload interrupted before it had an id in the address. Returns true
+   * when it is being asked, its text when only the person can decide to ask again, and its id where it
+   * has one: a reload that was under way when the id came does not take the address along.
    */
-  recover(): boolean | string {
+  recover(): boolean | string | { id: string } {
     const saved = tab.read(PENDING)
     if (saved === undefined) return false
     tab.write(PENDING, undefined)
     try {
-      const { keyed, ...asked } = JSON.parse(saved) as Question
+      const { keyed, id, ...asked } = JSON.parse(saved) as Question
+      // Whoever came here by the address wants the start page.
+      if (typeof id === 'string') return isReload() && { id }
       if (keyed !== true) return asked.question
       this.ask(asked)
       return true
@@ -412,7 +419,7 @@ export class Room {
     this.#events.push(event)
     if (event.trace_id !== this.#id) {
       this.#id = event.trace_id
-      tab.write(PENDING, undefined)
+      tab.write(PENDING, JSON.stringify({ id: event.trace_id }))
       this.onId(event.trace_id)
       if (this.#next.doing.has(STOP_ALL)) this.#stopNow()
     }

@@ -1,5 +1,5 @@
 import { Switch } from 'react-aria-components'
-import { Panel } from './panel.tsx'
+import { Sheet } from './sheet.tsx'
 import { Segments } from './segments.tsx'
 import { useSettings, useWords, type SendKey, type Theme } from './settings.tsx'
 import type { Lang } from './words.ts'
@@ -10,8 +10,8 @@ export function SettingsDialog({ onClose }: { onClose: () => void }) {
   const { settings: texts } = words.room
   const all = useSettings()
   return (
-    <Panel title={texts.title} onClose={onClose}>
-      <div className="panel-form settings">
+    <Sheet title={texts.title} onClose={onClose}>
+      <div className="sheet-form settings">
         <Segments<Theme>
           label={words.theme.label}
           shown
@@ -48,7 +48,7 @@ export function SettingsDialog({ onClose }: { onClose: () => void }) {
         />
         <p className="muted settings-note">{texts.kept}</p>
       </div>
-    </Panel>
+    </Sheet>
   )
 }
 

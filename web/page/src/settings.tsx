@@ -4,12 +4,12 @@ import {
   useCallback,
   useEffect,
   useMemo,
+  useRef,
   useState,
   type ReactNode,
 } from 'react'
 import { kept } from './storage.ts'
-import { en } from './words.en.ts'
-import { ja } from './words.ja.ts'
+import { fetchWords, wordsOf } from './words-here.ts'
 import type { Lang, Words } from './words.ts'
 
 export type Theme = 'auto' | 'dark' | 'light'
@@ -18,7 +18,10 @@ export type SendKey = 'enter' | 'mod'
 
 interface Settings {
   lang: Lang
+  /** Takes hold as soon as its texts are here. */
   setLang: (lang: Lang) => void
+  /** The texts of the language that was chosen could not be fetched. */
+  langFailed: boolean
   theme: Theme
   setTheme: (theme: Theme) => void
   sendKey: SendKey
@@ -56,12 +59,35 @@ function useKept<T extends string>(key: string, first: T, second: T): [T, (value
   return [value, set]
 }
 
+/** The language the page begins in, whose texts must be fetched before anything is drawn. */
+export function firstLang(): Lang {
+  const saved = kept.read('magi.lang')
+  return saved === 'ja' || saved === 'en' ? saved : browserLang()
+}
+
+/** The language, and the way to another one: its texts come first. */
+function useLang(): Pick<Settings, 'lang' | 'setLang' | 'langFailed'> {
+  const [lang, hold] = useState<Lang>(firstLang)
+  const [langFailed, setFailed] = useState(false)
+  const wanted = useRef(lang)
+  const setLang = useCallback((next: Lang): void => {
+    wanted.current = next
+    setFailed(false)
+    fetchWords(next).then(
+      () => {
+        if (wanted.current !== next) return
+        kept.write('magi.lang', next)
+        hold(next)
+      },
+      () => wanted.current === next && setFailed(true),
+    )
+  }, [])
+  return { lang, setLang, langFailed }
+}
+
 /** Holds language and appearance; the browser's are the default, a choice is remembered. */
 export function SettingsProvider({ children }: { children: ReactNode }) {
-  const [lang, setLang] = useState<Lang>(() => {
-    const saved = kept.read('magi.lang')
-    return saved === 'ja' || saved === 'en' ? saved : browserLang()
-  })
+  const { lang, setLang, langFailed } = useLang()
   const [theme, setTheme] = useState<Theme>(() => {
     const saved = kept.read('magi.theme')
     return isTheme(saved) ? saved : 'auto'
@@ -80,10 +106,8 @@ export function SettingsProvider({ children }: { children: ReactNode }) {
     () => ({
       lang,
       theme,
-      setLang: (next) => {
-        kept.write('magi.lang', next)
-        setLang(next)
-      },
+      setLang,
+      langFailed,
       setTheme: (next) => {
         kept.write('magi.theme', next === 'auto' ? undefined : next)
         setTheme(next)
@@ -95,7 +119,7 @@ export function SettingsProvider({ children }: { children: ReactNode }) {
       figures: numbers === 'on',
       setFigures: (on) => setNumbers(on ? 'on' : 'off'),
     }),
-    [lang, theme, sendKey, setSendKey, keys, setKeys, numbers, setNumbers],
+    [lang, setLang, langFailed, theme, sendKey, setSendKey, keys, setKeys, numbers, setNumbers],
   )
   return <Context value={settings}>{children}</Context>
 }
@@ -106,4 +130,4 @@ export function useSettings(): Settings {
   return settings
 }
 
-export const useWords = (): Words => (useSettings().lang === 'ja' ? ja : en)
+export const useWords = (): Words => wordsOf(useSettings().lang)

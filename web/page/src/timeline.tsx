@@ -235,6 +235,7 @@ const SIGNS: Partial<Record<Mark['kind'], string>> = {
   seam: 'M-2-6V6M2-6V6',
   note: 'M-5-5H5V3H0L-3 6V3H-5Z',
   verb: 'M-5 0H5M0-5V5',
+  member: 'M0-6V6',
   stopped: 'M-5-5H5V5H-5Z',
 }
 

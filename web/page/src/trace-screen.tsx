@@ -88,7 +88,7 @@ export default function TraceScreen({ room }: { room: Room }) {
             <>
               <Timeline trace={trace} at={at} onSeek={(ms) => room.seek(ms)} />
               <Controls room={room} shown={shown} at={at} trace={trace} />
-              <Legend />
+              <Legend trace={trace} />
               <Moment view={view} at={at} live={playback === undefined && !trace.over} />
             </>
           )}
@@ -157,11 +157,15 @@ function useLaneState(): (view: View, who: Sage | 'judge') => string {
   }
 }
 
-function Legend() {
+const LEGEND = ['connecting', 'panel', 'thinking', 'writing', 'retrying', 'paused'] as const
+
+/** What the bars mean; a panel's only where there is one. */
+function Legend({ trace }: { trace: Trace }) {
   const texts = useTexts(TRACE)
+  const judges = trace.rows.some((row) => row.bars.some((bar) => bar.kind === 'panel'))
   return (
     <ul className="legend" aria-label={texts.legend}>
-      {(['connecting', 'thinking', 'writing', 'retrying', 'paused'] as const).map((kind) => (
+      {LEGEND.filter((kind) => kind !== 'panel' || judges).map((kind) => (
         <li key={kind}>
           <svg viewBox="0 0 22 9" width="22" height="9" aria-hidden="true">
             <rect className="trace-bar" data-kind-of={kind} width="22" height="9" rx="1.5" />

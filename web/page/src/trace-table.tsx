@@ -5,6 +5,7 @@ import { Mark } from './shapes.tsx'
 import { useTexts } from './texts.ts'
 import { barText, useDecision, useNames } from './timeline.tsx'
 import type { Row, Trace } from './trace.ts'
+import { PANEL } from './words-panel.ts'
 import { TRACE } from './words-trace.ts'
 
 interface Line {
@@ -76,6 +77,7 @@ export function CostTable({ trace, view }: { trace: Trace; view: View }) {
   const words = useWords()
   const { cost: texts } = useTexts(TRACE)
   const names = useNames()
+  const panel = useTexts(PANEL)
   const number = new Intl.NumberFormat(words.code)
   const rows = trace.rows.filter((row) => row.actor !== 'net')
   const costs = rows.map((row) => row.done?.cost_usd)
@@ -120,7 +122,7 @@ export function CostTable({ trace, view }: { trace: Trace; view: View }) {
                   <th scope="row">
                     {row.actor !== 'net' && <Mark of={row.actor} />} {names(row.actor)}
                   </th>
-                  <td className="mono">{modelOf(lane(row))}</td>
+                  <td className="mono">{modelOf(lane(row), panel.of)}</td>
                   <td className="number">{row.attempts}</td>
                   <td className="number">
                     {row.firstTokenMs === undefined ? '' : words.seconds(row.firstTokenMs / 1000)}

@@ -6,15 +6,18 @@ import {
   type AgentComplete,
   type Event,
   type JudgeComplete,
+  type Trace as Span,
 } from '@magi/stream'
 import type { NetMark } from './net.ts'
 
 export type Actor = Agent | 'net'
-export type BarKind = 'connecting' | 'thinking' | 'writing' | 'retrying' | 'paused'
+/** `panel`: several models judge in the judge's place, and nothing is said until all have ended. */
+export type BarKind = 'connecting' | 'panel' | 'thinking' | 'writing' | 'retrying' | 'paused'
 export type MarkKind =
   | 'vote'
   | 'missing'
   | 'judged'
+  | 'member'
   | 'fault'
   | 'gave_up'
   | 'tally'
@@ -139,8 +142,13 @@ const mark = (
   detail = '',
 ): void => void rowOf(building, actor).marks.push({ kind, at, what, detail })
 
-function begin(building: Building, actor: Actor, attempt: number, at: number): void {
-  bar(building, actor, 'connecting', at, attempt)
+function begin(
+  building: Building,
+  actor: Actor,
+  { attempt, provider }: { attempt: number; provider: string },
+  at: number,
+): void {
+  bar(building, actor, provider === 'panel' ? 'panel' : 'connecting', at, attempt)
   rowOf(building, actor).attempts++
 }
 
@@ -150,7 +158,7 @@ function say(building: Building, actor: Actor, text: string, prose: boolean, at:
   now.chars += text.length
   row.said.push({ at, chars: text.length })
   if (row.firstTokenMs === undefined) {
-    const start = row.bars.findLast((one) => one.kind === 'connecting')
+    const start = row.bars.findLast(({ kind }) => kind === 'connecting' || kind === 'panel')
     row.firstTokenMs = at - (start?.from ?? at)
   }
 }
@@ -185,10 +193,10 @@ function take(building: Building, event: Event, at: number): void {
       rowOf(building, 'net')
       return phase(building, 'sages', at)
     case 'agent_start':
-      return begin(building, event.agentId, event.data.attempt, at)
+      return begin(building, event.agentId, event.data, at)
     case 'judge_start':
       phase(building, 'judge', at)
-      return begin(building, 'solomon', event.data.attempt, at)
+      return begin(building, 'solomon', event.data, at)
     case 'agent_thinking':
     case 'agent_chunk':
       if (isSage(event.agentId))
@@ -238,11 +246,8 @@ function around(building: Building, event: Event, at: number): void {
       return close(building, 'net', at)
     case 'rewind':
       return mark(building, 'net', 'rewind', at, String(event.data.to))
-    case 'trace': {
-      if (event.data.name !== 'verb') return
-      const { verb, by } = event.data.attributes
-      return mark(building, 'net', 'verb', at, String(verb ?? ''), String(by ?? ''))
-    }
+    case 'trace':
+      return span(building, event.data, at)
     case 'complete':
       ending(building, at)
       return mark(building, 'net', 'verdict', at, event.data.final_decision)
@@ -255,6 +260,17 @@ function around(building: Building, event: Event, at: number): void {
     default:
       return undefined
   }
+}
+
+/** What a span tells of: a verb, or one of a panel who has ended. */
+function span(building: Building, { name, attributes, duration_ms }: Span, at: number): void {
+  if (name === 'verb') {
+    const { verb, by } = attributes
+    return mark(building, 'net', 'verb', at, String(verb ?? ''), String(by ?? ''))
+  }
+  if (name !== 'panel.member' || duration_ms === undefined) return
+  const { provider, model, error } = attributes
+  mark(building, 'solomon', 'member', at, `${provider}:${model}`, String(error ?? ''))
 }
 
 function ending(building: Building, at: number): void {

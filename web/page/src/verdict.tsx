@@ -10,13 +10,15 @@ import {
 import type { ReactNode } from 'react'
 import { Button } from 'react-aria-components'
 import { Conditions, Decision, type Remarked } from './decision.tsx'
-import { sealOf } from './format.ts'
+import { confidenceOf, isSplit, scoreText, sealOf, tokensOf } from './format.ts'
 import { Warn } from './icons.tsx'
-import { confidenceOf, tokensOf } from './lane.tsx'
+import { PanelVotes } from './panel.tsx'
 import { useContentLang } from './prose.tsx'
 import { Seal } from './seal.tsx'
 import { useWords } from './settings.tsx'
 import { Mark } from './shapes.tsx'
+import { useTexts } from './texts.ts'
+import { PANEL } from './words-panel.ts'
 import { SEAL_WORDS, type Words } from './words.ts'
 
 interface CardProps {
@@ -177,6 +179,7 @@ function Decided({ view, data, remarked, onDissent }: DecidedProps) {
         )}
         <List title={words.verdict.wouldChange} points={judgment.would_change ?? []} />
       </div>
+      <PanelVotes view={view} judgment={judgment} />
       <Scores view={view} judgment={judgment} />
     </>
   )
@@ -197,15 +200,20 @@ export function judgeAlone({ room, code }: Words, data: Complete): string | unde
 function Agreement({ data }: { data: Complete }) {
   const words = useWords()
   const { verdict, room } = words
+  const panel = useTexts(PANEL)
   const { judge_agrees: agrees, overruled, voting_result: votes } = data
   const count = `${votes.approved}–${votes.rejected}–${votes.abstained}`
+  const says = data.solomon_judgment.panel
+    ? { ...panel, loud: panel.overruledOf, dissents: panel.dissentsFrom }
+    : { ...verdict, loud: room.overruled, dissents: room.dissents }
+  if (isSplit(data.solomon_judgment)) return <p className="agreement">{panel.split}</p>
   if (overruled)
     return (
       <p className="agreement agreement-loud" data-judge="overruled">
-        <strong>{room.overruled(count)}</strong> {verdict.overruled}
+        <strong>{says.loud(count)}</strong> {says.overruled}
       </p>
     )
-  if (agrees === true) return <p className="agreement">{verdict.agrees}</p>
+  if (agrees === true) return <p className="agreement">{says.agrees}</p>
   const alone = judgeAlone(words, data)
   if (alone !== undefined)
     return (
@@ -216,7 +224,7 @@ function Agreement({ data }: { data: Complete }) {
   if (agrees === false)
     return (
       <p className="agreement agreement-loud" data-judge="dissents">
-        <strong>{room.dissents(count)}</strong> {verdict.disagrees}
+        <strong>{says.dissents(count)}</strong> {says.disagrees}
       </p>
     )
   return null
@@ -269,12 +277,13 @@ function List({ title, points }: { title: string; points: readonly string[] }) {
 
 function Scores({ view, judgment }: { view: View; judgment: JudgeComplete }) {
   const words = useWords()
+  const panel = useTexts(PANEL)
   const lang = useContentLang()
   const scored = sagesOf(view).filter((sage) => typeof judgment.sage_scores[sage] === 'number')
   if (scored.length === 0) return null
   return (
     <div className="scores">
-      <h3>{words.verdict.scores}</h3>
+      <h3>{judgment.panel ? panel.medians : words.verdict.scores}</h3>
       <ul>
         {scored.map((sage) => {
           const score = judgment.sage_scores[sage] ?? 0
@@ -293,7 +302,7 @@ function Scores({ view, judgment }: { view: View; judgment: JudgeComplete }) {
                 <rect className="score-ground" width="100" height="4" />
                 <rect className="score-fill" width={Math.max(0, Math.min(100, score))} height="4" />
               </svg>
-              <span className="score-number">{Math.round(score)}</span>
+              <span className="score-number">{scoreText(words.code, score)}</span>
               {reason && (
                 <span className="score-reason" lang={lang}>
                   {reason}

@@ -14,6 +14,8 @@ export interface CompareWords {
   votes: string
   vote: (name: string) => string
   judge: string
+  panel: string
+  panelUncalled: (models: string) => string
   time: string
   tokens: string
   cost: string
@@ -53,6 +55,8 @@ export const COMPARE: Texts<CompareWords> = {
     votes: 'Votes',
     vote: (name) => `Vote of ${name}`,
     judge: 'The judge',
+    panel: 'The judge’s panel',
+    panelUncalled: (models) => `not called: ${models}`,
     time: 'Time',
     tokens: 'Tokens',
     cost: 'Cost',
@@ -90,6 +94,8 @@ export const COMPARE: Texts<CompareWords> = {
     votes: '票数',
     vote: (name) => `${name} の票`,
     judge: '裁定者',
+    panel: '裁定者に代わる裁定パネル',
+    panelUncalled: (models) => `招集なし: ${models}`,
     time: '所要時間',
     tokens: 'トークン',
     cost: '費用',

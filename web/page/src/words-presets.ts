@@ -46,6 +46,8 @@ export interface PresetWords {
   modelHint: string
   fallbacks: string
   fallbacksHint: string
+  panel: string
+  panelHint: string
   temperature: string
   topP: string
   maxTokens: string
@@ -127,7 +129,10 @@ export const PRESETS: Texts<PresetWords> = {
     model: 'Model',
     modelHint: 'provider:model',
     fallbacks: 'Fallbacks',
-    fallbacksHint: 'In this order, separated by commas',
+    fallbacksHint: 'In this order, separated by commas; “none” for none',
+    panel: 'Panel',
+    panelHint:
+      'Two to five models that judge together where all of the judge’s have failed; “none” for none',
     temperature: 'Temperature',
     topP: 'Top-p',
     maxTokens: 'Most tokens of an answer',
@@ -224,7 +229,10 @@ export const PRESETS: Texts<PresetWords> = {
     model: 'モデル',
     modelHint: 'プロバイダー:モデル',
     fallbacks: '代替モデル',
-    fallbacksHint: '試す順に、カンマ区切りで',
+    fallbacksHint: '試す順に、カンマ区切りで。なしにするには none',
+    panel: '裁定パネル',
+    panelHint:
+      '裁定者のモデルがすべて失敗したときに代わって判断する、二つから五つのモデル。なしにするには none',
     temperature: '温度',
     topP: 'Top-p',
     maxTokens: '回答の最大トークン数',

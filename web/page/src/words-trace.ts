@@ -53,6 +53,7 @@ export const TRACE: Texts<TraceWords> = {
     net: 'Council and connection',
     bars: {
       connecting: 'waiting for the first word',
+      panel: 'a panel judges',
       thinking: 'thinking',
       writing: 'writing',
       retrying: 'waiting to try again',
@@ -75,6 +76,8 @@ export const TRACE: Texts<TraceWords> = {
           return 'gave no vote'
         case 'judged':
           return `judged ${decision(what)}`
+        case 'member':
+          return detail === '' ? `${what} has judged` : `${what}: no answer`
         case 'fault':
           return `failed (${what}), tries again`
         case 'gave_up':
@@ -141,6 +144,7 @@ export const TRACE: Texts<TraceWords> = {
     net: '評議全体と接続',
     bars: {
       connecting: '最初の言葉を待機',
+      panel: '裁定パネルが裁定中',
       thinking: '思考',
       writing: '執筆',
       retrying: '再試行待ち',
@@ -163,6 +167,8 @@ export const TRACE: Texts<TraceWords> = {
           return '票なし'
         case 'judged':
           return `${decision(what)}と裁定`
+        case 'member':
+          return detail === '' ? `${what} が判断済み` : `${what}: 回答なし`
         case 'fault':
           return `失敗（${what}）、再試行`
         case 'gave_up':

@@ -339,6 +339,7 @@ export const en: Words = {
       stopped: 'was stopped',
       late: 'too late: the others had a quorum',
       votes_changed: 'the votes changed, so it is judged anew',
+      panel_failed: 'fewer than two of the panel answered',
       circuit_open: 'the provider keeps failing and is left alone for a while',
       untrusted: 'the provider could not be trusted (TLS)',
       malformed: 'the answer broke the format',
@@ -386,6 +387,7 @@ export const en: Words = {
     vote: (name, decision, confidence) => `${name}: ${decision}, confidence ${confidence}.`,
     missing: (name) => `${name} gave no vote.`,
     judging: 'All votes are counted. SOLOMON is judging.',
+    panel: 'A panel judges in SOLOMON’s place.',
     verdict: (words) => `Verdict: ${words}.`,
     stopped: 'The deliberation was stopped.',
     reconnecting: 'Connection lost, reconnecting.',
@@ -401,6 +403,7 @@ export const en: Words = {
     page: (message) =>
       `The page has a fault: ${message}. The deliberation goes on; reloading shows it.`,
     reload: 'Reload',
+    unloaded: 'This part of the page could not be loaded. Try again, or reload.',
   },
 
   nav: {

@@ -339,6 +339,7 @@ export const ja: Words = {
       stopped: '中断されました',
       late: '定足数に達したため、待たずに進みました',
       votes_changed: '票が変わったため、裁定をやり直します',
+      panel_failed: '裁定パネルで回答したモデルが二つに満ちませんでした',
       circuit_open: '障害が続いているため、プロバイダーへの接続をしばらく控えています',
       untrusted: 'プロバイダーを信頼できません（TLS）',
       malformed: '回答の形式が壊れています',
@@ -388,6 +389,7 @@ export const ja: Words = {
     vote: (name, decision, confidence) => `${name}、${decision}、確信度 ${confidence}。`,
     missing: (name) => `${name} の票はありません。`,
     judging: '票を数え終えました。SOLOMON が裁定しています。',
+    panel: 'SOLOMON に代わり、裁定パネルが判断しています。',
     verdict: (words) => `評決、${words}。`,
     stopped: '審議は中断されました。',
     reconnecting: '接続が切れました。再接続しています。',
@@ -404,6 +406,7 @@ export const ja: Words = {
     page: (message) =>
       `ページに不具合が起きました: ${message}。審議は続いています。再読み込みすると表示されます。`,
     reload: '再読み込み',
+    unloaded: 'ページのこの部分を読み込めませんでした。もう一度試すか、再読み込みしてください。',
   },
 
   nav: {

@@ -161,6 +161,7 @@ export interface Words {
     vote: (name: string, decision: string, confidence: string) => string
     missing: One
     judging: string
+    panel: string
     verdict: One
     stopped: string
     reconnecting: string
@@ -175,6 +176,8 @@ export interface Words {
     code: One
     page: One
     reload: string
+    /** A part that comes on demand did not come. */
+    unloaded: string
   }
 
   nav: {

@@ -21,7 +21,13 @@ const DRAFT: PresetDraft = {
     late: 'exclude',
     roles: {
       caspar: { prompt: 'Be stern.', model: 'openai:gpt', fallbacks: ['a:b', 'c:d'], top_p: 0.5 },
-      solomon: { enabled: false, max_tokens: 2000, temperature: 0 },
+      balthasar: { fallbacks: [], voice: 'low' },
+      solomon: {
+        enabled: false,
+        max_tokens: 2000,
+        temperature: 0,
+        panel: ['openai:mini', 'ollama:qwen3:8b'],
+      },
     },
     deadlines: { whole: 300 },
     budget: { usd: 0.05, tokens: 9000 },
@@ -31,6 +37,16 @@ const DRAFT: PresetDraft = {
 
 test('what is read is what is written, fields without a place in the form too', () => {
   expect(draftOf(formOf('night', DRAFT))).toEqual(DRAFT)
+})
+
+test('a panel is written as names, and none is not the same as nothing', () => {
+  const form = formOf('n', { bad_at: { en: 'x' } })
+  const panel = (text: string) =>
+    draftOf({ ...form, roles: { ...form.roles, solomon: { ...form.roles.solomon, panel: text } } })
+      .council?.roles?.solomon
+  expect(panel('a:b、 c:d:8b,')).toEqual({ panel: ['a:b', 'c:d:8b'] })
+  expect(panel(' None ')).toEqual({ panel: [] })
+  expect(panel(' , ')).toBeUndefined()
 })
 
 test('what is left empty is the base’s, and is not sent', () => {

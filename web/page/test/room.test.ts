@@ -79,6 +79,30 @@ test('a question is kept in the tab until it has an id, so that a reload asks th
   expect(new Room(client).recover()).toBe(false)
 })
 
+test.each([
+  ['reload', { id: ID }],
+  ['navigate', false],
+])(
+  'its id is kept until it is left: a reload under way takes no address along (%s)',
+  async (type, to) => {
+    vi.spyOn(performance, 'getEntriesByType').mockReturnValue([
+      { type } as unknown as PerformanceEntry,
+    ])
+    const { client } = fetching([() => whole(written(0))])
+    const room = new Room(client)
+    room.ask({ question: '移行しますか?' })
+    await over(room)
+    expect(new Room(client).recover()).toEqual(to)
+    expect(new Room(client).recover()).toBe(false)
+    const left = new Room(fetching([() => whole(written(0))]).client)
+    left.ask({ question: '移行しますか?' })
+    await over(left)
+    left.leave()
+    expect(new Room(client).recover()).toBe(false)
+    vi.restoreAllMocks()
+  },
+)
+
 test('a refused question is not asked again by a reload', async () => {
   const { client } = fetching([() => new Response('{"code":"bad_request"}', { status: 400 })])
   const room = new Room(client)

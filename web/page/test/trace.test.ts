@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { Log, type Draft } from '../../dev/log.ts'
 import { SCENES } from '../../dev/scenes.ts'
 import { perform, type Script } from '../../dev/script.ts'
+import panel from '../../stream/test/panel.ndjson?raw'
 import { noted, replayed, type NetMark } from '../src/net.ts'
 import { Reel } from '../src/reel.ts'
 import { density, ticks, traceOf, type Trace } from '../src/trace.ts'
@@ -111,6 +112,27 @@ test('what concerns all stands in one row: pauses, notes, verbs, crashes, the co
     ['stopped', 9000, 'user'],
     ['lost', 7000, ''],
     ['back', 7500, '14'],
+  ])
+})
+
+test('a panel is a stretch of its own, with a mark for each who has ended', () => {
+  const events = panel
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Event)
+  const row = rowOf(traced(events), 'solomon')
+  expect(row?.bars.map(({ kind, attempt }) => `${kind} ${attempt}`)).toEqual([
+    'connecting 1',
+    'retrying 1',
+    'panel 2',
+    'writing 2',
+  ])
+  const members = row?.marks.filter(({ kind }) => kind === 'member')
+  expect(members?.map(({ what, detail }) => [what, detail])).toEqual([
+    ['openai:down-c', 'unauthorised'],
+    ['openai:yes-a', ''],
+    ['openai:no-b', ''],
+    ['openai:yes-slow', ''],
   ])
 })
 

@@ -16,6 +16,7 @@ import type {
   Sage,
   Snapshot,
   Tally,
+  Trace,
 } from './contract.ts'
 
 /** What went wrong with one attempt. */
@@ -67,6 +68,18 @@ export interface JudgeLane extends Lane {
   judgment: JudgeComplete | undefined
   /** The order in which the judge sees the sages. */
   order: readonly Sage[]
+  /**
+   * The models that judge in the judge's place in this attempt, in the listed order; empty while the
+   * judge's own model judges.
+   */
+  panel: readonly Seat[]
+}
+
+/** One model of a panel while it judges; what it decided is told when all have ended. */
+export interface Seat {
+  /** The model, as `provider:model`. */
+  model: string
+  state: 'waiting' | 'judging' | 'judged' | 'failed'
 }
 
 /** How a deliberation ended. */
@@ -144,7 +157,7 @@ export const EMPTY: View = {
   capabilities: [],
   forkOf: undefined,
   sages: { caspar: sageLane, balthasar: sageLane, melchior: sageLane },
-  judge: { ...lane, judgment: undefined, order: [] },
+  judge: { ...lane, judgment: undefined, order: [], panel: [] },
   tally: undefined,
   notes: [],
   paused: undefined,
@@ -231,7 +244,8 @@ function step(view: View, event: Event, at: number): View {
       return { ...view, phase: 'tally', tally: event.data }
     case 'judge_start': {
       const begun = begin(view.judge, event.data, at)
-      const judge = { ...begun, order: event.data.order ?? [] }
+      const panel = seatsOf(event.data, view.council)
+      const judge = { ...begun, order: event.data.order ?? [], panel }
       return { ...view, phase: 'judge', judge }
     }
     case 'judge_thinking':
@@ -258,9 +272,7 @@ function step(view: View, event: Event, at: number): View {
     case 'error':
       return { ...view, phase: 'over', end: { kind: 'error', data: event.data } }
     case 'trace':
-      return event.agentId !== undefined && event.data.attributes['reused'] === true
-        ? withSage(view, event.agentId, (old) => ({ ...old, reused: true }))
-        : view
+      return traced(view, event.data, event.agentId)
     case 'sages_start':
       return view
     default:
@@ -268,6 +280,33 @@ function step(view: View, event: Event, at: number): View {
       return view
   }
 }
+
+/** What the page tells of the work itself: votes that are reused, and who of a panel has ended. */
+function traced(view: View, data: Trace, agent: Sage | undefined): View {
+  const { name, attributes } = data
+  if (agent !== undefined && attributes['reused'] === true)
+    return withSage(view, agent, (old) => ({ ...old, reused: true }))
+  if (name !== 'panel.member') return view
+  const model = `${String(attributes['provider'])}:${String(attributes['model'])}`
+  const ended = attributes['decision'] === undefined ? 'failed' : 'judged'
+  const state: Seat['state'] = data.duration_ms === undefined ? 'judging' : ended
+  const panel = view.judge.panel.map((seat) => (seat.model === model ? { model, state } : seat))
+  return { ...view, judge: { ...view.judge, panel } }
+}
+
+/** The provider that `judge_start` names where a panel judges; its model is the list. */
+const PANEL = 'panel'
+
+const seatsOf = (
+  start: { provider?: string; model?: string },
+  council: CouncilInfo | undefined,
+): Seat[] =>
+  start.provider === PANEL
+    ? (council?.panel ?? (start.model ?? '').split(', ')).map((model) => ({
+        model,
+        state: 'waiting',
+      }))
+    : []
 
 /** True for an abstention that nobody cast: the vote is missing. */
 export const isMissing = (vote: AgentComplete): boolean =>
@@ -384,7 +423,9 @@ function rewind(view: View, to: number): View {
     })
     undo = undo.before
   }
-  return back
+  // A panel that was cut begins again as a whole.
+  const panel = back.judge.panel.map(({ model }): Seat => ({ model, state: 'waiting' }))
+  return { ...back, judge: { ...back.judge, panel } }
 }
 
 /**
@@ -420,7 +461,12 @@ export function viewOf(snapshot: Snapshot): View {
       balthasar: laneOfSage('balthasar'),
       melchior: laneOfSage('melchior'),
     },
-    judge: { ...laneOf(judge), judgment: judge.complete, order: snapshot.judge_order },
+    judge: {
+      ...laneOf(judge),
+      judgment: judge.complete,
+      order: snapshot.judge_order,
+      panel: seatsOf(judge, council),
+    },
     tally: snapshot.tally,
     notes: snapshot.notes.map((noted) => noted.note),
     paused: snapshot.paused,

@@ -11,7 +11,10 @@ export interface BothTexts {
 export interface RoleDraft {
   prompt?: string
   model?: string
+  /** In this order; empty for none. */
   fallbacks?: string[]
+  /** The judge's alone: the models that judge together where all of its own have failed; empty for none. */
+  panel?: string[]
   temperature?: number
   top_p?: number
   max_tokens?: number

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use magi_event::{Agent, Complete, Dissent, FinalDecision, JudgeComplete, Sage, SageLane};
 
 use super::labels::Labels;
-use super::{Record, name, vote_of};
+use super::{Record, name, panel_of, vote_of};
 
 /// Even if escaping failed, nothing on this page could run or be fetched.
 const HEAD: &str = "<meta charset=\"utf-8\">\n<meta http-equiv=\"Content-Security-Policy\" \
@@ -141,12 +141,7 @@ const fn shape(decision: FinalDecision) -> &'static str {
 fn decided(verdict: &Complete, labels: &Labels) -> String {
     let word = labels.final_decision(verdict.final_decision);
     let agreement = verdict.voting_result.agreement();
-    let judged = match (verdict.overruled, verdict.judge_agrees) {
-        (true, _) => labels.overruled,
-        (false, Some(true)) => labels.judge_agrees,
-        (false, Some(false)) => labels.judge_differs,
-        (false, None) => "",
-    };
+    let judged = labels.standing(verdict).unwrap_or_default();
     let judge = &verdict.solomon_judgment;
     format!(
         "<p>{}: <strong>{} {word}</strong> ({}: {agreement})</p>\n<p>{judged}</p>\n{}\
@@ -213,6 +208,11 @@ fn judge_of(record: &Record<'_>, complete: &JudgeComplete, labels: &Labels) -> S
             format!("{} {score}{}", name(*sage), reason.unwrap_or_default())
         })
         .collect();
+    let label = if complete.panel.is_empty() {
+        labels.score
+    } else {
+        labels.median
+    };
     let spoken = &record.snapshot.judge.text;
     let spoken = if spoken.is_empty() {
         String::new()
@@ -220,12 +220,13 @@ fn judge_of(record: &Record<'_>, complete: &JudgeComplete, labels: &Labels) -> S
         format!("<h3>{}</h3>\n{}", escape(labels.said), text(spoken))
     };
     format!(
-        "<section>\n<h2>{}</h2>\n<h3>{} - {}</h3>\n{}{spoken}{}</section>\n",
+        "<section>\n<h2>{}</h2>\n<h3>{} - {}</h3>\n{}{spoken}{}{}</section>\n",
         escape(labels.judge),
         who(record, Agent::Judge),
         labels.final_decision(complete.final_decision),
         text(&complete.reasoning),
-        list(labels.score, &scores),
+        list(labels.panel, &panel_of(complete, labels)),
+        list(label, &scores),
     )
 }
 

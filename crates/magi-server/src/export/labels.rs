@@ -1,6 +1,6 @@
 //! The fixed words of a record, in both languages.
 
-use magi_event::{Cause, Decision, FinalDecision, Sage, Status};
+use magi_event::{Cause, Complete, Decision, FinalDecision, Sage, Status};
 
 /// The fixed words of a record in one language.
 pub(crate) struct Labels {
@@ -15,12 +15,17 @@ pub(crate) struct Labels {
     pub(super) judge_agrees: &'static str,
     pub(super) judge_differs: &'static str,
     pub(super) overruled: &'static str,
+    pub(super) split: &'static str,
     pub(super) missing: &'static str,
     pub(super) conditions: &'static str,
     pub(super) dissent: &'static str,
     pub(super) would_change: &'static str,
     pub(super) confidence: &'static str,
     pub(super) score: &'static str,
+    pub(super) median: &'static str,
+    pub(super) panel: &'static str,
+    pub(super) no_answer: &'static str,
+    pub(super) speaks: &'static str,
     pub(super) sages: &'static str,
     pub(super) judge: &'static str,
     pub(super) said: &'static str,
@@ -52,6 +57,8 @@ struct Words {
     sages: [&'static str; 3],
     /// What stands before and after the name of a model that another one spoke for.
     in_place_of: [&'static str; 2],
+    /// What stands before and after the models of a panel.
+    panel_of: [&'static str; 2],
 }
 
 impl Labels {
@@ -106,6 +113,26 @@ impl Labels {
         format!("{before}{model}{after}")
     }
 
+    /// Says which models judged together.
+    pub(super) fn panel_of(&self, models: &str) -> String {
+        let [before, after] = self.words.panel_of;
+        format!("{before}{models}{after}")
+    }
+
+    /// Says how the judge stood to the votes, or that a panel in its place was split, which neither
+    /// agrees nor differs.
+    pub(super) fn standing(&self, verdict: &Complete) -> Option<&'static str> {
+        let judgment = &verdict.solomon_judgment;
+        let is_undecided = judgment.final_decision == FinalDecision::Undecided;
+        match (verdict.overruled, verdict.judge_agrees) {
+            _ if is_undecided && !judgment.panel.is_empty() => Some(self.split),
+            (true, _) => Some(self.overruled),
+            (false, Some(true)) => Some(self.judge_agrees),
+            (false, Some(false)) => Some(self.judge_differs),
+            (false, None) => None,
+        }
+    }
+
     /// Returns what a sage looks at first.
     pub(super) const fn view_of(&self, sage: Sage) -> &'static str {
         self.words.sages[sage.index()]
@@ -124,12 +151,17 @@ const ENGLISH: Labels = Labels {
     judge_agrees: "The judge agrees with the votes.",
     judge_differs: "The judge does not agree with the votes.",
     overruled: "The judge overruled the votes, as the rule allows.",
+    split: "The panel that judged in SOLOMON's place was split.",
     missing: "Missing",
     conditions: "Conditions",
     dissent: "Strongest dissent",
     would_change: "What would change the verdict",
     confidence: "confidence",
     score: "score",
+    median: "score, median of the panel",
+    panel: "Panel",
+    no_answer: "no answer",
+    speaks: "the words of the judgment",
     sages: "Sages",
     judge: "Judge",
     said: "What it said",
@@ -176,6 +208,7 @@ const ENGLISH: Labels = Labels {
             "scientific, evidence first",
         ],
         in_place_of: [", in place of ", ""],
+        panel_of: ["panel of ", ""],
     },
 };
 
@@ -191,12 +224,17 @@ const JAPANESE: Labels = Labels {
     judge_agrees: "裁定者は票の結果に同意しています。",
     judge_differs: "裁定者は票の結果に同意していません。",
     overruled: "決め方に従い、裁定者が票の結果を覆しました。",
+    split: "ソロモンに代わる裁定パネルの判断は割れました。",
     missing: "欠けているもの",
     conditions: "条件",
     dissent: "最も強い反対意見",
     would_change: "結論が変わるとすれば",
     confidence: "確信度",
     score: "評点",
+    median: "評点（裁定パネルの中央値）",
+    panel: "裁定パネル",
+    no_answer: "回答なし",
+    speaks: "判断文はこのモデルのもの",
     sages: "三賢者",
     judge: "裁定者",
     said: "発言",
@@ -236,5 +274,6 @@ const JAPANESE: Labels = Labels {
             "科学的、根拠優先",
         ],
         in_place_of: ["、", " の代わり"],
+        panel_of: ["裁定パネル（", "）"],
     },
 };

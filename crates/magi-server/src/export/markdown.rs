@@ -10,7 +10,7 @@ use std::fmt::Write;
 use magi_event::{Agent, Decision, FinalDecision, Sage, Status};
 
 use super::labels::Labels;
-use super::{Record, name, one_line, vote_of};
+use super::{Record, name, one_line, panel_of, vote_of};
 
 pub(super) fn write(record: &Record<'_>) -> String {
     let mut page = Page {
@@ -196,7 +196,9 @@ impl Page<'_> {
                     labels.votes,
                     verdict.voting_result.agreement()
                 ));
-                self.judged(verdict.judge_agrees, verdict.overruled);
+                if let Some(standing) = labels.standing(verdict) {
+                    self.item(standing);
+                }
                 self.item(&format!(
                     "{}: {}",
                     labels.recommendation, verdict.recommendation
@@ -215,19 +217,6 @@ impl Page<'_> {
         }
         if let Some(mine) = self.record.my_decision {
             self.item(&format!("{}: {mine}", labels.my_decision));
-        }
-    }
-
-    fn judged(&mut self, agrees: Option<bool>, overruled: bool) {
-        let labels = self.labels;
-        if overruled {
-            self.item(labels.overruled);
-        } else if let Some(agrees) = agrees {
-            self.item(if agrees {
-                labels.judge_agrees
-            } else {
-                labels.judge_differs
-            });
         }
     }
 
@@ -340,14 +329,18 @@ impl Page<'_> {
         let _ = write!(self.text, "\n### {who}: {word}\n\n");
         self.quote(&complete.reasoning);
         self.text.push('\n');
+        for vote in panel_of(complete, labels) {
+            self.item(&format!("{}: {vote}", labels.panel));
+        }
+        let label = if complete.panel.is_empty() {
+            labels.score
+        } else {
+            labels.median
+        };
         for (sage, score) in &complete.sage_scores {
             let reason = complete.score_reasons.get(sage);
             let reason = reason.map(String::as_str).unwrap_or_default();
-            self.item(&format!(
-                "{} {}: {score} {reason}",
-                name(*sage),
-                labels.score
-            ));
+            self.item(&format!("{} {label}: {score} {reason}", name(*sage)));
         }
     }
 }

@@ -197,6 +197,65 @@ fn the_record_names_the_models_that_really_spoke() {
     }
 }
 
+/// Lets a panel judge in the judge's place: two of three answer.
+fn judged_by_panel(snapshot: &mut Snapshot, decision: &str) {
+    let models = &mut snapshot.council.as_mut().unwrap().models;
+    models.insert(Agent::Judge, "openai:first".into());
+    called(snapshot, "judge_start", None, ("panel", "a:b, c:d, e:f"));
+    let panel = serde_json::json!([
+        {"model": "a:b", "final_decision": "REJECTED", "sage_scores": {"caspar": 80.0, "melchior": 61.0},
+            "speaks": true},
+        {"model": "c:d", "error": "it answered 401"},
+        {"model": "e:f", "final_decision": decision, "sage_scores": {"caspar": 71.0}},
+    ]);
+    let panel: Vec<PanelVote> = serde_json::from_value(panel).unwrap();
+    let word = serde_json::json!(if decision == "REJECTED" {
+        decision
+    } else {
+        "UNDECIDED"
+    });
+    let verdict = &mut snapshot.verdict.as_mut().unwrap().solomon_judgment;
+    for judgment in [verdict, snapshot.judge.complete.as_mut().unwrap()] {
+        judgment.panel.clone_from(&panel);
+        judgment.final_decision = serde_json::from_value(word.clone()).unwrap();
+        judgment.sage_scores = [(Sage::Caspar, 75.5)].into();
+        judgment.score_reasons.clear();
+    }
+}
+
+#[test]
+fn the_record_lists_what_each_of_a_panel_decided() {
+    let mut english = snapshot("en");
+    judged_by_panel(&mut english, "REJECTED");
+    let text = record(&english).markdown();
+    for line in [
+        "\n### SOLOMON (panel of a:b, c:d, e:f, in place of openai:first): REJECTED\n",
+        "\n* Panel: a:b: REJECTED, CASPAR 80, MELCHIOR 61 (the words of the judgment)\n\
+         * Panel: c:d: no answer (it answered 401)\n\
+         * Panel: e:f: REJECTED, CASPAR 71\n\
+         * CASPAR score, median of the panel: 75.5",
+        "\n* The judge agrees with the votes.\n",
+    ] {
+        assert!(text.contains(line), "{line} in {text}");
+    }
+    let page = record(&english).html();
+    assert!(
+        page.contains("<li>c:d: no answer (it answered 401)</li>"),
+        "{page}"
+    );
+    let mut japanese = snapshot("ja");
+    judged_by_panel(&mut japanese, "APPROVED");
+    let text = record(&japanese).markdown();
+    for line in [
+        "\n### SOLOMON (裁定パネル（a:b, c:d, e:f）、openai:first の代わり): 不成立\n",
+        "\n* 裁定パネル: e:f: 可決, CASPAR 71\n* CASPAR 評点（裁定パネルの中央値）: 75.5",
+        "\n* ソロモンに代わる裁定パネルの判断は割れました。\n",
+    ] {
+        assert!(text.contains(line), "{line} in {text}");
+    }
+    assert!(!text.contains("裁定者は投票の結果に"), "{text}");
+}
+
 #[test]
 fn markdown_from_models_is_inert() {
     for lang in ["en", "ja"] {

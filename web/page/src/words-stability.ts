@@ -1,0 +1,47 @@
+import type { Texts } from './texts.ts'
+import type { Turn } from './stability.ts'
+
+export interface StabilityWords {
+  title: string
+  label: string
+  times: (count: number) => string
+  about: (count: number) => string
+  judging: (ended: number, of: number) => string
+  stable: (same: number, of: number) => string
+  differs: string
+  same: string
+  states: Record<Exclude<Turn['state'], 'judged'>, string>
+  order: (names: string) => string
+  open: (place: number) => string
+}
+
+export const STABILITY: Texts<StabilityWords> = {
+  en: {
+    title: 'Stability',
+    label: 'How often',
+    times: (count) => (count === 1 ? 'once' : `${count} times`),
+    about: (count) =>
+      `The judge is called ${count} times, in other orders of the sages as far as there are any. Here it is said how many come to the same decision; each is a linked deliberation of its own.`,
+    judging: (ended, of) => `judged again: ${ended} of ${of}`,
+    stable: (same, of) => `stable ${same}/${of}`,
+    differs: 'differs',
+    same: 'same',
+    states: { judging: 'judging', none: 'no judgment', unread: 'could not be read' },
+    order: (names) => `Order: ${names}`,
+    open: (place) => `Open no. ${place}`,
+  },
+  ja: {
+    title: '裁定の安定性',
+    label: '回数',
+    times: (count) => `${count}回`,
+    about: (count) =>
+      `賢者を示す順番をできるかぎり変えながら裁定者を${count}回呼び、同じ判断になった回数をここに表示します。それぞれ元の審議に関連づけた審議として残ります。`,
+    judging: (ended, of) => `再裁定中: ${of}回中 ${ended}回が終了`,
+    stable: (same, of) => `安定 ${same}/${of}`,
+    differs: '異なる',
+    same: '同じ',
+    states: { judging: '裁定中', none: '裁定なし', unread: '読み込めませんでした' },
+    order: (names) => `順番: ${names}`,
+    open: (place) => `${place}回目を開く`,
+  },
+}
