@@ -1,7 +1,7 @@
 import type { Question } from '@magi/stream'
 import { lazy, Suspense, useEffect, useRef, useState, useSyncExternalStore } from 'react'
 import { I18nProvider } from 'react-aria-components'
-import { againOf, carried, listedOf, type Carry } from './carry.ts'
+import { carried, carriedAgain, type Carry } from './carry.ts'
 import { CarryNote } from './carry-note.tsx'
 import { Deletions } from './deletions.ts'
 import { AboutProvider, UNKNOWN } from './about.ts'
@@ -97,28 +97,18 @@ function Screen({ asked, onAgain }: { asked: Asked; onAgain: () => void }) {
     setCarry(next)
     home()
   }
-  // What is over is asked again as from the history: with its context and its preset, and linked.
   const askAgain = (question: string, over?: string): void => {
     const bare = (): void => {
       setDraft(question)
       setCarry(undefined)
       home()
     }
-    if (over === undefined) return bare()
-    listedOf({ get: library.snapshot }, over)
-      .then((item) => againOf(library, item))
-      .then(takeUp, bare)
+    if (over === undefined) bare()
+    else carriedAgain(library, over).then(takeUp, bare)
   }
   const inside = id !== undefined || (asking && route.name === 'home')
   useShortcuts(shortcuts)
-  useShortcut('g h', () => go({ name: 'history' }))
-  useShortcut('g t', id === undefined ? undefined : () => go({ name: 'trace', id }))
-  // From a deliberation the way to a question is the start page; the deliberation goes on.
-  const toQuestion = (): void => {
-    wantQuestion()
-    home()
-  }
-  useShortcut('/', route.name === 'home' && !asking ? undefined : toQuestion)
+  useWays(id, route.name === 'home' && !asking ? undefined : home)
   useHeldLeaning(id, room)
   const screen = (): React.ReactNode => {
     switch (route.name) {
@@ -174,6 +164,15 @@ function Screen({ asked, onAgain }: { asked: Asked; onAgain: () => void }) {
       <Pending deletions={deletions} />
     </AboutProvider>
   )
+}
+
+/** The keys that lead to other screens. */
+function useWays(id: string | undefined, home: (() => void) | undefined): void {
+  useShortcut('g h', () => go({ name: 'history' }))
+  useShortcut('g t', id === undefined ? undefined : () => go({ name: 'trace', id }))
+  // From a deliberation the way to a question is the start page; the deliberation goes on.
+  const toQuestion = home && ((): void => (wantQuestion(), home()))
+  useShortcut('/', toQuestion)
 }
 
 /** A screen on its way. It has the height of one, so that nothing jumps, and says so only if it lasts. */

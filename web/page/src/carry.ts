@@ -58,6 +58,11 @@ export async function againOf(library: Library, item: Listed): Promise<Carry> {
   return { kind: 'again', id: item.id, title: titleOf(item), draft: snapshot.question, with: take }
 }
 
+/** What is over is asked again as from the history: with its context and its preset, and linked. */
+export async function carriedAgain(library: Library, over: string): Promise<Carry> {
+  return againOf(library, await listedOf({ get: library.snapshot }, over))
+}
+
 /** A new question that knows the earlier verdict: as its conversation, or as context in words. */
 export async function followOf(library: Library, item: Listed): Promise<Carry> {
   const carry = { kind: 'follow' as const, id: item.id, title: titleOf(item), draft: '' }
