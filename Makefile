@@ -35,8 +35,9 @@ check: ## formatting, lints, generated files, the shape of the house
 	$(WEB) ci
 	$(WEB) run check
 
-chaos: ## 1,000 deliberations cut, killed and stopped at random, then 200 kills (MAGI_CHAOS=1000 MAGI_KILLS=200 MAGI_SEED=7)
+chaos: ## 100,000 schedules on the paused clock, 1,000 deliberations cut, killed and stopped, 200 kills (MAGI_SEED=7)
 	@scripts/need rust
+	RUST_BACKTRACE=0 MAGI_SCHEDULES=$(or $(MAGI_SCHEDULES),100000) cargo test --locked --profile soak --package magi-council --test it -- --nocapture random_schedules
 	MAGI_CHAOS=$(or $(MAGI_CHAOS),1000) MAGI_KILLS=$(or $(MAGI_KILLS),200) cargo test --locked --workspace --test e2e -- --nocapture --test-threads 1 chaos kill
 
 test-outside: ## prove the wires against other people's servers and clients; the long runs

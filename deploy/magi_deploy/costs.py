@@ -47,6 +47,7 @@ def tokens(model):
 WORDS = {
     "en": {
         "head": ("idle seconds of a session", "gateway", "agentcore", "direct", "two runtimes", "gateway against two runtimes"),
+        "named": "{} ({})",
         "default": "AgentCore's default",
         "ours": "ours",
         "none": "stopped at once",
@@ -54,8 +55,9 @@ WORDS = {
     },
     "ja": {
         "head": ("セッションのアイドル秒数", "gateway", "agentcore", "direct", "ランタイム二つ", "gateway とランタイム二つの差"),
+        "named": "{}（{}）",
         "default": "AgentCore の既定",
-        "ours": "この配備の既定",
+        "ours": "MAGI の既定",
         "none": "すぐに停止",
         "models": ("モデル", "トークン"),
     },
@@ -70,7 +72,7 @@ def table(language="en"):
         one, both = session(idle), session(idle) + function()
         less = round(100 * (1 - both / (2 * one)))
         cells = [f"{1000 * usd:.3f}" for usd in (both, one, function(), 2 * one)]
-        shown = f"{idle} ({name})" if name else str(idle)
+        shown = words["named"].format(idle, name) if name else str(idle)
         lines.append(f"| {shown} | {' | '.join(cells)} | {-less:+d} % |")
     lines += ["", f"| {' | '.join(words['models'])} |", "|---|---|"]
     lines += [f"| {model} | {1000 * tokens(model):.2f} |" for model in MODELS]

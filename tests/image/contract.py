@@ -357,6 +357,27 @@ def bootstrap_streams_through_the_runtime_api(_image, room, options):
         assert len(pieces) > 20, f"{len(pieces)} pieces: it was gathered, not streamed"
 
 
+def every_way_through_the_cloud_ends_in_one_verdict(image, room, _options):
+    """The emulated cloud with this binary as its containers and functions: Bedrock, gateway, AgentCore, direct."""
+    root = unpacked(image, room)
+    binary = f"{root}{image.config['config']['Entrypoint'][0]}"
+    if os.uname().machine != "aarch64":
+        wrapper = Path(room) / "magi"
+        wrapper.write_text(f'#!/bin/sh\nexec {shutil.which("qemu-aarch64-static")} {binary} "$@"\n')
+        wrapper.chmod(0o755)
+        binary = wrapper
+    # Long enough that qemu's slow start of a function is no part of what is compared.
+    demo = subprocess.run(
+        [os.environ["MAGI_EMULATOR_BIN"], "demo", "--magi", binary, "--limit", "15s", "--json"],
+        capture_output=True, text=True, timeout=240,
+    )
+    assert demo.returncode == 0, demo.stderr
+    ways = {way["way"]: way["outcome"] for way in json.loads(demo.stdout)["ways"]}
+    verdicts = [ways[way] for way in ("gateway", "agentcore", "direct", "buffered")]
+    assert all(verdict == verdicts[0] and verdict["kind"] == "verdict" for verdict in verdicts), ways
+    assert ways["villain"]["kind"] == "refused", ways
+
+
 TESTS = [
     the_image_holds_the_binary_and_the_authorities_alone,
     the_archive_holds_bootstrap_alone,
@@ -370,6 +391,7 @@ TESTS = [
     sigterm_ends_the_container,
     models_are_asked_over_http,
     bootstrap_streams_through_the_runtime_api,
+    every_way_through_the_cloud_ends_in_one_verdict,
 ]
 
 

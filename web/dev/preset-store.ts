@@ -38,7 +38,7 @@ const FACTS: Record<
   classic: {
     rule: 'judge',
     quorum: 2,
-    ja: '原典',
+    ja: 'クラシック',
     en: 'Classic',
     bad: ['票の重みを守ること。', 'Keeping the weight of the votes.'],
   },

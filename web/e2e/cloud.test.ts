@@ -97,7 +97,7 @@ test.runIf(real).each([
 
 test.runIf(real).each([
   ['en-US', /gave up waiting after \d+ s \(504\)/],
-  ['ja-JP', /\d+秒で待つのをやめました\(504\)/],
+  ['ja-JP', /\d+秒で待つのをやめました（504）/],
 ])('behind the villain there is no verdict, and the page says why: %s', async (locale, why) => {
   const { page, context } = await ask('villain', cloud, locale)
   await page.locator('.alert-box').waitFor({ timeout: 30_000 })
@@ -115,9 +115,9 @@ test.runIf(real).each([
   ],
   [
     'ja-JP',
-    /トークン\(JWT\)を求めます/,
+    /トークン（JWT）を求めます/,
     'サーバーはこのトークンを受け付けませんでした。',
-    '(トークン認証)',
+    '（トークン認証）',
   ],
 ])('a wrong token is asked for again, a right one is let in: %s', async (locale, why, no, yes) => {
   const { page, context } = await visit(browser, cloud.page('bearer'), { locale })

@@ -221,7 +221,7 @@ test.each([
 
 test.each([
   ['en-US', /gave up waiting after \d+ s \(504\)/],
-  ['ja-JP', /\d+秒で待つのをやめました\(504\)/],
+  ['ja-JP', /\d+秒で待つのをやめました（504）/],
 ])('a hop that gives up is named with its patience: %s', async (locale, words) => {
   const { page, cloud } = await open({ cloud: { pace: 60, holds: { limitMs: 3000 } }, locale })
   await ask(page)

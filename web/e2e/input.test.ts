@@ -79,7 +79,7 @@ test('Shift+Enter starts a new line, an empty question cannot be sent', async ()
 test('the language follows the browser, and a choice is remembered', async () => {
   const { page, context } = await visit(browser, url, { locale: 'ja-JP' })
   const heading = page.getByRole('heading', { level: 1 })
-  expect(await heading.textContent()).toBe('何を決めますか?')
+  expect(await heading.textContent()).toBe('何を決めますか？')
   expect(await page.locator('html').getAttribute('lang')).toBe('ja')
   await page.getByRole('radio', { name: 'English' }).first().click()
   expect(await heading.textContent()).toBe('What should be decided?')

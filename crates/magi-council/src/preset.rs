@@ -137,12 +137,12 @@ const STRICT: Preset = Preset {
         en: "Strict",
     },
     good_for: Text {
-        ja: "取り返しのつかない決定、安全や法令に関わる決定。三名全員の一致があるときだけ結論を出します。",
+        ja: "取り返しのつかない決定、安全や法令に関わる決定。三人全員が一致したときだけ結論を出します。",
         en: "Decisions that are hard to undo, or touch safety or law. It decides only when all three \
              sages agree.",
     },
     bad_at: Text {
-        ja: "急ぎの判断や情報の少ない問い。「未決」で終わることが多く、賢者が一名でも欠けると結論は出ません。",
+        ja: "急ぎの判断や情報の少ない問い。不成立で終わることが多く、賢者が一人でも欠けると結論は出ません。",
         en: "Urgent calls and questions with little information: it often ends undecided, and it \
              cannot decide when one sage is missing.",
     },
@@ -167,7 +167,7 @@ const BRAINSTORM: Preset = Preset {
              conditions and alternatives.",
     },
     bad_at: Text {
-        ja: "最終判断。案に好意的に読むため、危険の見積もりは甘くなります。決める前に「標準」か「厳格」で問い直してください。",
+        ja: "最終判断。案に好意的に読むため、リスクの見積もりは甘くなります。決める前に「標準」か「厳格」で問い直してください。",
         en: "Final decisions: it reads a proposal kindly and underrates danger. Ask again with \
              `default` or `strict` before you commit.",
     },
@@ -187,12 +187,12 @@ const CLASSIC: Preset = Preset {
         en: "Classic",
     },
     good_for: Text {
-        ja: "元祖MAGIと同じ進め方。三賢者の意見を読んだうえで、ソロモンが最終判断を下します。既存のクライアントとの互換にも使います。",
+        ja: "元祖 MAGI と同じ進め方。三賢者の論拠を読んだうえで、ソロモンが最終的な評決を下します。既存のクライアントとの互換にも使います。",
         en: "Deliberating as the original MAGI did: SOLOMON reads the three sages and decides. It is \
              also what the original's clients get.",
     },
     bad_at: Text {
-        ja: "審判ひとりに頼らない結論。ソロモンは多数の票を覆すことがあり、ソロモンが欠けると結論は出ません。",
+        ja: "裁定者一人に頼らない結論。ソロモンは票の結果を覆すことがあり、ソロモンが欠けると結論は出ません。",
         en: "Conclusions that must not hang on one model: SOLOMON may overrule the majority, and \
              without SOLOMON there is no decision.",
     },

@@ -150,7 +150,7 @@ pub(crate) fn missing(lane: &Lane, lang: Lang, cause: Cause, message: &str) -> S
     let what = match (lang, cause) {
         (Lang::Ja, Cause::Timeout) => "時間内に回答が得られませんでした",
         (Lang::Ja, Cause::Unparsable) => "回答に読み取れる票がありませんでした",
-        (Lang::Ja, Cause::Stopped) => "途中で停止されました",
+        (Lang::Ja, Cause::Stopped) => "途中で中断されました",
         (Lang::Ja, _) => "回答が得られませんでした",
         (Lang::En, Cause::Timeout) => "There was no answer in time",
         (Lang::En, Cause::Unparsable) => "The answer held no readable vote",

@@ -70,7 +70,7 @@ impl Facts<'_> {
         let mut text = match self.decision {
             FinalDecision::Approved => "可決。".to_owned(),
             FinalDecision::Rejected => "否決。".to_owned(),
-            FinalDecision::Undecided => "未決。".to_owned(),
+            FinalDecision::Undecided => "不成立。".to_owned(),
         };
         text.push_str(&format!(
             "賢者{}名のうち、賛成{}、反対{}、棄権・無回答{}でした。",
@@ -87,9 +87,9 @@ impl Facts<'_> {
         }
         match (self.overruled, self.judge_agrees) {
             _ if self.is_panel_split() => {
-                text.push_str("ソロモンに代わる合議体の判断は割れました。");
+                text.push_str("ソロモンに代わる裁定パネルの判断は割れました。");
             }
-            (true, _) => text.push_str("ソロモンは多数の票を覆しました。"),
+            (true, _) => text.push_str("ソロモンは票の結果を覆しました。"),
             (false, Some(true)) => text.push_str("ソロモンの判断も票と一致しています。"),
             (false, Some(false)) => text.push_str("ソロモンの判断は票と異なります。"),
             (false, None) => {}
@@ -100,7 +100,7 @@ impl Facts<'_> {
                 .iter()
                 .map(|m| name(m.agent, Lang::Ja))
                 .collect();
-            text.push_str(&format!("次の回答が欠けています：{}。", names.join("、")));
+            text.push_str(&format!("次の回答が欠けています: {}。", names.join("、")));
         }
         text
     }
@@ -149,7 +149,7 @@ impl Facts<'_> {
     pub(crate) fn recommendation(&self) -> String {
         if self.is_rehearsal() {
             return match self.lang {
-                Lang::Ja => "これはリハーサルです。実際に審議するには、環境変数 MAGI_MODEL（例：openai:gpt-5）と、そのベンダーのAPIキーを設定してモデルを接続してください。",
+                Lang::Ja => "これはリハーサルです。実際に審議するには、環境変数 MAGI_MODEL（例: openai:gpt-5）と、そのプロバイダーの API キーを設定してモデルを接続してください。",
                 Lang::En => "This is a rehearsal. To have the question deliberated, connect a model: set MAGI_MODEL (for example openai:gpt-5) and that vendor's API key.",
             }
             .to_owned();
@@ -158,17 +158,17 @@ impl Facts<'_> {
         let head = match (self.lang, self.decision, lines.is_empty()) {
             (Lang::Ja, FinalDecision::Approved, true) => "進めてください。",
             (Lang::Ja, FinalDecision::Approved, false) => {
-                "次の条件を満たしたうえで進めてください："
+                "次の条件を満たしたうえで進めてください: "
             }
             (Lang::Ja, FinalDecision::Rejected, true) => "この案のままでは進めないでください。",
             (Lang::Ja, FinalDecision::Rejected, false) => {
-                "この案のままでは進めないでください。結論が変わりうるのは次の場合です："
+                "この案のままでは進めないでください。結論が変わりうるのは次の場合です: "
             }
             (Lang::Ja, FinalDecision::Undecided, true) => {
                 return self.open_question().to_owned();
             }
             (Lang::Ja, FinalDecision::Undecided, false) => {
-                "結論は出ていません。次の点が分かれば、決められる可能性があります："
+                "結論は出ていません。次の点が分かれば、決められる可能性があります: "
             }
             (Lang::En, FinalDecision::Approved, true) => "Go ahead.",
             (Lang::En, FinalDecision::Approved, false) => "Go ahead on these conditions: ",
@@ -255,13 +255,13 @@ impl Facts<'_> {
             self.rule == Rule::Judge && !self.missing.is_empty(),
         ) {
             (Lang::Ja, true, _) => {
-                "結論は出ていません。欠けた賢者の原因を取り除いて、もう一度問い直してください。"
+                "結論は出ていません。賢者が答えられなかった原因を取り除いて、もう一度問うてください。"
             }
             (Lang::Ja, false, true) => {
-                "結論は出ていません。ソロモンの回答が得られなかったため、もう一度問い直してください。"
+                "結論は出ていません。ソロモンの裁定が得られませんでした。もう一度問うてください。"
             }
             (Lang::Ja, false, false) => {
-                "結論は出ていません。問いをより具体的にするか、資料を添えて問い直してください。"
+                "結論は出ていません。問いをより具体的にするか、背景に資料を加えて問い直してください。"
             }
             (Lang::En, true, _) => {
                 "There is no decision. Remove what kept the missing sages from answering, and ask again."
@@ -292,7 +292,7 @@ pub(crate) fn no_quorum(lang: Lang, votes: Votes, quorum: u32) -> String {
 /// Says why no judge was called: the council has none.
 pub(crate) fn no_judge(lang: Lang) -> String {
     match lang {
-        Lang::Ja => "この評議会にソロモンは加わっていません。",
+        Lang::Ja => "この評議にソロモンは加わっていません。",
         Lang::En => "SOLOMON is not in this council.",
     }
     .to_owned()
@@ -301,7 +301,7 @@ pub(crate) fn no_judge(lang: Lang) -> String {
 /// Says why the judge gave no judgment.
 pub(crate) fn judge_failed(lang: Lang, message: &str) -> String {
     match lang {
-        Lang::Ja => format!("ソロモンの判断は得られませんでした（{message}）。"),
+        Lang::Ja => format!("ソロモンの裁定は得られませんでした（{message}）。"),
         Lang::En => format!("SOLOMON gave no judgment ({message})."),
     }
 }
@@ -316,7 +316,7 @@ pub(crate) fn panel(lang: Lang, votes: &[PanelVote], speaker: &str) -> String {
     let (rejected, none) = (n(Some(FinalDecision::Rejected)), n(None));
     match lang {
         Lang::Ja => format!(
-            "ソロモンのモデルがすべて失敗したため、{all}つのモデルの合議体が代わりに判断しました（賛成{approved}、反対{rejected}、回答なし{none}）。点数は各モデルの中央値、以下は {speaker} の文章です。"
+            "ソロモンのモデルがすべて失敗したため、{all}個のモデルによる裁定パネルが代わりに裁定しました（可決{approved}、否決{rejected}、回答なし{none}）。評点は各モデルの中央値、以下は {speaker} の文章です。"
         ),
         Lang::En => format!(
             "All of SOLOMON's models failed, so a panel of {all} judged instead: {approved} for, {rejected} against, {none} without an answer. Scores are medians; the words are those of {speaker}."
@@ -332,7 +332,7 @@ pub(crate) fn panel_failed(lang: Lang, votes: &[PanelVote]) -> String {
     let failed: Vec<String> = failed.collect();
     match lang {
         Lang::Ja => format!(
-            "合議体で判断したモデルが二つに満たず、結論を出せませんでした。{}",
+            "裁定パネルで裁定を示したモデルが二つに満たず、結論を出せませんでした。{}",
             failed.join("／")
         ),
         Lang::En => format!(
@@ -345,7 +345,7 @@ pub(crate) fn panel_failed(lang: Lang, votes: &[PanelVote]) -> String {
 /// Says that the judge was told to stop.
 pub(crate) fn judge_stopped(lang: Lang) -> String {
     match lang {
-        Lang::Ja => "ソロモンは利用者の指示で停止したため、判断はありません。",
+        Lang::Ja => "ソロモンは利用者の指示で中断したため、裁定はありません。",
         Lang::En => "SOLOMON was stopped on request and gave no judgment.",
     }
     .to_owned()
@@ -363,7 +363,7 @@ pub(crate) fn no_votes(lang: Lang, missing: &[Missing]) -> String {
         .collect();
     match lang {
         Lang::Ja => format!(
-            "どの賢者からも票が得られませんでした。{}。原因を取り除いて、もう一度問い直してください。",
+            "どの賢者からも票が得られませんでした。{}。原因を取り除いて、もう一度問うてください。",
             lines.join("／")
         ),
         Lang::En => format!(
@@ -400,18 +400,20 @@ pub(crate) fn quarantined(lang: Lang) -> &'static str {
 /// Says why a deliberation was ended before its verdict.
 pub(crate) fn halted(lang: Lang, why: &Why) -> String {
     match (lang, why) {
-        (Lang::Ja, Why::Asked) => "利用者の指示で停止しました。".to_owned(),
-        (Lang::Ja, Why::OutOfTime) => "指定された制限時間に達したため停止しました。".to_owned(),
+        (Lang::Ja, Why::Asked) => "利用者の指示で中断しました。".to_owned(),
+        (Lang::Ja, Why::OutOfTime) => "指定された制限時間に達したため中断しました。".to_owned(),
         (Lang::Ja, Why::Alone(time)) => {
             format!(
-                "{}秒のあいだ誰も見ていなかったため停止しました。",
+                "{}秒のあいだ誰も見ていなかったため中断しました。",
                 time.as_secs_f64()
             )
         }
         (Lang::Ja, Why::Budget(account)) => {
-            format!("予算を使い切ったため停止しました（{account}）。")
+            format!("予算を使い切ったため中断しました（{account}）。")
         }
-        (Lang::Ja, Why::Suspended) => "実行環境の制限時間に達したため中断しました。".to_owned(),
+        (Lang::Ja, Why::Suspended) => {
+            "実行環境の制限時間が来たため、いったん止めました。".to_owned()
+        }
         (Lang::En, Why::Suspended) => "Suspended at the deadline of this place.".to_owned(),
         (Lang::En, Why::Asked) => "Stopped on request.".to_owned(),
         (Lang::En, Why::OutOfTime) => "Stopped because the time given to it ran out.".to_owned(),
@@ -434,8 +436,8 @@ pub(crate) const STOPPED: &str = "stopped";
 pub(crate) fn again(lang: Lang, why: Again) -> String {
     match (lang, why) {
         (Lang::Ja, Again::Retried) => "利用者の指示でやり直します。",
-        (Lang::Ja, Again::VotesChanged) => "票が変わったため、判断をやり直します。",
-        (Lang::Ja, Again::Noted) => "審議中に発言があったため、判断をやり直します。",
+        (Lang::Ja, Again::VotesChanged) => "票が変わったため、裁定をやり直します。",
+        (Lang::Ja, Again::Noted) => "審議中に伝言があったため、やり直します。",
         (Lang::En, Again::Retried) => "Begun anew on request.",
         (Lang::En, Again::VotesChanged) => "Begun anew because the votes have changed.",
         (Lang::En, Again::Noted) => "Begun anew because the council was told something.",
@@ -462,7 +464,7 @@ pub(crate) fn failed(lang: Lang, failure: &Failure) -> String {
         (Lang::Ja, Failure::Unreadable(_)) => "読み取れる形の結論がありませんでした".to_owned(),
         (Lang::En, Failure::Unreadable(why)) => why.clone(),
         (_, Failure::Cut(limit)) => cut(lang, *limit),
-        (Lang::Ja, Failure::Refused(words)) => format!("モデルが回答を拒否しました：{words}"),
+        (Lang::Ja, Failure::Refused(words)) => format!("モデルが回答を拒否しました: {words}"),
         (Lang::En, Failure::Refused(words)) => format!("the model refused: {words}"),
         (Lang::Ja, Failure::Shut { provider, .. }) => format!(
             "{provider} への呼び出しが続けて失敗したため、しばらく呼び出しを見合わせています"
@@ -479,7 +481,7 @@ pub(crate) fn failed(lang: Lang, failure: &Failure) -> String {
 pub(crate) fn excluded(lang: Lang, grace: std::time::Duration) -> String {
     let seconds = grace.as_secs_f64();
     match lang {
-        Lang::Ja => format!("他の賢者の投票後{seconds}秒待っても回答がなく、除外しました"),
+        Lang::Ja => format!("ほかの賢者の投票後{seconds}秒待っても回答がなく、除外しました"),
         Lang::En => format!("left out: no vote within {seconds} s after the others had voted"),
     }
 }
@@ -495,7 +497,7 @@ fn cut(lang: Lang, limit: Limit) -> String {
                 .to_owned()
         }
         (Lang::Ja, Limit::Bytes(bytes)) => {
-            format!("回答が投票の前に{bytes}バイトを超えたため、受信を打ち切りました")
+            format!("回答が投票の前に{bytes} バイトを超えたため、受信を打ち切りました")
         }
         (Lang::En, Limit::Tokens(Some(tokens))) => format!(
             "the output limit (max_tokens = {tokens}) cut the answer before its vote: raise max_tokens"
@@ -513,7 +515,7 @@ fn cut(lang: Lang, limit: Limit) -> String {
 /// Says that a member's task fell over: a defect of ours, whose details are in the operator's log.
 pub(crate) fn fell_over(lang: Lang) -> &'static str {
     match lang {
-        Lang::Ja => "内部エラーで処理が中断しました",
+        Lang::Ja => "内部エラーで処理が途切れました",
         Lang::En => "its task ended unexpectedly, an internal error",
     }
 }

@@ -7,7 +7,7 @@
 //!
 //! **A log has two ends.** *Appended* is what its writer wrote; *visible* is what readers may see.
 //! A milestone holds the visible end until the commit that contains it, so what anyone was shown of
-//! votes and verdicts is stored; a delta is visible at once and stored within 100 ms. When a writer
+//! votes and verdicts is stored; a delta is visible at once and handed to the store within 80 ms. When a writer
 //! dies, another begins the next *generation* with a stored `rewind` to the last stored event.
 //!
 //! Read first: [`Logs`] (all of it), [`Writer`] and [`Reader`] (the two ends of one log), [`Store`]

@@ -43,7 +43,7 @@ impl Default for Options {
         Options {
             unstored_bytes: 4 * 1024 * 1024,
             kept_bytes: 64 * 1024,
-            handover: Duration::from_millis(100),
+            handover: Duration::from_millis(80),
             store_limit: Duration::from_secs(5),
             lease: Duration::from_secs(10),
             renew: Duration::from_secs(3),

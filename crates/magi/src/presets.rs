@@ -280,9 +280,9 @@ fn line(preset: &Value, lang: Lang) -> String {
         lang.pick("used", "使用"),
         preset["used"],
         text(&preset["title"], lang),
-        lang.pick("good for", "向いている"),
+        lang.pick("good for", "向いていること"),
         text(&preset["good_for"], lang),
-        lang.pick("bad at", "向いていない"),
+        lang.pick("bad at", "苦手なこと"),
         text(&preset["bad_at"], lang),
     )
 }
@@ -291,7 +291,7 @@ fn whole(preset: &Value, lang: Lang) -> String {
     let mut shown = line(preset, lang);
     let effective = &preset["effective"];
     let base = preset["base"].as_str().unwrap_or_default();
-    let made_from = lang.pick("made from", "もと");
+    let made_from = lang.pick("made from", "土台");
     shown.push_str(&format!("    {made_from}: {base}\n"));
     if preset["deleted"] == json!(true) {
         let deleted = lang.pick("deleted since", "削除済み");
@@ -304,7 +304,7 @@ fn whole(preset: &Value, lang: Lang) -> String {
         let model = if is_in {
             model
         } else {
-            lang.pick("not in the council", "参加しない")
+            lang.pick("not in the council", "評議に加わらない")
         };
         shown.push_str(&format!("\n{agent}: {model}\n"));
         if is_in {

@@ -204,7 +204,7 @@ fn announce(address: SocketAddr, house: &House, keeps: bool, lang: Lang) -> io::
     let stops = if keeps {
         lang.pick(
             "Ctrl+C stops the server; what was said is kept, and goes on at the next start",
-            "Ctrl+C でサーバーを止めます。それまでの発言は残り、次の起動で続きから再開します",
+            "Ctrl+C でサーバーを止めます。それまでの発言は残り、次の起動時に続きから再開します",
         )
     } else {
         lang.pick(

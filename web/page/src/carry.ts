@@ -25,7 +25,7 @@ export function contextOf(snapshot: Snapshot, lang: 'ja' | 'en'): string {
   const { question, verdict } = snapshot
   const label =
     lang === 'ja'
-      ? { asked: '以前の問い', said: '評議の結論', why: '理由', but: '反対意見', terms: '条件' }
+      ? { asked: '以前の問い', said: '評決', why: '理由', but: '反対意見', terms: '条件' }
       : {
           asked: 'Earlier question',
           said: 'Verdict',

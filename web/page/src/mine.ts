@@ -16,7 +16,7 @@ export const NOTHING: Mine = { leaning: '', choice: undefined, instead: '', why:
 
 const LABELS = {
   leaning: { en: 'Leaning before', ja: '事前の考え' },
-  decision: { en: 'Decision', ja: '判断' },
+  decision: { en: 'Decision', ja: '決定' },
   why: { en: 'Why', ja: '理由' },
 } as const
 const FOLLOW = { en: 'as the verdict', ja: '評決に従う' } as const

@@ -151,7 +151,7 @@ export const CHECK: Texts<CheckWords> = {
             : { what: 'この端末はオフラインです。', fix: 'ネットワークに接続してください。' }
         case 'reach':
           return {
-            what: `${Math.round(found.ms)}ミリ秒で応答しました${found.version === '' ? '' : `(バージョン ${found.version})`}。`,
+            what: `${Math.round(found.ms)} ミリ秒で応答しました${found.version === '' ? '' : `（バージョン ${found.version}）`}。`,
           }
         case 'trust':
           return { what: trustJa[found.trust] ?? 'このページの利用は許可されています。' }
@@ -160,18 +160,18 @@ export const CHECK: Texts<CheckWords> = {
           if (found.outcome === 'ok') return { what: 'この端末の時計は評議側と合っています。' }
           return {
             what: `この端末の時計は評議側より${seconds}秒${found.skewMs > 0 ? '進んで' : '遅れて'}います。`,
-            fix: 'この端末の時計を合わせてください。5分を超えてずれると、署名つきの要求は拒否されます。',
+            fix: 'この端末の時計を合わせてください。5分を超えてずれると、署名付きのリクエストは拒否されます。',
           }
         }
         case 'stream':
           if (found.outcome === 'ok')
             return {
-              what: `${found.frames}個の断片が${Math.round(found.ms)}ミリ秒でひとつずつ届きました。途中で溜め込まれていません。`,
+              what: `${found.frames}個の断片が ${Math.round(found.ms)} ミリ秒で一つずつ届きました。途中で溜め込まれていません。`,
             }
           if (found.why === 'held')
             return {
-              what: '途中の中継点が、答えを全部そろうまで溜め込んでいます。',
-              fix: '相手を直接呼んでください。ホスティングのプロキシ(SSR のルートやリライト)ではストリーミングできません。Function URL は RESPONSE_STREAM にしてください。',
+              what: '途中の中継が、答えを全部そろうまで溜め込んでいます。',
+              fix: '相手を直接呼んでください。ホスティングのプロキシ（SSR のルートやリライト）ではストリーミングできません。Function URL は RESPONSE_STREAM にしてください。',
             }
           if (found.why === 'elsewhere')
             return {
@@ -187,19 +187,19 @@ export const CHECK: Texts<CheckWords> = {
             ? { what: `回答するモデル: ${found.models.join('、')}` }
             : {
                 what: 'モデルがつながっていません。リハーサルの台本が答えます。',
-                fix: '評議を動かしている側で環境変数をひとつ設定し、起動し直してください。例: MAGI_MODEL=ollama:llama3.2',
+                fix: '評議を動かしている側で環境変数を一つ設定し、起動し直してください。例: MAGI_MODEL=ollama:llama3.2',
               }
         case 'storage':
           return found.outcome === 'ok'
             ? { what: 'このブラウザはページの設定を保存できます。' }
             : {
-                what: 'このブラウザではページに保存が許されていません(プライベートウィンドウ、またはサイトデータが無効)。',
+                what: 'このブラウザではページに保存が許されていません（プライベートウィンドウ、またはサイトデータが無効）。',
                 fix: 'このページのサイトデータを許可するか、大事な記録をファイルに保存してください。',
               }
       }
     },
     door: '経路',
     deeper:
-      '名前解決、証明書、途中の中継点はブラウザからは見えません。コマンドラインの magi doctor で調べられます。',
+      '名前解決、証明書、途中の中継はブラウザからは見えません。コマンドラインの magi doctor で調べられます。',
   },
 }

@@ -78,7 +78,7 @@ export const COMPARE: Texts<CompareWords> = {
   },
   ja: {
     title: '比較',
-    swap: 'AとBを入れ替え',
+    swap: 'A と B を入れ替え',
     back: '選び直す',
     same: '同じ',
     changed: '相違',
@@ -108,7 +108,7 @@ export const COMPARE: Texts<CompareWords> = {
     whose: '誰の発言',
     noText: 'どちらにも発言はありません。',
     allSame: '一字一句同じです。',
-    changes: (changed, of) => `${of}段落中 ${changed}段落が異なります`,
+    changes: (changed, of) => `${of}段落中${changed}段落が異なります`,
     onlyChanges: '違う段落だけ表示',
     only: (side) => `${side} のみ`,
     both: '共通',

@@ -135,7 +135,7 @@ export const TRACE: Texts<TraceWords> = {
     title: '経過',
     views: { label: '表示', timeline: '時間軸', table: '表', cost: '費用' },
     none: 'まだ何も起きていません。',
-    notWhole: '記録の冒頭がもう保存されていないため、時間の流れを描けません。',
+    notWhole: 'ログの冒頭がもう保存されていないため、時間の流れを描けません。',
     axis: '問うてからの秒数',
     plot: '時間軸: 押すかドラッグするとその時点を表示します。下のスライダーならキーボードでも操作できます',
     net: '評議全体と接続',
@@ -143,7 +143,7 @@ export const TRACE: Texts<TraceWords> = {
       connecting: '最初の言葉を待機',
       thinking: '思考',
       writing: '執筆',
-      retrying: 'やり直し待ち',
+      retrying: '再試行待ち',
       paused: '一時停止',
     },
     legend: '凡例',
@@ -164,19 +164,19 @@ export const TRACE: Texts<TraceWords> = {
         case 'judged':
           return `${decision(what)}と裁定`
         case 'fault':
-          return `失敗(${what})、やり直す`
+          return `失敗（${what}）、再試行`
         case 'gave_up':
-          return `失敗(${what})、断念`
+          return `失敗（${what}）、断念`
         case 'tally':
           return `集計: ${what}`
         case 'verdict':
           return `評決: ${decision(what)}`
         case 'stopped':
-          return `中断(${what})`
+          return `中断（${what}）`
         case 'failed':
-          return `失敗(${what})`
+          return `失敗（${what}）`
         case 'note':
-          return `${what} への補足`
+          return `${what} への伝言`
         case 'verb':
           return detail === '' ? what : `${what}(${detail})`
         case 'rewind':
@@ -197,7 +197,7 @@ export const TRACE: Texts<TraceWords> = {
       who: '誰が',
       what: '何を',
       detail: '詳細',
-      caption: 'いつ何が起きたか(問うてからの秒数)',
+      caption: 'いつ何が起きたか（問うてからの秒数）',
     },
     cost: {
       caption: '役割ごとのトークンと費用',
@@ -212,7 +212,7 @@ export const TRACE: Texts<TraceWords> = {
       unknown: '価格不明',
       estimated: '推定',
       estimatedNote:
-        '「推定」は提供元がトークン数を返さなかったもので、バイト数を4で割った値です。費用はトークン数に設定の単価を掛けたもので、実際の請求額は提供元によります。',
+        '「推定」はプロバイダーがトークン数を返さなかったもので、バイト数を4で割った値です。費用はトークン数に設定の単価を掛けたもので、実際の請求額はプロバイダーによります。',
       free: 'リハーサルのため、モデルは使っておらず、費用もかかっていません。',
       attempts: '試行',
       firstWord: '応答開始',

@@ -7,11 +7,11 @@ const number = new Intl.NumberFormat('ja')
 export const ja: Words = {
   code: 'ja',
   tagline: '問いはひとつ、賢者は三人、評決はひとつ',
-  headline: '何を決めますか?',
+  headline: '何を決めますか？',
   intro:
     '三人の賢者が、互いの答えを見ずに同時に考えます。票はプログラムが数え、裁定者が論拠を吟味して評決を述べます。',
   question: '問い',
-  questionHint: '12月に課金システムを新しいデータベースへ移行すべきか?',
+  questionHint: '12月に課金システムを新しいデータベースへ移行すべきか？',
   wholeQuestion: '問いの全文',
   context: '背景',
   contextHint: '事実、数字、メモなど、賢者に知っておいてほしいこと。',
@@ -19,9 +19,9 @@ export const ja: Words = {
   answerIn: '回答の言語',
   auto: '自動',
   convene: '審議を始める',
-  enterHint: 'Enterで開始、Shift+Enterで改行',
+  enterHint: 'Enter で開始、Shift+Enter で改行',
   tooLong: (bytes, limit) =>
-    `問いが長すぎます(${number.format(bytes)} / ${number.format(limit)} バイト)。詳細は「背景」に移してください。`,
+    `問いが長すぎます（${number.format(bytes)} / ${number.format(limit)} バイト）。詳細は「背景」に移してください。`,
   pageLanguage: '表示言語',
   theme: { label: '外観', auto: '自動', dark: 'ダーク', light: 'ライト' },
   home: 'MAGI トップへ',
@@ -38,7 +38,7 @@ export const ja: Words = {
     title: 'トークンが必要です',
     why: 'サーバーの起動時に MAGI_TOKEN に設定した値です。このタブを閉じるまで保持します。',
     whyBearer: (host) =>
-      `${host} は認証基盤が発行したトークン(JWT)を求めます。トークンはこのタブを閉じるまで保持し、${host} 以外には送りません。`,
+      `${host} は ID プロバイダーが発行したトークン（JWT）を求めます。トークンはこのタブを閉じるまで保持し、${host} 以外には送りません。`,
     label: 'トークン',
     wrong: 'サーバーはこのトークンを受け付けませんでした。',
     enter: '開く',
@@ -50,14 +50,14 @@ export const ja: Words = {
       if (kind === 'page')
         return 'config.json の代わりに Web ページが返されました。未知のアドレスをすべて index.html に振り向けるホスティングで起こります。'
       if (kind === 'json') return 'config.json が JSON として読めません。'
-      if (kind === 'object') return 'config.json には JSON オブジェクトをひとつ書いてください。'
+      if (kind === 'object') return 'config.json には JSON オブジェクトを一つ書いてください。'
       const wrong = {
         unknown: `という項目はありません。使えるのは ${list} です`,
         text: 'には文字列を書いてください',
         choice: `には ${list} のいずれかを書いてください`,
         missing: 'がありません。ほかの項目との組み合わせで必要です',
         address:
-          'にはアドレス(https://…)、このサイト内のパス(/…)、ID プールはその ID(リージョン:…)、ランタイムはその ARN を書いてください',
+          'にはアドレス（https://…）、このサイト内のパス（/…）、ID プールはその ID（リージョン:…）、ランタイムはその ARN を書いてください',
         door: `は door が ${list} のときだけ使えます`,
       }
       return `config.json: 「${field}」${wrong[kind]}。`
@@ -69,9 +69,9 @@ export const ja: Words = {
     name: ({ door, sign, service }, host) => {
       const how = {
         none: '',
-        bearer: '(トークン認証)',
-        sigv4: '(ID プールの鍵で署名)',
-        'content-sha256': '(リクエストごとにハッシュを付与)',
+        bearer: '（トークン認証）',
+        sigv4: '（ID プールの認証情報で署名）',
+        'content-sha256': '（リクエストごとにハッシュを付与）',
       }[sign]
       if (door === 'server') return `MAGI サーバー ${host}${how}`
       if (service === 'bedrock-agentcore' || host.includes('agentcore'))
@@ -85,8 +85,8 @@ export const ja: Words = {
     switch (found.kind) {
       case 'gave_up':
         return {
-          what: `途中の中継点が${found.seconds === undefined ? '' : `${found.seconds.toFixed(0)}秒で`}待つのをやめました(504)。評議は最初の1秒から少しずつ答えています。この中継点は答えが全部そろうまで溜め込み、そろう前に時間切れになっています。`,
-          fix: 'ブラウザから Function URL か AgentCore を直接呼んでください(config.json の base)。ホスティングのプロキシ(SSR のルートやリライト)ではストリーミングできません。',
+          what: `途中の中継が${found.seconds === undefined ? '' : `${found.seconds.toFixed(0)}秒で`}待つのをやめました（504）。評議は最初の1秒から少しずつ答えています。この中継は答えが全部そろうまで溜め込み、そろう前に時間切れになっています。`,
+          fix: 'ブラウザから Function URL か AgentCore を直接呼んでください（config.json の base）。ホスティングのプロキシ（SSR のルートやリライト）ではストリーミングできません。',
         }
       case 'web_page':
         return {
@@ -95,12 +95,12 @@ export const ja: Words = {
         }
       case 'wrong_path':
         return {
-          what: `${found.where} に評議はありません(404)。`,
+          what: `${found.where} に評議はありません（404）。`,
           fix: 'config.json の base と runtime を確認してください。パスは /invocations で終わり、リージョンはランタイムのものと一致している必要があります。',
         }
       case 'cors':
         return {
-          what: `${found.host} には届いていますが、このページが答えを読むことは許可されていません(CORS)。`,
+          what: `${found.host} には届いていますが、このページが答えを読むことは許可されていません（CORS）。`,
           fix: `相手側で、オリジン ${found.origin}、メソッド POST、ヘッダー authorization、content-type、x-amz-date、x-amz-security-token、x-amz-content-sha256、x-amzn-bedrock-agentcore-runtime-session-id を許可してください。`,
         }
       case 'blocked':
@@ -116,46 +116,46 @@ export const ja: Words = {
       case 'clock':
         return {
           what: `時刻のずれを理由に署名が拒否されました: ${found.message}`,
-          fix: 'この端末の時計を合わせてください。ページは Date ヘッダーで補正しますが、それには相手側が date を公開している必要があります(CORS の expose)。',
+          fix: 'この端末の時計を合わせてください。ページは Date ヘッダーで補正しますが、それには相手側が date を公開している必要があります（CORS の expose）。',
         }
       case 'signature':
         return {
-          what: `署名が拒否されました(403): ${found.message}`,
+          what: `署名が拒否されました（403）: ${found.message}`,
           fix: 'config.json の region、service、identity_pool を確認してください。パス、ホスト、ヘッダーを書き換えるプロキシを通ると署名は壊れます。直接呼んでください。',
         }
       case 'forbidden':
         return {
-          what: `このページの呼び出しは許可されていません(403): ${found.message}`,
-          fix: 'ID プールのロールには lambda:InvokeFunctionUrl と lambda:InvokeFunction の両方(または bedrock-agentcore:InvokeAgentRuntime)が必要です。config.json の sign も相手側の認証方式に合わせてください。',
+          what: `このページの呼び出しは許可されていません（403）: ${found.message}`,
+          fix: 'ID プールのロールには lambda:InvokeFunctionUrl と lambda:InvokeFunction の両方（または bedrock-agentcore:InvokeAgentRuntime）が必要です。config.json の sign も相手側の認証方式に合わせてください。',
         }
       case 'identity':
         return {
-          what: `ID プールから鍵を取得できません: ${found.message}`,
+          what: `ID プールから認証情報を取得できません: ${found.message}`,
           fix: 'config.json の identity_pool、プールがゲストを許可していること、ゲスト用のロールがあることを確認してください。',
         }
       case 'token':
         return {
-          what: 'トークンが受け付けられません。未入力か、期限切れか、別の認証基盤のものです。',
+          what: 'トークンが受け付けられません。未入力か、期限切れか、別の ID プロバイダーのものです。',
           fix: '再読み込みして、新しいトークンを入力してください。',
         }
       case 'throttled':
         return {
-          what: 'リクエストが制限されています(429)。',
+          what: 'リクエストが制限されています（429）。',
           fix: '少し待ってください。続くようなら、関数の同時実行数かクォータを引き上げてください。',
         }
       case 'too_large':
         return {
-          what: '答えが大きすぎて、全部そろうまで溜め込む中継点を通れませんでした(413)。',
+          what: '答えが大きすぎて、全部そろうまで溜め込む中継を通れませんでした（413）。',
           fix: 'Function URL を RESPONSE_STREAM にしてください。バッファリングでは 6 MB が上限です。',
         }
       case 'function_failed':
         return {
-          what: '関数が答える前に失敗しました(502)。',
+          what: '関数が答える前に失敗しました（502）。',
           fix: '原因は関数のログにあります。多いのは権限の不足、ランタイム ARN の誤り、メモリ不足です。',
         }
       case 'container_failed':
         return {
-          what: 'AgentCore はコンテナに届きましたが、コンテナが失敗しました(424)。',
+          what: 'AgentCore はコンテナに届きましたが、コンテナが失敗しました（424）。',
           fix: '原因はランタイムのログにあります。多いのは起動の失敗、モデルを呼ぶ権限の不足です。',
         }
       case 'cut_for_good':
@@ -170,13 +170,13 @@ export const ja: Words = {
         }
       case 'deadline_too_short':
         return {
-          what: '賢者がひとりも投票しないうちに、二回続けて呼び出しの制限時間が来ました。続けても同じことの繰り返しになります。',
-          fix: '関数のタイムアウトを延ばす(最長15分)か、より速いモデルを選んでください。',
+          what: '賢者が一人も投票しないうちに、二回続けて呼び出しの制限時間が来ました。続けても同じことの繰り返しになります。',
+          fix: '関数のタイムアウトを延ばす（最長15分）か、より速いモデルを選んでください。',
         }
       case 'no_state':
         return {
           what: '関数の制限時間が来ましたが、続きに必要な状態へ署名する鍵が関数にありません。それまでの発言はここに残っています。',
-          fix: '関数に MAGI_STATE_KEY(32バイト以上)を設定するか、タイムアウトを延ばして(最長15分)、もう一度問うてください。',
+          fix: '関数に MAGI_STATE_KEY（32 バイト以上）を設定するか、タイムアウトを延ばして（最長15分）、もう一度問うてください。',
         }
       case 'not_kept':
         return {
@@ -188,12 +188,12 @@ export const ja: Words = {
   held: ({ kind, heldMs }) => ({
     what:
       kind === 'whole'
-        ? `評議への経路が答えを溜め込んでいます。評議はその間も語り続けていましたが、すべてが${(heldMs / 1000).toFixed(0)}秒後に一度に届きました。`
+        ? `評議への経路が答えを溜め込んでいます。評議はその間も話し続けていましたが、すべてが${(heldMs / 1000).toFixed(0)}秒後に一度に届きました。`
         : `評議への経路が答えを溜め込んでいます。発言から最大${(heldMs / 1000).toFixed(0)}秒遅れて、まとめて届いています。`,
-    fix: '途中の中継点がバッファリングしています。ホスティングのプロキシか、RESPONSE_STREAM ではなく BUFFERED の Function URL です。相手を直接呼んでください。',
+    fix: '途中の中継がバッファリングしています。ホスティングのプロキシか、RESPONSE_STREAM ではなく BUFFERED の Function URL です。相手を直接呼んでください。',
   }),
   noWord: (seconds) =>
-    `${seconds}秒たっても最初の言葉が届きません。起動済みの評議は2秒ごとに合図を送るので、まだ起動中か、途中の中継点が答えを溜め込んでいます`,
+    `${seconds}秒たっても最初の言葉が届きません。起動済みの評議は2秒ごとに合図を送るので、まだ起動中か、途中の中継が答えを溜め込んでいます`,
   own: {
     note: 'この経路には履歴がないため、記録はこのブラウザだけに保存されます。大事なものはファイルに保存してください。',
     promised: {
@@ -204,7 +204,7 @@ export const ja: Words = {
     unkept: {
       full: 'このブラウザにはもう空きがありません。これからの発言は表示されますが保存されません。古い審議を削除するか、記録をファイルに保存してください。',
       unavailable:
-        'このブラウザではページに保存が許されていません(プライベートウィンドウ、またはサイトデータが無効)。離れる前に記録をファイルに保存してください。',
+        'このブラウザではページに保存が許されていません（プライベートウィンドウ、またはサイトデータが無効）。離れる前に記録をファイルに保存してください。',
     },
     save: (format) => `${format} で保存`,
     saveFailed: (message) => `記録を作れませんでした: ${message}`,
@@ -212,10 +212,10 @@ export const ja: Words = {
       `一回の呼び出しの制限時間が${parts}回来ましたが、それまでの票を引き継いで審議は自動的に続きました。`,
   },
   answers: {
-    rehearsal: 'いまはリハーサルが答えます(用意された台本。モデルは使いません)。',
-    rehearsalHow: 'モデルをつなぐには、環境変数をひとつ設定して起動し直します。例:',
+    rehearsal: 'いまはリハーサルが答えます（用意された台本。モデルは使いません）。',
+    rehearsalHow: 'モデルをつなぐには、環境変数を一つ設定して起動し直します。例:',
     models: (list) => `回答するモデル: ${list}`,
-    unknown: '何が回答するかをサーバーから取得できませんでした。',
+    unknown: '何が回答するかを、サーバーから取得できませんでした。',
   },
 
   scenes: {
@@ -252,24 +252,24 @@ export const ja: Words = {
     writing: '執筆中',
     retrying: (trouble) =>
       trouble.retryIn === undefined
-        ? `${trouble.attempt}回目が失敗、やり直します`
-        : `${trouble.attempt}回目が失敗、${trouble.retryIn.toFixed(1)}秒後にやり直します`,
+        ? `${trouble.attempt}回目が失敗、再試行します`
+        : `${trouble.attempt}回目が失敗、${trouble.retryIn.toFixed(1)}秒後に再試行します`,
     done: '投票済み',
     failed: '票なし',
     stopped: '中断',
     attempt: (attempt) => `${attempt}回目`,
     thoughts: '思考の過程',
-    past: (attempt) => `${attempt}回目(破棄)`,
+    past: (attempt) => `${attempt}回目（破棄）`,
     expand: (name) => `${name} を拡大`,
     shrink: (name) => `${name} を並べて表示`,
     latest: '最新へ',
-    newLines: (count) => `新着 ${count} 行`,
+    newLines: (count) => `新着${count}行`,
     text: (name) => `${name} の発言`,
     choose: '表示する賢者',
     nothingSaid: '発言はありませんでした。',
     firstWord: (time) => `応答開始 ${time}`,
   },
-  judgeWaits: (votes, of) => `賢者の投票を待っています(${of}票中 ${votes}票)。`,
+  judgeWaits: (votes, of) => `賢者の投票を待っています（${of}票中${votes}票）。`,
   judgeNotCalled: '裁定は行われませんでした。',
   judgeOrder: '裁定者には名前を伏せています',
   judgeSees: (letter) => `賢者${letter} =`,
@@ -279,18 +279,18 @@ export const ja: Words = {
     reason: '理由',
     recommendation: '推奨',
     dissent: '最も強い反対意見',
-    dissentBy: (name) => `最も強い反対意見(${name})`,
+    dissentBy: (name) => `最も強い反対意見（${name}）`,
     noDissent: '反対意見は記録されていません。',
     conditions: '条件',
     wouldChange: '結論が変わるとすれば',
-    scores: '論拠の重み(0〜100)',
+    scores: '論拠の重み（0〜100）',
     missing: '欠けているもの',
     degraded: '不完全: 評議の一部が欠けています',
-    votes: '票数(可決・否決・棄権)',
+    votes: '票数（可決・否決・棄権）',
     rule: '決め方',
     rules: {
       majority: '多数決',
-      unanimous: '全員一致(不一致なら不成立)',
+      unanimous: '全員一致（不一致なら不成立）',
       judge: '裁定者が決める',
       veto: (name) => `多数決、ただし ${name} の否決で否決`,
     },
@@ -304,14 +304,14 @@ export const ja: Words = {
     again: 'もう一度問う',
     replay: '再生',
     goOn: '続きから再開',
-    sagesAnswered: (count, of) => `賢者 ${of}人中 ${count}人が投票`,
+    sagesAnswered: (count, of) => `賢者${of}人中${count}人が投票`,
     stoppedBy: (by) =>
       by === 'user'
         ? 'あなたが中断しました'
         : by === 'unwatched'
-          ? '見ている人がいないため終了しました'
+          ? '見ている人がいないため中断しました'
           : by === 'budget'
-            ? '予算に達したため終了しました'
+            ? '予算に達したため中断しました'
             : `${by} により中断されました`,
     stoppedNote: 'それまでの発言は残っています。評決はありません。',
     failed: '審議は失敗しました。評決はありません。',
@@ -340,7 +340,7 @@ export const ja: Words = {
       late: '定足数に達したため、待たずに進みました',
       votes_changed: '票が変わったため、裁定をやり直します',
       circuit_open: '障害が続いているため、プロバイダーへの接続をしばらく控えています',
-      untrusted: 'プロバイダーを信頼できません(TLS)',
+      untrusted: 'プロバイダーを信頼できません（TLS）',
       malformed: '回答の形式が壊れています',
       empty: '回答が空でした',
       bad_request: 'プロバイダーがリクエストを受け付けませんでした',
@@ -358,12 +358,12 @@ export const ja: Words = {
   connection: {
     connecting: '接続中',
     live: '受信中',
-    resumed: '受信を再開(欠落なし)',
+    resumed: '受信を再開（欠落なし）',
     waiting: (seconds) =>
       seconds > 0
         ? `接続が切れました。${seconds}秒後に再接続します`
         : '接続が切れました。再接続しています',
-    busy: (message, seconds) => `${message}(${seconds}秒後に再試行)`,
+    busy: (message, seconds) => `${message}（${seconds}秒後に再試行）`,
     offline: 'オフラインです。ネットワークが戻れば続きから受信します',
     over: '終了',
     paused: '一時停止',
@@ -396,11 +396,11 @@ export const ja: Words = {
   problem: {
     notFound:
       'この審議は見つかりません。削除されたか、別のサーバーのものです。問い直すことができます。',
-    noAnswer: 'サーバーが応答しません。magi serve は動いていますか?',
+    noAnswer: 'サーバーが応答しません。magi serve は動いていますか？',
     refused: (message) => `サーバーが受け付けませんでした: ${message}`,
     unauthorised: 'サーバーがトークンを求めているか、このページを許可していません。',
-    gap: '記録に欠落があり、読み直しても埋まりませんでした。',
-    code: (code) => `(${code})`,
+    gap: 'イベントに欠落があり、読み直しても埋まりませんでした。',
+    code: (code) => `（${code}）`,
     page: (message) =>
       `ページに不具合が起きました: ${message}。審議は続いています。再読み込みすると表示されます。`,
     reload: '再読み込み',

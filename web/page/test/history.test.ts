@@ -190,7 +190,7 @@ test('where no conversation is kept, the earlier verdict goes along in words', a
   const { with: taken } = await followOf(library, { ...row('1'), lang: 'ja' })
   expect(taken.conversation_id).toBeUndefined()
   expect(taken.context).toContain('以前の問い: Move billing to the new database in December?')
-  expect(taken.context).toContain('評議の結論: APPROVED (2-1-0)')
+  expect(taken.context).toContain('評決: APPROVED (2-1-0)')
   expect(contextOf(one, 'en')).toContain('Dissent: A rollback that was never rehearsed')
 })
 

@@ -14,7 +14,7 @@ pub(crate) fn cast_vote(lang: Lang) -> Tool {
     Tool {
         name: CAST_VOTE.to_owned(),
         description: match lang {
-            Lang::Ja => "分析を書き終えたあと、あなたの票を一度だけ投じます。先にreasoning、最後にdecisionを決めてください。",
+            Lang::Ja => "分析を書き終えたあと、あなたの票を一度だけ投じます。先に reasoning、最後に decision を決めてください。",
             Lang::En => "Casts your vote, once, after your analysis. Settle the reasoning first and the decision last.",
         }
         .to_owned(),
@@ -53,7 +53,7 @@ pub(crate) fn give_verdict(lang: Lang, letters: &[char]) -> Tool {
     Tool {
         name: GIVE_VERDICT.to_owned(),
         description: match lang {
-            Lang::Ja => "検討を書き終えたあと、裁定を一度だけ下します。先にreasoning、最後にfinal_decisionを決めてください。",
+            Lang::Ja => "検討を書き終えたあと、裁定を一度だけ下します。先に reasoning、最後に final_decision を決めてください。",
             Lang::En => "Gives your verdict, once, after your weighing. Settle the reasoning first and the decision last.",
         }
         .to_owned(),

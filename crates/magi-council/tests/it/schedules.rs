@@ -2,7 +2,7 @@
 //! process, any fault of the store, crashes and takeovers. Whatever comes, every deliberation ends,
 //! every invariant of the checker holds, and nothing that was shown is lost.
 //!
-//! `MAGI_SCHEDULES=100000` is the long run; a seed that fails is printed and replays alone with
+//! `MAGI_SCHEDULES=100000` is the long run (`make chaos`); a seed that fails is printed and replays alone with
 //! `MAGI_SEED=<seed> MAGI_SCHEDULES=1`.
 
 #![cfg(test)]
@@ -15,7 +15,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use magi_council::{Asked, CouncilPatch, Door, Engine, Fork, Rejudge, Told, Watch};
+use magi_council::{Asked, CouncilPatch, Done, Door, Engine, Fork, Rejudge, Told, Watch};
 use magi_event::check::{Checker, Mode};
 use magi_event::{Agent, Body, DeliberationId, Event, Sage, Status};
 use magi_log::{After, Entry, Env, MemoryStore, Options};
@@ -523,7 +523,9 @@ impl World {
         }
         sleep(self.millis(5_000)).await;
         let resumed = self.engine().resume(id, Told::by("user")).await;
-        self.tell(&format!("resumed in place: {resumed:?}"));
+        self.tell(&format!("resumed: {resumed:?}"));
+        // It may be over by now, and then a new one goes on from it.
+        self.note_done(resumed.ok().as_ref());
     }
 
     /// Somebody comes, or leaves.
@@ -532,6 +534,13 @@ impl World {
         if watches.pop().is_none() {
             watches.push(self.engine().watch(id));
         }
+    }
+
+    fn note_done(&self, done: Option<&Done>) {
+        self.note_linked(done.into_iter().map(|done| Asked {
+            id: done.id,
+            fresh: done.fresh,
+        }));
     }
 
     fn note_linked(&self, asked: impl Iterator<Item = Asked>) {
@@ -612,10 +621,7 @@ impl World {
             let is_new = self.used.borrow_mut().insert(key);
             assert!(is_new, "`{key}` links a second deliberation");
         }
-        self.note_linked(fresh.into_iter().map(|done| Asked {
-            id: done.id,
-            fresh: true,
-        }));
+        self.note_done(fresh.as_ref());
     }
 
     /// Stops it all: once that is answered nothing is called any more.

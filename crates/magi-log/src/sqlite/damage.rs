@@ -60,8 +60,8 @@ pub(super) fn refuse(path: &Path, found: &str) -> Error {
     Error::Damaged {
         reason: format!(
             "{}: {found}; {kept}. What can still be read is shown by `magi history`, `magi replay` \
-             and `magi export`. To go on, bring back a copy of the folder {folder} from before, or \
-             move it away and begin anew",
+             and `magi export`. To go on, bring back a backup (`magi restore FILE --force`, which \
+             moves what is there aside), or move the folder {folder} away and begin anew",
             path.display()
         ),
     }

@@ -97,7 +97,7 @@ impl Report {
                     self.ok(
                         hop,
                         self.lang
-                            .pick("lets requests through", "要求は通っています"),
+                            .pick("lets requests through", "リクエストは通っています"),
                     );
                 }
                 _ => {
@@ -132,10 +132,8 @@ impl Report {
         }
         let (n_failed, n_warned) = (self.count(Outcome::Fail), self.count(Outcome::Warn));
         let paid = if self.has_paid {
-            self.lang.pick(
-                "One question was paid for.",
-                "質問1回分の費用がかかりました。",
-            )
+            self.lang
+                .pick("One question was paid for.", "一問分の費用がかかりました。")
         } else {
             self.lang
                 .pick("Nothing was paid for.", "費用はかかっていません。")
@@ -407,7 +405,7 @@ async fn door(
                 Hop::Container,
                 report
                     .lang
-                    .pick("/ping as AgentCore wants it", "/pingは契約どおりです"),
+                    .pick("/ping as AgentCore wants it", "/ping は契約どおりです"),
             ),
         }
     }
@@ -430,7 +428,7 @@ fn plan(report: &mut Report, way: &Way, has_origin: bool) {
     }
     if matches!(way.sign, Sign::SigV4(_, Some(_))) {
         report.plan.insert(Hop::Pool);
-        let found = report.lang.pick("gives keys", "鍵を渡しています");
+        let found = report.lang.pick("gives keys", "認証情報を渡しています");
         if !report.lines.iter().any(|line| line.hop == Hop::Pool) {
             report.ok(Hop::Pool, found);
         }
@@ -586,14 +584,14 @@ async fn streams(report: &mut Report, way: &Way, signed: Arc<dyn Transport>) -> 
         Ok(Came::InLockstep(frames)) => {
             let words = report.lang.pick(
                 "frames, each seen before the next was sent: no hop holds the stream back",
-                "フレームを、1つ届くごとに次を送って確認しました。途中で溜めている区間はありません",
+                "フレームを、一つ届くごとに次を送って確かめました。途中で溜め込んでいる区間はありません",
             );
             report.ok(Hop::Stream, format!("{frames} {words}"));
         }
         Ok(Came::AsStamped(frames)) => {
             let words = report.lang.pick(
                 "stamped frames came as they were sent: no hop holds the stream back",
-                "フレームが、送られた時刻どおりに届きました。途中で溜めている区間はありません",
+                "フレームが、送られた間隔のまま届きました。途中で溜め込んでいる区間はありません",
             );
             report.ok(Hop::Stream, format!("{frames} {words}"));
         }
@@ -628,7 +626,7 @@ async fn models(
         } else {
             let words = report.lang.pick(
                 "was not asked: --ask puts one short question, which costs what a question costs",
-                "には質問していません。--ask を付けると短い質問を1つします（質問1回分の費用がかかります）",
+                "には問うていません。--ask を付けると短い問いを一つ出します（一問分の費用がかかります）",
             );
             report.put(Hop::Model, Outcome::Unknown, format!("{models} {words}"));
         }

@@ -13,7 +13,7 @@ pub(crate) fn progress(snapshot: &Snapshot, event: &Event, lang: Lang) -> Option
     match &event.body {
         Body::Start(start) => Some(opening(start, lang)),
         Body::AgentStart(sage, start) => (start.attempt > 1).then(|| {
-            let again = lang.pick("starts again, attempt", "再開 試行");
+            let again = lang.pick("starts again, attempt", "最初からやり直し、試行");
             format!("{} {again} {}", who(*sage), start.attempt)
         }),
         Body::AgentError(sage, error) => Some(trouble(&who(*sage), error, lang)),
@@ -30,15 +30,15 @@ pub(crate) fn progress(snapshot: &Snapshot, event: &Event, lang: Lang) -> Option
             })
         }
         Body::Tally(tally) => {
-            let label = lang.pick("votes (for-against-abstained)", "票決（賛成-反対-棄権）");
+            let label = lang.pick("votes (for-against-abstained)", "票数（可決-否決-棄権）");
             Some(format!("  {label}: {}", tally.agreement))
         }
         Body::JudgeStart(start) => {
             if start.provider == PANEL {
-                let label = lang.pick("gives way to a panel", "に代わり合議体が審理中");
+                let label = lang.pick("gives way to a panel", "に代わり裁定パネルが裁定中");
                 return Some(format!("{} {label}: {}", judge(), start.model));
             }
-            let label = lang.pick("weighs the arguments", "が論点を審理中");
+            let label = lang.pick("weighs the arguments", "が論拠を吟味中");
             (start.attempt == 1).then(|| format!("{} {label}", judge()))
         }
         Body::Rewind(_) => Some(
@@ -56,7 +56,7 @@ pub(crate) fn progress(snapshot: &Snapshot, event: &Event, lang: Lang) -> Option
         Body::Resumed(_) => Some(lang.pick("resumed", "再開").to_owned()),
         Body::Note(note) => Some(format!(
             "{} {} -> {}: {}",
-            lang.pick("note", "追記"),
+            lang.pick("note", "伝言"),
             note.from,
             note.to,
             note.text
@@ -82,7 +82,7 @@ fn opening(start: &magi_event::Start, lang: Lang) -> String {
         .iter()
         .map(|(agent, model)| format!("{} {model}", words::shape(*agent)))
         .collect();
-    let label = lang.pick("council", "評議会");
+    let label = lang.pick("council", "評議");
     let mut text = format!(
         "{label} {} ({})  {}",
         start.council.name,
@@ -116,7 +116,7 @@ fn trouble(who: &str, error: &magi_event::AttemptError, lang: Lang) -> String {
     let next = match (error.retryable, error.retry_in) {
         (true, Some(seconds)) => match lang {
             Lang::En => format!("; trying again in {seconds:.1} s"),
-            Lang::Ja => format!("（{seconds:.1} 秒後に再試行）"),
+            Lang::Ja => format!("（{seconds:.1}秒後に再試行）"),
         },
         (true, None) => lang.pick("; trying again", "（再試行）").to_owned(),
         (false, _) => String::new(),

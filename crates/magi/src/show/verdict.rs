@@ -119,9 +119,12 @@ fn verdict_text(verdict: &Complete, lang: Lang) -> String {
 fn standing(verdict: &Complete, lang: Lang) -> String {
     let mut words = Vec::new();
     if verdict.overruled {
-        words.push(lang.pick("the judge overruled the votes", "裁定者が票決を覆した"));
+        words.push(lang.pick("the judge overruled the votes", "裁定者が票の結果を覆した"));
     } else if verdict.judge_agrees == Some(false) {
-        words.push(lang.pick("the judge dissents from the votes", "裁定者は票決に反対"));
+        words.push(lang.pick(
+            "the judge dissents from the votes",
+            "裁定者は票の結果に不同意",
+        ));
     }
     if verdict.status == Status::Degraded {
         words.push(lang.pick("degraded: something is missing", "一部欠落あり"));

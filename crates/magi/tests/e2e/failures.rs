@@ -97,6 +97,9 @@ async fn a_damaged_store_is_refused_by_name_and_read_as_far_as_it_can_be() {
     run(&["ask", QUESTION]).await;
     run(&["ask", "And on Monday?"]).await;
     let data = folder.path().join("data");
+    let backup = folder.path().join("monday.db");
+    let backup = backup.to_str().unwrap();
+    assert!(run(&["backup", backup]).await.status.success());
     // A deletion moves everything from the write-ahead log into the database.
     let store = SqliteStore::open(&data).unwrap();
     let logs = Logs::new(Arc::new(store), Env::system(), Options::default());
@@ -114,7 +117,13 @@ async fn a_damaged_store_is_refused_by_name_and_read_as_far_as_it_can_be() {
     let refused = run(&["serve", "--port", "0"]).await;
     assert!(!refused.status.success());
     let told = String::from_utf8(refused.stderr).unwrap();
-    for part in ["damaged", "magi.db.damaged", "`magi history`", "begin anew"] {
+    for part in [
+        "damaged",
+        "magi.db.damaged",
+        "`magi history`",
+        "`magi restore FILE --force`",
+        "begin anew",
+    ] {
         assert!(told.contains(part), "{part}: {told}");
     }
     assert_eq!(fs::read(data.join("magi.db.damaged")).unwrap(), bytes);
@@ -125,6 +134,13 @@ async fn a_damaged_store_is_refused_by_name_and_read_as_far_as_it_can_be() {
         "{warned}"
     );
     assert_eq!(fs::read(&file).unwrap(), bytes, "it was written to");
+    // What the refusal advises.
+    assert!(run(&["restore", backup, "--force"]).await.status.success());
+    let history = run(&["history"]).await;
+    let listed = String::from_utf8(history.stdout).unwrap();
+    assert!(listed.contains("And on Monday?"), "{listed}");
+    let warned = String::from_utf8(history.stderr).unwrap();
+    assert_eq!(warned, "", "it is whole again");
 }
 
 #[tokio::test(flavor = "multi_thread")]

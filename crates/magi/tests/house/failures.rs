@@ -85,11 +85,13 @@ impl<'ast> Visit<'ast> for Tests {
     }
 }
 
-fn root() -> PathBuf {
+/// The project's folder.
+pub(super) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-fn files(folder: &Path, ends: &[&str], into: &mut Vec<PathBuf>) {
+/// Collects the files under a folder whose names end so.
+pub(super) fn files(folder: &Path, ends: &[&str], into: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap().flatten() {
         let path = entry.path();
         if path.is_dir() {

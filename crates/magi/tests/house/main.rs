@@ -5,3 +5,4 @@
 mod arrows;
 mod failures;
 mod shape;
+mod words;

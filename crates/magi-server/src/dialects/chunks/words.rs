@@ -51,7 +51,7 @@ impl Words {
         let (council, rule) = (&start.council.name, start.council.rule);
         self.pick(
             format!("{rehearsal}Question: {question}\nCouncil: {council}, rule: {rule}\n"),
-            format!("{rehearsal}議題: {question}\n合議体: {council}、決定規則: {rule}\n"),
+            format!("{rehearsal}問い: {question}\n評議: {council}、決め方: {rule}\n"),
         )
     }
 
@@ -68,8 +68,8 @@ impl Words {
             "\n\n[The deliberation was interrupted and goes on. Unfinished text above no longer \
              counts; finished votes do.]\n\n"
                 .to_owned(),
-            "\n\n[審議は中断しましたが、続行します。途中までの文章は無効です。\
-             確定した投票はそのまま有効です。]\n\n"
+            "\n\n[審議が途切れたため、続きから進めます。途中までの文章は無効です。\
+             確定した票はそのまま有効です。]\n\n"
                 .to_owned(),
         )
     }
@@ -79,7 +79,7 @@ impl Words {
         let next = self.next(error.retryable);
         self.pick(
             format!("\n[{name}: attempt {attempt} failed ({message}){next}]\n"),
-            format!("\n[{name}: {attempt} 回目の呼び出しに失敗しました（{message}）{next}]\n"),
+            format!("\n[{name}: {attempt}回目の呼び出しに失敗しました（{message}）{next}]\n"),
         )
     }
 
@@ -88,7 +88,7 @@ impl Words {
         let next = self.next(timeout.retryable);
         self.pick(
             format!("\n[{name}: attempt {attempt} took longer than {limit} s{next}]\n"),
-            format!("\n[{name}: {attempt} 回目の呼び出しが {limit} 秒を超えました{next}]\n"),
+            format!("\n[{name}: {attempt}回目の呼び出しが{limit}秒を超えました{next}]\n"),
         )
     }
 
@@ -145,7 +145,7 @@ impl Words {
         let (approved, rejected, abstained) = (tally.approved, tally.rejected, tally.abstained);
         self.pick(
             format!("\n\nVotes: {approved} approved, {rejected} rejected, {abstained} abstained\n"),
-            format!("\n\n投票: 可決 {approved}、否決 {rejected}、棄権 {abstained}\n"),
+            format!("\n\n票数: 可決 {approved}、否決 {rejected}、棄権 {abstained}\n"),
         )
     }
 
@@ -205,7 +205,7 @@ impl Words {
         let (by, reason) = (&cancelled.by, &cancelled.reason);
         self.pick(
             format!("\n\n[Ended before a verdict, by {by}: {reason}]\n"),
-            format!("\n\n[評決に至る前に終了しました（{by}）: {reason}]\n"),
+            format!("\n\n[評決の前に中断しました（{by}）: {reason}]\n"),
         )
     }
 
@@ -221,7 +221,7 @@ impl Words {
         let (from, text) = (&note.from, &note.text);
         self.pick(
             format!("\n\n[Note from {from}: {text}]\n\n"),
-            format!("\n\n[{from} からの補足: {text}]\n\n"),
+            format!("\n\n[{from} からの伝言: {text}]\n\n"),
         )
     }
 
