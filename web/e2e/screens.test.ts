@@ -1,10 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import { gzipSync } from 'node:zlib'
-import type { Browser, Page } from 'playwright-core'
+import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { SCENES } from '../dev/scenes.ts'
 import { serve } from '../dev/serve.ts'
-import { findings } from './axe.ts'
 import { launch, visit } from './browser.ts'
 
 /** Trace, playback, comparison, presets and the connection check, over a server of scripts. */
@@ -30,20 +29,8 @@ afterAll(async () => {
   server.close()
 })
 
-const LOOKS = [
-  ['dark', 'en', 1440],
-  ['light', 'ja', 390],
-] as const
-
 async function at(hash: string, options: Parameters<typeof visit>[2] = {}) {
   return visit(browser, `${server.url}/#/${hash}`, options)
-}
-
-/** axe, and nothing wider than the screen. */
-async function sound(page: Page, state: string): Promise<void> {
-  expect(await findings(page), state).toEqual([])
-  const over = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)
-  expect(over, state).toBeLessThanOrEqual(0)
 }
 
 test('the first screen is under 200 kB gzipped in all, and the other screens come on demand', async () => {
@@ -202,44 +189,3 @@ test('the check goes the way, and finds the hop that holds back', async () => {
   expect(complaints).toEqual([])
   await context.close()
 })
-
-test.each(LOOKS)(
-  'axe finds nothing on any of them: %s %s %i',
-  async (colorScheme, locale, width) => {
-    const look = {
-      colorScheme,
-      locale,
-      viewport: { width, height: 860 },
-      reducedMotion: 'reduce' as const,
-      bypassCSP: true,
-    }
-    const { page, context } = await at(`d/${left}/trace`, look)
-    await page.locator('.timeline').waitFor()
-    await sound(page, 'trace')
-    await page.locator('.timeline-plot svg').click({ position: { x: 60, y: 40 } })
-    await sound(page, 'trace, a moment')
-    for (const nth of [1, 2]) {
-      await page.locator('.trace-screen .screen-head [role=radio]').nth(nth).click()
-      await page.getByRole('table').waitFor()
-      await sound(page, `trace, view ${nth}`)
-    }
-    await page.goto(`${server.url}/#/compare/${left}/${right}`)
-    await page.locator('.pairs').waitFor()
-    await sound(page, 'compare')
-    await page.goto(`${server.url}/#/presets`)
-    await page.locator('.preset-card').first().waitFor()
-    await sound(page, 'presets')
-    await page.locator('.preset-card a').first().click()
-    await page.locator('.preset-form').waitFor()
-    await sound(page, 'preset, read')
-    await page.locator('.screen-actions button').first().click()
-    await page.locator('.preset-save').waitFor()
-    await page.locator('.preset-form input').first().fill('No!')
-    await page.locator('.preset-save .convene').click()
-    await sound(page, 'preset, refused')
-    await page.goto(`${server.url}/#/connection`)
-    await page.locator('.check-sum:not(:empty)').waitFor()
-    await sound(page, 'connection')
-    await context.close()
-  },
-)
