@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises'
 import { gzipSync } from 'node:zlib'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -6,7 +5,7 @@ import { SCENES } from '../dev/scenes.ts'
 import { serve } from '../dev/serve.ts'
 import { launch, visit } from './browser.ts'
 
-/** Trace, playback, comparison, presets and the connection check, over a server of scripts. */
+/** Trace, playback, comparison and the connection check, over a server of scripts. */
 let browser: Browser
 let server: Awaited<ReturnType<typeof serve>>
 let left: string
@@ -95,10 +94,12 @@ test('the table says what the timeline draws, and the cost view who spent it', a
   const { page, context } = await at(`d/${left}/trace`)
   await page.getByRole('radio', { name: 'Table' }).click()
   const table = page.getByRole('table')
-  const rows = await table.getByRole('row').allTextContents()
+  const all = () => table.getByRole('row').allTextContents()
+  // What comes is drawn some times a second: the last votes may still be on their way.
+  await expect.poll(async () => (await all()).filter((row) => row.includes('voted')).length).toBe(3)
+  const rows = await all()
   expect(rows.some((row) => row.includes('CASPAR') && row.includes('tries again'))).toBe(true)
   expect(rows.some((row) => row.includes('attempt 2') && row.includes('writing'))).toBe(true)
-  expect(rows.filter((row) => row.includes('voted'))).toHaveLength(3)
   await page.getByRole('radio', { name: 'Cost' }).click()
   expect(await page.getByRole('rowheader', { name: 'Total' }).count()).toBe(1)
   expect(await page.locator('.share').count()).toBe(4)
@@ -132,43 +133,6 @@ test('two compared: what differs is said, marked in the text, and can stand alon
   expect(complaints).toEqual([])
   await page.goto(`${server.url}/#/compare/${left}/01JD3ZK8M00000000000000000`)
   await page.getByText('B could not be read').waitFor()
-  await context.close()
-})
-
-test('a preset is copied, written, refused where it is wrong, versioned, exported, read in, deleted', async () => {
-  const { page, context, complaints } = await at('presets')
-  await page.getByRole('link', { name: 'Strict' }).click()
-  expect(await page.getByLabel('Quorum').isEditable()).toBe(false)
-  await page.getByRole('button', { name: 'Copy' }).click()
-  await page.getByLabel('Name').fill('night')
-  await page.getByLabel('Quorum').fill('9')
-  await page.getByRole('button', { name: 'Save' }).click()
-  await page.locator('.preset-save').getByText('must be 1 to 3').waitFor()
-  await page.getByLabel('Quorum').fill('2')
-  await page.getByRole('button', { name: 'Save' }).click()
-  await page.getByText('night is saved as version 1.').waitFor()
-  await page.waitForURL(/#\/presets\/night$/)
-  await page.getByLabel('Role').first().fill('Be stern.')
-  await page.getByRole('button', { name: 'Save' }).click()
-  await page.getByText('night is saved as version 2.').waitFor()
-  await page.getByRole('button', { name: /^Version 1, / }).click()
-  await page.getByText('This is version 1, as it was.').waitFor()
-  await page.getByRole('button', { name: 'Show the newest' }).click()
-  const coming = page.waitForEvent('download')
-  await page.getByRole('button', { name: 'Export' }).click()
-  const file = await (await coming).path()
-  expect(JSON.parse(await readFile(file, 'utf8'))).toMatchObject({
-    name: 'night',
-    base: 'strict',
-    council: { quorum: 2, roles: { caspar: { prompt: 'Be stern.' } } },
-  })
-  await page.getByRole('button', { name: 'Delete' }).click()
-  await page.getByRole('button', { name: 'Delete for good' }).click()
-  await page.waitForURL(/#\/presets$/)
-  await page.locator('input[type=file]').setInputFiles(file)
-  expect(await page.getByLabel('Name').inputValue()).toBe('night')
-  expect(await page.getByLabel('Role').first().inputValue()).toBe('Be stern.')
-  expect(complaints.filter((one) => !one.includes('400'))).toEqual([])
   await context.close()
 })
 
