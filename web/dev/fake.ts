@@ -36,8 +36,8 @@ interface Running extends Played {
 
 const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
 
-export function ulid(): string {
-  let time = Date.now()
+export function ulid(at = Date.now()): string {
+  let time = at
   let head = ''
   for (let digit = 0; digit < 10; digit++) {
     head = (ALPHABET[time % 32] as string) + head
@@ -81,9 +81,12 @@ export class Fake {
   /** A deliberation that is over, as if it had been asked then. */
   finished(scene: string, at: string, beside: Beside = {}, change: Partial<Script> = {}): string {
     const script = { ...(SCENES[scene] as Script), ...change }
-    const log = new Log(ulid())
     let time = Date.parse(at)
-    for (const { draft, wait } of perform(script, log.id, 30)) log.append(draft, (time += wait))
+    const log = new Log(ulid(time))
+    for (const { draft, wait } of perform(script, log.id, 30)) {
+      if (draft.type === 'start' && beside.fork_of) draft.data['fork_of'] = beside.fork_of
+      log.append(draft, (time += wait))
+    }
     this.#running.set(log.id, {
       log,
       script,
@@ -152,7 +155,7 @@ export class Fake {
     const told = { id: log.id, lines }
     if (verb !== 'export') return json(response, snapshotOf(told))
     const format = (url.searchParams.get('format') ?? 'md') as ExportFormat
-    const record = format === 'html' ? new Blob(['<!doctype html>']) : recordOf([told], format)
+    const record = recordOf([told], format)
     response.writeHead(200, { 'content-type': record.type }).end(await record.text())
     return true
   }

@@ -3,19 +3,26 @@ import { join } from 'node:path'
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core'
 import { inject } from 'vitest'
 
-/** Debian's Chromium, kept off the network. */
+/** Keeps the browser itself off the network. */
+export const FLAGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  // A page that MAGI_PAGE puts in has no address of its own, and is asked whether it may call loopback.
+  ...(process.env['MAGI_PAGE'] === undefined
+    ? []
+    : ['--disable-features=LocalNetworkAccessChecks']),
+]
+
+/** Debian's Chromium, or the one that CHROMIUM names. */
 export const launch = (): Promise<Browser> =>
   chromium.launch({
     executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
-    args: [
-      '--no-sandbox',
-      '--disable-gpu',
-      '--disable-quic',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-    ],
+    args: FLAGS,
   })
 
 export interface Visit {
@@ -36,9 +43,7 @@ export async function visit(
     locale: 'en-US',
     ...options,
   })
-  const built = process.env['MAGI_PAGE']
-  if (built !== undefined) await serveFrom(context, url, built)
-  const page = await context.newPage()
+  const page = await pageOf(context, url)
   const complaints: string[] = []
   const origin = new URL(url).origin
   page.on('console', (message) => {
@@ -53,6 +58,16 @@ export async function visit(
   return { context, page, complaints }
 }
 
+/**
+ * A new page of a context, for the server at this address: its own page, or the one that MAGI_PAGE names.
+ * `alone` is where only the browser reaches the server.
+ */
+export async function pageOf(context: BrowserContext, url: string, alone = false): Promise<Page> {
+  const built = process.env['MAGI_PAGE']
+  if (built !== undefined) await serveFrom(context, url, built, alone)
+  return context.newPage()
+}
+
 /** The address of the server under test, set up in `setup.ts`. */
 export const server = (): string => inject('url')
 
@@ -64,11 +79,17 @@ declare module 'vitest' {
 }
 
 /** Puts the page of a folder in the place of the program's own, whose headers it keeps: no need to build the program again. */
-async function serveFrom(context: BrowserContext, url: string, folder: string): Promise<void> {
+async function serveFrom(
+  context: BrowserContext,
+  url: string,
+  folder: string,
+  alone: boolean,
+): Promise<void> {
   await context.route(`${new URL(url).origin}/**`, async (route) => {
     const { pathname } = new URL(route.request().url())
     if (pathname === '/') {
       const body = await readFile(join(folder, 'index.html'))
+      if (alone) return route.fulfill({ body, contentType: 'text/html' })
       return route.fulfill({ response: await route.fetch(), body })
     }
     if (!pathname.startsWith('/assets/')) return route.continue()

@@ -2,7 +2,6 @@ import { readFile } from 'node:fs/promises'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { serve } from '../dev/serve.ts'
-import { findings } from './axe.ts'
 import { launch, visit } from './browser.ts'
 
 /** The history over a server of scripts: what is there is known to the row. */
@@ -204,68 +203,12 @@ test('five thousand rows: only what is near the window is in the document', asyn
   big.close()
 })
 
-test.each([
-  ['dark', 'en', 1440],
-  ['light', 'ja', 390],
-] as const)(
-  'axe finds nothing in any state, nothing is too wide: %s %s %i',
-  async (colorScheme, locale, width) => {
-    const { page, context } = await opened({
-      colorScheme,
-      locale,
-      viewport: { width, height: 860 },
-      reducedMotion: 'reduce',
-      bypassCSP: true,
-    })
-    const sound = async (state: string): Promise<void> => {
-      expect(await findings(page), state).toEqual([])
-      const over = await page.evaluate(
-        () => document.documentElement.scrollWidth - window.innerWidth,
-      )
-      expect(over, state).toBeLessThanOrEqual(0)
-    }
-    await sound('filled')
-    await rows(page).first().locator('.row-menu').click()
-    await page.getByRole('menu').waitFor()
-    await sound('menu')
-    await page.getByRole('menuitem').nth(3).click()
-    await page.getByRole('dialog').waitFor()
-    await sound('dialog')
-    await page.keyboard.press('Escape')
-    await page.getByRole('checkbox').first().check({ force: true })
-    await rows(page).nth(1).locator('.row-menu').click()
-    await page.getByRole('menuitem').last().click()
-    await page.locator('.pending-one').waitFor()
-    await sound('chosen, deleting')
-    // Looking may have taken longer than the wait; then there is nothing to take back.
-    await page
-      .locator('.pending-one button')
-      .click({ timeout: 3000 })
-      .catch(() => {})
-    await page.getByRole('searchbox').fill('zzz')
-    await page.locator('.empty-search').waitFor()
-    await sound('no match')
-    server.fake.refuse = 503
-    await page.getByRole('searchbox').fill('zzzz')
-    await page.locator('.alert-box').waitFor()
-    server.fake.refuse = undefined
-    await sound('error')
-    await page.setViewportSize({ width: 900, height: 860 })
-    await page.getByRole('searchbox').fill('')
-    await rows(page).first().waitFor()
-    await sound('filled, 900')
-    await context.close()
-  },
-)
-
 test('a first use is drawn, and leads to the first question', async () => {
   const empty = await serve()
   for (const locale of ['ja', 'en'] as const) {
-    const options = { locale, bypassCSP: true, reducedMotion: 'reduce' as const }
-    const { page, context } = await visit(browser, `${empty.url}/#/history`, options)
+    const { page, context } = await visit(browser, `${empty.url}/#/history`, { locale })
     await page.locator('.empty').waitFor()
     expect(await page.locator('.filters').count()).toBe(0)
-    expect(await findings(page)).toEqual([])
     await page.locator('.empty .convene').click()
     await page.locator('.question-input').waitFor()
     await context.close()

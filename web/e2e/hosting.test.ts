@@ -5,7 +5,6 @@ import { Cloud, type CloudOptions } from '../dev/cloud.ts'
 import { SCENES } from '../dev/scenes.ts'
 import { host } from '../dev/serve.ts'
 import { SAGES } from '../stream/src/contract.ts'
-import { findings } from './axe.ts'
 import { launch, visit } from './browser.ts'
 import { bare, idOf, laneTexts } from './steps.ts'
 
@@ -33,7 +32,6 @@ interface Setting {
   allowed?: boolean
   /** The cloud allows the page. */
   cors?: boolean
-  axe?: boolean
 }
 
 async function open(setting: Setting = {}) {
@@ -47,8 +45,7 @@ async function open(setting: Setting = {}) {
     () => cloud.close(),
     () => hosting.close(),
   )
-  const more = setting.axe ? { bypassCSP: true, reducedMotion: 'reduce' as const } : {}
-  const { page, context } = await visit(browser, hosting.url, { locale, ...more })
+  const { page, context } = await visit(browser, hosting.url, { locale })
   closers.push(() => void context.close())
   return { cloud, address, page, context, url: hosting.url }
 }
@@ -120,16 +117,101 @@ test('signed with an identity pool’s keys: preflight, stream, and this browser
   await verdict(page)
   await page.goBack()
   await page.getByRole('link', { name: 'History' }).click()
-  // This browser's own history: searched here, and without what a door would have to keep.
+  // This browser's own history is searched here.
   await page.getByRole('searchbox').fill('BILLING')
   await page.getByRole('button', { name: /^Actions: / }).click()
-  expect(await page.getByRole('menuitem', { name: /HTML/ }).count()).toBe(0)
   await page.getByRole('menuitem', { name: 'Delete', exact: true }).click()
   await page.locator('.pending-one').waitFor({ state: 'detached', timeout: 20_000 })
   await page.getByRole('button', { name: 'Clear filters' }).first().click()
   await page.getByText('Nothing has been deliberated yet').waitFor()
   await page.goto(`${page.url().split('#')[0]}#/d/${id}`)
   await page.getByText('This browser keeps no copy of this deliberation').waitFor()
+})
+
+test('this browser’s own history: reopened, found again, named, deleted and taken back, taken along', async () => {
+  const { cloud, page, url } = await open()
+  await ask(page)
+  await verdict(page)
+  const first = idOf(page)
+  await page.goto(`${url}/#/`)
+  await ask(page, SCENES['ekimae']!.question)
+  await page.waitForFunction((id) => !['', id].includes(location.hash.slice(4)), first)
+  await verdict(page)
+  await page.goto(`${url}/#/history`)
+  // A reload asks the door for nothing of what is kept here.
+  const asked = cloud.calls.length
+  await page.reload()
+  const rows = page.locator('.past-row')
+  const row = (text: string) => rows.filter({ hasText: text })
+  const act = async (text: string, action: string | RegExp): Promise<void> => {
+    await row(text)
+      .getByRole('button', { name: /^Actions: / })
+      .click()
+    await page.getByRole('menuitem', { name: action }).click()
+  }
+  await page.locator('.own-note').getByText('the door keeps no history').waitFor()
+  await page.getByText('2 deliberations').waitFor()
+
+  // Found by two characters of Japanese, by its answers, and by the name it is given.
+  const search = page.getByRole('searchbox')
+  await search.fill('図書')
+  await page.getByText('1 deliberation', { exact: true }).waitFor()
+  await act('図書館', 'Rename …')
+  const dialog = page.getByRole('dialog')
+  await dialog.getByLabel('Title').fill('夜の図書館')
+  await dialog.getByLabel('My decision').fill('延長だけを試す')
+  await dialog.getByText('mixed outcome').click()
+  await dialog.getByRole('button', { name: 'Save' }).click()
+  await dialog.waitFor({ state: 'detached' })
+  await page.reload()
+  for (const words of ['夜の', '延長だけ']) {
+    await search.fill(words)
+    await row('夜の図書館').waitFor()
+    await page.getByText('1 deliberation', { exact: true }).waitFor()
+  }
+  expect(await row('夜の図書館').textContent()).toContain('mixed outcome')
+
+  // Deleted and taken back: it can be opened as before.
+  await search.fill('')
+  await page.getByText('2 deliberations').waitFor()
+  await act('billing', /^Delete$/)
+  await page.getByText('1 deliberation', { exact: true }).waitFor()
+  await page.locator('.pending-one').getByRole('button', { name: 'Undo' }).click()
+  await page.getByText('2 deliberations').waitFor()
+  await page.locator('.past-row a').filter({ hasText: 'billing' }).click()
+  await verdict(page)
+  await wholeTexts(page)
+  expect(idOf(page)).toBe(first)
+  await page.goBack()
+
+  const take = async (text: string, format: RegExp): Promise<string> => {
+    const coming = page.waitForEvent('download')
+    await act(text, format)
+    return readFile(await (await coming).path(), 'utf8')
+  }
+  const md = await take('夜の図書館', /Markdown/)
+  for (const words of ['# 夜の図書館', '## Decision Outcome', '延長だけを試す'])
+    expect(md).toContain(words)
+  const html = await take('夜の図書館', /HTML/)
+  for (const words of ['<title>夜の図書館 - MAGI</title>', '延長だけを試す'])
+    expect(html).toContain(words)
+  const id = (await row('夜の図書館').locator('.past-main > a').getAttribute('href'))?.slice(4)
+  const snapshot = JSON.parse(await take('夜の図書館', /JSON$/)) as Record<string, unknown>
+  expect(snapshot).toMatchObject({ trace_id: id, status: 'completed' })
+  const lines = (await take('夜の図書館', /NDJSON/)).trimEnd().split('\n')
+  const events = lines.map((line) => JSON.parse(line) as { type: string; seq: number })
+  expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1))
+  expect(events.at(-1)?.type).toBe('complete')
+
+  // Deleted for good: no copy of it is left, and the other one stays.
+  await act('夜の図書館', /^Delete$/)
+  await page.locator('.pending-one').waitFor({ state: 'detached', timeout: 20_000 })
+  await page.reload()
+  await page.getByText('1 deliberation', { exact: true }).waitFor()
+  await page.goto(`${url}/#/d/${id}`)
+  await page.getByText('This browser keeps no copy of this deliberation').waitFor()
+  const actions = cloud.calls.slice(asked).map(({ body }) => body['action'])
+  expect(actions.filter((action) => action !== 'capabilities')).toEqual([])
 })
 
 test('with a token: asked for before anything is called, refused, accepted', async () => {
@@ -260,48 +342,5 @@ test.each([
     const { page } = await open({ config: () => config, locale })
     await page.getByText(words).waitFor()
     expect(await page.locator('.question-input').count()).toBe(0)
-  },
-)
-
-test.each([
-  ['dark', 'en-US', 1280],
-  ['light', 'ja-JP', 390],
-] as const)(
-  'axe finds nothing in the states of hosting: %s, %s, %i',
-  async (_scheme, locale, width) => {
-    const story = await open({ cloud: { deadlineVotes: 1, keeps: false }, locale, axe: true })
-    await story.page.setViewportSize({ width, height: 860 })
-    await story.page.emulateMedia({ colorScheme: _scheme })
-    await ask(story.page)
-    await verdict(story.page)
-    expect(await findings(story.page), 'story').toEqual([])
-    await story.page.goto(story.url)
-    await story.page.locator('.past').waitFor()
-    expect(await findings(story.page), 'own history').toEqual([])
-    const wide = await story.page.evaluate(
-      () => document.documentElement.scrollWidth - window.innerWidth,
-    )
-    expect(wide).toBeLessThanOrEqual(0)
-    const states: [string, Setting, string][] = [
-      ['config', { config: () => ({ door: 'x' }) }, '.alert-box'],
-      ['cors', { cors: false }, '.alert-box'],
-      [
-        'token',
-        { config: (base) => ({ door: 'invocations', base, sign: 'bearer' }) },
-        '.token-input',
-      ],
-    ]
-    for (const [name, setting, seen] of states) {
-      const { page } = await open({ ...setting, locale, axe: true })
-      await page.setViewportSize({ width, height: 860 })
-      await page.emulateMedia({ colorScheme: _scheme })
-      await page.locator(seen).waitFor()
-      expect(await findings(page), name).toEqual([])
-    }
-    const held = await open({ cloud: { pace: 40, holds: { limitMs: 60_000 } }, locale, axe: true })
-    await held.page.setViewportSize({ width, height: 860 })
-    await ask(held.page)
-    await notice(held.page, 'held').waitFor({ timeout: 60_000 })
-    expect(await findings(held.page), 'held').toEqual([])
   },
 )

@@ -47,7 +47,8 @@ export class CuttingProxy {
     if (headers['origin'] !== undefined) headers['origin'] = origin
     if (headers['referer'] !== undefined) headers['referer'] = `${origin}/`
     const onward = request(
-      { hostname, port, path: incoming.url, method: incoming.method, headers },
+      // A connection of its own: one that was kept may be closed at the other end in this very moment.
+      { hostname, port, path: incoming.url, method: incoming.method, headers, agent: false },
       (answer) => this.#answer(incoming, answer, outgoing),
     )
     onward.on('error', () => outgoing.destroy())

@@ -30,7 +30,7 @@ async function told(
 
 const long = `${'長い問いです。'.repeat(20)}\n二行目 <b>![x](y)`
 
-// The browser's records are the server's: the same lines, the same snapshot, the same Markdown.
+// The browser's records are the server's: the same lines, the same snapshot, the same Markdown, the same page.
 test.runIf(inject('real')).each<[string, () => Promise<Told>]>([
   ['a scene in English', async () => told(questionOf((await scenes(url, 'en'))[0]!))],
   ['a scene in Japanese', async () => told(questionOf((await scenes(url, 'ja'))[0]!))],
@@ -42,8 +42,8 @@ test.runIf(inject('real')).each<[string, () => Promise<Told>]>([
 
 /** The record that the browser makes of what came, and the one that the server answers with. */
 async function sameAtBoth(at: Client, one: Told): Promise<string> {
-  const [ndjson, json, md] = await Promise.all(
-    (['ndjson', 'json', 'md'] as const).map(async (format) => ({
+  const [ndjson, json, md, html] = await Promise.all(
+    (['ndjson', 'json', 'md', 'html'] as const).map(async (format) => ({
       theirs: await (await at.export(one.id, format)).text(),
       ours: await recordOf([one], format).text(),
     })),
@@ -51,6 +51,7 @@ async function sameAtBoth(at: Client, one: Told): Promise<string> {
   expect(ndjson?.ours).toBe(ndjson?.theirs)
   expect(JSON.parse(json?.ours ?? '')).toEqual(JSON.parse(json?.theirs ?? ''))
   expect(md?.ours).toBe(md?.theirs)
+  expect(html?.ours).toBe(html?.theirs)
   return md?.ours ?? ''
 }
 
@@ -97,4 +98,15 @@ test.runIf(inject('real')).each([
     there,
   )
   expect(await sameAtBoth(there, one)).toContain(line)
+})
+
+const BESIDE = { title: ' The  crane ', my_decision: 'Not yet.\n<b>', outcome: 'good: it "held"' }
+
+test.runIf(inject('real'))('so is what a person wrote beside it', async () => {
+  const one = await told(questionOf((await scenes(url, 'en'))[0]!))
+  await client.patch(one.id, BESIDE)
+  for (const format of ['md', 'html'] as const)
+    expect(await recordOf([one], format, BESIDE).text()).toBe(
+      await (await client.export(one.id, format)).text(),
+    )
 })

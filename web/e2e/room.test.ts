@@ -5,7 +5,6 @@
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { serve } from '../dev/serve.ts'
-import { findings } from './axe.ts'
 import { launch, visit } from './browser.ts'
 import { idOf } from './steps.ts'
 
@@ -372,62 +371,6 @@ test('the live region speaks at phase boundaries only, and the focus never moves
   expect(seen.join(' ')).toContain('Verdict')
   expect(events).toBeGreaterThan(3)
   expect(moves).toEqual([])
-  await context.close()
-})
-
-test.each([
-  ['dark', 'en', 1440],
-  ['light', 'ja', 900],
-  ['dark', 'ja', 390],
-] as const)('axe finds nothing in any state: %s, %s, %i wide', async (scheme, locale, width) => {
-  const options = {
-    colorScheme: scheme,
-    locale,
-    viewport: { width, height: 860 },
-    reducedMotion: 'reduce' as const,
-    bypassCSP: true,
-  }
-  const { page, context } = await heldBefore('agent_complete', options)
-  const clean = async (state: string): Promise<void> => {
-    expect(await findings(page), state).toEqual([])
-    const over = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)
-    expect(over, `${state}: wider than the screen`).toBeLessThanOrEqual(0)
-  }
-  await page.locator('.lane-scroll > .prose:visible').first().waitFor()
-  await clean('writing')
-  await page.keyboard.press('p')
-  await page.locator('[data-notice=paused]').waitFor()
-  await page.keyboard.press('n')
-  await page.locator('.note').waitFor()
-  await clean('paused, with the note open')
-  await page.locator('.note-input').fill('x')
-  here.fake.refuse = 409
-  await page.locator('.note-input').press('Enter')
-  await page.locator('.refused').first().waitFor()
-  here.fake.refuse = undefined
-  await clean('refused')
-  await page.locator('.note-input').press('Escape')
-  await page.keyboard.press('?')
-  await page.locator('dialog[open]').waitFor()
-  await clean('help')
-  await page.keyboard.press('Escape')
-  await page.keyboard.press(',')
-  await page.locator('dialog[open]').waitFor()
-  await clean('settings')
-  await page.keyboard.press('Escape')
-  await page.keyboard.press('p')
-  here.fake.hold(undefined)
-  await page.locator('.verdict').waitFor()
-  await page.locator('.radio').nth(1).click()
-  await page.locator('.turned summary').click()
-  await clean('verdict, with a decision')
-  await page.locator('.verdict-actions .button').first().click()
-  await page.locator('dialog[open]').waitFor()
-  await clean('judging again')
-  await page.keyboard.press('Escape')
-  await page.goto(here.url)
-  await page.locator('.composer .link-button').first().click()
-  await clean('asking, with context')
   await context.close()
 })
 

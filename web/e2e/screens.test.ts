@@ -1,13 +1,11 @@
-import { readFile } from 'node:fs/promises'
 import { gzipSync } from 'node:zlib'
-import type { Browser, Page } from 'playwright-core'
+import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { SCENES } from '../dev/scenes.ts'
 import { serve } from '../dev/serve.ts'
-import { findings } from './axe.ts'
 import { launch, visit } from './browser.ts'
 
-/** Trace, playback, comparison, presets and the connection check, over a server of scripts. */
+/** Trace, playback, comparison and the connection check, over a server of scripts. */
 let browser: Browser
 let server: Awaited<ReturnType<typeof serve>>
 let left: string
@@ -30,20 +28,8 @@ afterAll(async () => {
   server.close()
 })
 
-const LOOKS = [
-  ['dark', 'en', 1440],
-  ['light', 'ja', 390],
-] as const
-
 async function at(hash: string, options: Parameters<typeof visit>[2] = {}) {
   return visit(browser, `${server.url}/#/${hash}`, options)
-}
-
-/** axe, and nothing wider than the screen. */
-async function sound(page: Page, state: string): Promise<void> {
-  expect(await findings(page), state).toEqual([])
-  const over = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)
-  expect(over, state).toBeLessThanOrEqual(0)
 }
 
 /** What comes when it is wanted, by the names of its files. */
@@ -111,10 +97,12 @@ test('the table says what the timeline draws, and the cost view who spent it', a
   const { page, context } = await at(`d/${left}/trace`)
   await page.getByRole('radio', { name: 'Table' }).click()
   const table = page.getByRole('table')
-  const rows = await table.getByRole('row').allTextContents()
+  const all = () => table.getByRole('row').allTextContents()
+  // What comes is drawn some times a second: the last votes may still be on their way.
+  await expect.poll(async () => (await all()).filter((row) => row.includes('voted')).length).toBe(3)
+  const rows = await all()
   expect(rows.some((row) => row.includes('CASPAR') && row.includes('tries again'))).toBe(true)
   expect(rows.some((row) => row.includes('attempt 2') && row.includes('writing'))).toBe(true)
-  expect(rows.filter((row) => row.includes('voted'))).toHaveLength(3)
   await page.getByRole('radio', { name: 'Cost' }).click()
   expect(await page.getByRole('rowheader', { name: 'Total' }).count()).toBe(1)
   expect(await page.locator('.share').count()).toBe(4)
@@ -151,43 +139,6 @@ test('two compared: what differs is said, marked in the text, and can stand alon
   await context.close()
 })
 
-test('a preset is copied, written, refused where it is wrong, versioned, exported, read in, deleted', async () => {
-  const { page, context, complaints } = await at('presets')
-  await page.getByRole('link', { name: 'Strict' }).click()
-  expect(await page.getByLabel('Quorum').isEditable()).toBe(false)
-  await page.getByRole('button', { name: 'Copy' }).click()
-  await page.getByLabel('Name').fill('night')
-  await page.getByLabel('Quorum').fill('9')
-  await page.getByRole('button', { name: 'Save' }).click()
-  await page.locator('.preset-save').getByText('must be 1 to 3').waitFor()
-  await page.getByLabel('Quorum').fill('2')
-  await page.getByRole('button', { name: 'Save' }).click()
-  await page.getByText('night is saved as version 1.').waitFor()
-  await page.waitForURL(/#\/presets\/night$/)
-  await page.getByLabel('Role').first().fill('Be stern.')
-  await page.getByRole('button', { name: 'Save' }).click()
-  await page.getByText('night is saved as version 2.').waitFor()
-  await page.getByRole('button', { name: /^Version 1, / }).click()
-  await page.getByText('This is version 1, as it was.').waitFor()
-  await page.getByRole('button', { name: 'Show the newest' }).click()
-  const coming = page.waitForEvent('download')
-  await page.getByRole('button', { name: 'Export' }).click()
-  const file = await (await coming).path()
-  expect(JSON.parse(await readFile(file, 'utf8'))).toMatchObject({
-    name: 'night',
-    base: 'strict',
-    council: { quorum: 2, roles: { caspar: { prompt: 'Be stern.' } } },
-  })
-  await page.getByRole('button', { name: 'Delete' }).click()
-  await page.getByRole('button', { name: 'Delete for good' }).click()
-  await page.waitForURL(/#\/presets$/)
-  await page.locator('input[type=file]').setInputFiles(file)
-  expect(await page.getByLabel('Name').inputValue()).toBe('night')
-  expect(await page.getByLabel('Role').first().inputValue()).toBe('Be stern.')
-  expect(complaints.filter((one) => !one.includes('400'))).toEqual([])
-  await context.close()
-})
-
 test('the check goes the way, and finds the hop that holds back', async () => {
   const { page, context, complaints } = await at('connection')
   await page.getByText('It works.').waitFor()
@@ -205,44 +156,3 @@ test('the check goes the way, and finds the hop that holds back', async () => {
   expect(complaints).toEqual([])
   await context.close()
 })
-
-test.each(LOOKS)(
-  'axe finds nothing on any of them: %s %s %i',
-  async (colorScheme, locale, width) => {
-    const look = {
-      colorScheme,
-      locale,
-      viewport: { width, height: 860 },
-      reducedMotion: 'reduce' as const,
-      bypassCSP: true,
-    }
-    const { page, context } = await at(`d/${left}/trace`, look)
-    await page.locator('.timeline').waitFor()
-    await sound(page, 'trace')
-    await page.locator('.timeline-plot svg').click({ position: { x: 60, y: 40 } })
-    await sound(page, 'trace, a moment')
-    for (const nth of [1, 2]) {
-      await page.locator('.trace-screen .screen-head [role=radio]').nth(nth).click()
-      await page.getByRole('table').waitFor()
-      await sound(page, `trace, view ${nth}`)
-    }
-    await page.goto(`${server.url}/#/compare/${left}/${right}`)
-    await page.locator('.pairs').waitFor()
-    await sound(page, 'compare')
-    await page.goto(`${server.url}/#/presets`)
-    await page.locator('.preset-card').first().waitFor()
-    await sound(page, 'presets')
-    await page.locator('.preset-card a').first().click()
-    await page.locator('.preset-form').waitFor()
-    await sound(page, 'preset, read')
-    await page.locator('.screen-actions button').first().click()
-    await page.locator('.preset-save').waitFor()
-    await page.locator('.preset-form input').first().fill('No!')
-    await page.locator('.preset-save .convene').click()
-    await sound(page, 'preset, refused')
-    await page.goto(`${server.url}/#/connection`)
-    await page.locator('.check-sum:not(:empty)').waitFor()
-    await sound(page, 'connection')
-    await context.close()
-  },
-)

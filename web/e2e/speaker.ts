@@ -1,4 +1,5 @@
-import { createServer, type IncomingMessage } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { setTimeout as after } from 'node:timers/promises'
 
 interface Ask {
   messages: { role: string; content: string }[]
@@ -10,6 +11,8 @@ export class Speaker {
   readonly url: string
   /** What the next answers say, in turn. */
   texts: readonly string[] = ['']
+  /** Milliseconds of each piece of an answer. */
+  pace = 0
   #turn = 0
   readonly #close: () => Promise<void>
 
@@ -21,12 +24,7 @@ export class Speaker {
   static async start(): Promise<Speaker> {
     let speaker: Speaker | undefined
     const server = createServer((request, response) => {
-      void bodyOf(request).then((ask) => {
-        response.writeHead(200, { 'content-type': 'text/event-stream' })
-        for (const delta of speaker?.deltas(ask) ?? [])
-          response.write(`data: ${JSON.stringify({ choices: [{ index: 0, ...delta }] })}\n\n`)
-        response.end('data: [DONE]\n\n')
-      })
+      void bodyOf(request).then((ask) => speaker?.answer(ask, response))
     })
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     const address = server.address()
@@ -40,6 +38,17 @@ export class Speaker {
 
   stop(): Promise<void> {
     return this.#close()
+  }
+
+  async answer(ask: Ask, response: ServerResponse): Promise<void> {
+    response.writeHead(200, { 'content-type': 'text/event-stream' })
+    for (const delta of this.deltas(ask)) {
+      // Whoever was stopped has hung up.
+      if (response.destroyed) return
+      response.write(`data: ${JSON.stringify({ choices: [{ index: 0, ...delta }] })}\n\n`)
+      if (this.pace > 0) await after(this.pace)
+    }
+    response.end('data: [DONE]\n\n')
   }
 
   /** The answer in pieces of seven characters, then the vote as a call of the tool that was offered. */

@@ -1,8 +1,6 @@
 import type { Page } from 'playwright-core'
 import {
-  Client,
   EMPTY,
-  questionOf,
   fold,
   SAGES,
   SseDecoder,
@@ -38,21 +36,6 @@ export const laneTexts = (page: Page): Promise<Record<Sage, string>> =>
 /** Waits until a lane says something in the open. */
 export const firstWords = (page: Page): Promise<void> =>
   page.locator('.lane-scroll > .prose:visible').first().waitFor()
-
-/** Plays a scene to its end without a browser; returns its id. */
-export async function played(url: string, lang: 'ja' | 'en'): Promise<string> {
-  const [scene] = await scenes(url, lang)
-  if (!scene) throw new Error(`the server has no scene in ${lang}`)
-  const client = new Client({ base: url })
-  const known = (await client.list({ limit: 100 })).items.find(
-    (item) => item.question === scene.question && item.status === 'completed',
-  )
-  if (known) return known.id
-  let id = ''
-  for await (const entry of client.ask(questionOf(scene)))
-    if (entry.kind === 'event') id = entry.event.trace_id
-  return id
-}
 
 export const idOf = (page: Page): string => /#\/d\/([0-9A-Z]+)/.exec(page.url())?.[1] ?? ''
 

@@ -1,3 +1,4 @@
+import { isLocal } from '@magi/stream'
 import { useCallback, useEffect, useRef, useState } from 'react'
 import { Button } from 'react-aria-components'
 import { check, STEPS, type Found } from './check.ts'
@@ -36,6 +37,7 @@ export default function CheckScreen() {
     const world = {
       door: way.door,
       online: () => navigator.onLine,
+      local: isLocal,
       now: () => Date.now(),
       keeps: () => keeps(way),
     }

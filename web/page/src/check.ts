@@ -8,7 +8,7 @@ export type Step = (typeof STEPS)[number]
 
 /** How one step came out, and the facts that the words need. */
 export type Found =
-  | { step: 'network'; outcome: 'ok' | 'fail' }
+  | { step: 'network'; outcome: 'ok' | 'warn' | 'fail' }
   | { step: 'reach'; outcome: 'ok'; ms: number; version: string }
   | { step: 'reach' | 'trust' | 'models'; outcome: 'fail'; problem: Problem }
   | { step: 'trust'; outcome: 'ok'; trust: string }
@@ -28,6 +28,8 @@ export type Found =
 export interface World {
   door: Door
   online: () => boolean
+  /** Whether the page comes from this machine itself. */
+  local: () => boolean
   /** Milliseconds since the epoch. */
   now: () => number
   /** Whether this browser lets the page keep something. */
@@ -47,8 +49,7 @@ const isRefusal = ({ status }: Problem): boolean => status === 401 || status ===
 /** Goes the way, and tells of each step as soon as it is known. What cannot be tried is skipped. */
 export async function check(world: World, tell: (found: Found) => void): Promise<void> {
   const { door } = world
-  const online = world.online()
-  tell({ step: 'network', outcome: online ? 'ok' : 'fail' })
+  tell({ step: 'network', outcome: world.online() ? 'ok' : world.local() ? 'warn' : 'fail' })
   const asked = world.now()
   let about: Record<string, unknown> | undefined
   try {

@@ -44,7 +44,9 @@ function Chunk<T extends { id: string }>({ items, from, row }: ChunkProps<T>) {
     const box = ref.current
     if (!box || typeof IntersectionObserver === 'undefined') return setNear(true)
     const watch = new IntersectionObserver(
-      ([entry]) => {
+      (entries) => {
+        // On a busy machine out of sight and in again are told together: how it is now comes last.
+        const entry = entries.at(-1)
         if (!entry) return
         // What has the focus stays, wherever it was scrolled to.
         const held = box.contains(document.activeElement)

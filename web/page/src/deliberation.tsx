@@ -340,7 +340,7 @@ function Actions({ room, shown, onAskAgain, onFollow, onWish }: ActionsProps) {
 /** The record as files: links where a link can open it, else made or fetched and then saved. */
 function Records({ room, id, view }: { room: Room; id: string; view: View }) {
   const words = useWords()
-  const { library } = useWay()
+  const { library, archive } = useWay()
   const [failed, setFailed] = useState('')
   if (library.kind === 'server' && !can(view, 'export')) return null
   // A link cannot carry a token.
@@ -351,7 +351,11 @@ function Records({ room, id, view }: { room: Room; id: string; view: View }) {
       const blob =
         library.kind === 'server'
           ? await library.record(id, format)
-          : (await import('./record.ts')).recordOf(room.told, format)
+          : (await import('./record.ts')).recordOf(
+              room.told,
+              format,
+              await archive?.item(id).catch(() => undefined),
+            )
       save(blob, `magi-${id}.${format}`)
     } catch (error) {
       setFailed(words.own.saveFailed(error instanceof Error ? error.message : String(error)))

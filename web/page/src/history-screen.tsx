@@ -204,9 +204,10 @@ function Further({ onNear, count, label }: { onNear: () => void; count: number; 
   useEffect(() => {
     const box = ref.current
     if (!box || typeof IntersectionObserver === 'undefined') return undefined
-    const watch = new IntersectionObserver(([entry]) => entry?.isIntersecting && near.current(), {
-      rootMargin: '1200px 0px',
-    })
+    const watch = new IntersectionObserver(
+      (entries) => entries.some((entry) => entry.isIntersecting) && near.current(),
+      { rootMargin: '1200px 0px' },
+    )
     watch.observe(box)
     return () => watch.disconnect()
     // Looked at anew after each page: the end may still be near.

@@ -57,10 +57,10 @@ export const ownLibrary = (archive: Archive): Library => ({
   },
   record: async (id, format) => {
     const { recordOf } = await import('./record.ts')
-    return recordOf(await told(archive, id), format)
+    return recordOf(await told(archive, id), format, await archive.item(id))
   },
   presets: () => archive.presets(),
-  formats: ['md', 'json', 'ndjson'],
+  formats: ['md', 'json', 'ndjson', 'html'],
   links: false,
   promised: () => archive.promised(),
 })

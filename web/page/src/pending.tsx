@@ -1,4 +1,4 @@
-import { useEffect, useState, useSyncExternalStore } from 'react'
+import { useEffect, useRef, useState, useSyncExternalStore } from 'react'
 import { Button } from 'react-aria-components'
 import type { Deletion, Deletions } from './deletions.ts'
 import { useWords } from './settings.tsx'
@@ -7,8 +7,10 @@ import { useWords } from './settings.tsx'
 export function Pending({ deletions }: { deletions: Deletions }) {
   const list = useSyncExternalStore(deletions.subscribe, deletions.list)
   const { deleting: words } = useWords()
+  const ref = useRef<HTMLDivElement>(null)
+  useEffect(() => tellHeight(ref.current), [])
   return (
-    <div className="pending" role="status" aria-label={words.label}>
+    <div ref={ref} className="pending" role="status" aria-label={words.label}>
       {list.map((one) => (
         <div key={one.id} className="pending-one" data-state={one.state}>
           <p>
@@ -30,6 +32,18 @@ export function Pending({ deletions }: { deletions: Deletions }) {
       ))}
     </div>
   )
+}
+
+/** Tells the style sheets how much of the screen's foot it takes, so that nothing lies beneath it. */
+function tellHeight(box: HTMLElement | null): (() => void) | undefined {
+  if (!box || typeof ResizeObserver === 'undefined') return undefined
+  const { style } = document.documentElement
+  const sizes = new ResizeObserver(() => style.setProperty('--pending', `${box.offsetHeight}px`))
+  sizes.observe(box, { box: 'border-box' })
+  return () => {
+    sizes.disconnect()
+    style.removeProperty('--pending')
+  }
 }
 
 /** The seconds left. Not spoken: the sentence beside it says all. */

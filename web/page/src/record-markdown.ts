@@ -17,7 +17,7 @@ import {
 } from '@magi/stream'
 import { isSplit } from './format.ts'
 
-interface Labels {
+export interface Labels {
   context: string
   verdict: string
   noVerdict: string
@@ -58,6 +58,15 @@ interface Labels {
   sages: Record<Sage, string>
   inPlaceOf: (model: string) => string
   panelOf: (models: string) => string
+  myDecision: string
+  outcome: string
+}
+
+/** What a person wrote beside it. */
+export interface Beside {
+  title?: string
+  my_decision?: string
+  outcome?: string
 }
 
 const EN: Labels = {
@@ -125,6 +134,8 @@ const EN: Labels = {
   },
   inPlaceOf: (model) => `, in place of ${model}`,
   panelOf: (models) => `panel of ${models}`,
+  myDecision: 'My decision',
+  outcome: 'How it turned out',
 }
 
 const JA: Labels = {
@@ -188,13 +199,18 @@ const JA: Labels = {
   },
   inPlaceOf: (model) => `、${model} の代わり`,
   panelOf: (models) => `裁定パネル（${models}）`,
+  myDecision: '自分の決定',
+  outcome: '結果',
 }
 
 /** The provider that `judge_start` names where a panel judges; its model is the list. */
 const PANEL = 'panel'
 
 /** Writes the record of a deliberation. */
-export const markdown = (snapshot: Snapshot): string => new Page(snapshot).write()
+export const markdown = (snapshot: Snapshot, beside: Beside = {}): string =>
+  new Page(snapshot, beside).write()
+
+export const labelsOf = ({ lang }: Snapshot): Labels => (lang === 'ja' ? JA : EN)
 
 /** Makes raw HTML and pictures inert. */
 const inert = (text: string): string => text.replace(/<(?=[A-Za-z/!?])|!(?=\[)/g, '\\$&')
@@ -203,8 +219,8 @@ const inert = (text: string): string => text.replace(/<(?=[A-Za-z/!?])|!(?=\[)/g
 const SPACE = /[\t-\r\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+/u
 
 const words = (text: string): string[] => text.split(SPACE).filter((word) => word !== '')
-const oneLine = (text: string): string => words(text).join(' ')
-const nameOf = (agent: string): string => agent.toUpperCase()
+export const oneLine = (text: string): string => words(text).join(' ')
+export const nameOf = (agent: string): string => agent.toUpperCase()
 const linesOf = (text: string): string[] => {
   const lines = text.split('\n').map((line) => line.replace(/\r$/, ''))
   if (lines.at(-1) === '') lines.pop()
@@ -215,21 +231,80 @@ const trimEnd = (text: string): string => text.replace(new RegExp(`${SPACE.sourc
 /** The longest title the history gives a question, in characters. */
 const TITLE = 80
 
-function headingOf(question: string): string {
+/** The name that was given to it, else the question's first line. */
+export function headingOf({ question }: Snapshot, title = ''): string {
+  if (title.trim() !== '') {
+    const given = [...title.trim()]
+    return oneLine(given.length > 120 ? `${given.slice(0, 120).join('')}…` : given.join(''))
+  }
   const first = oneLine(linesOf(question.trim())[0] ?? '')
   const characters = [...first]
   return characters.length > TITLE ? `${characters.slice(0, TITLE).join('')}…` : first
 }
 
+/** Which model spoke, and which one was set where that is another. */
+export function modelOf(snapshot: Snapshot, agent: Sage | 'solomon'): string | undefined {
+  const { council, judge, sages } = snapshot
+  const set = council?.models[agent]
+  const lane = agent === 'solomon' ? judge : sages[agent]
+  if (lane?.provider === undefined || lane.model === undefined) return set
+  const { provider, model } = lane
+  const named = model === '' || model === provider ? provider : `${provider}:${model}`
+  const labels = labelsOf(snapshot)
+  const spoke = provider === PANEL ? labels.panelOf(model) : named
+  return set === undefined || set === spoke ? spoke : spoke + labels.inPlaceOf(set)
+}
+
+/** How the judge, or the panel in its place, stands to the votes; empty where nobody judged. */
+export function standingOf(verdict: Complete, labels: Labels): string {
+  const { overruled, judge_agrees: agrees, solomon_judgment: judgment } = verdict
+  if (isSplit(judgment)) return labels.split
+  if (overruled) return labels.overruled
+  if (typeof agrees !== 'boolean') return ''
+  return agrees ? labels.agrees : labels.differs
+}
+
+/** What one model of a panel came to. */
+export function seatOf(vote: PanelVote, labels: Labels): string {
+  const { model, final_decision: decision, sage_scores = {}, error = '', speaks } = vote
+  if (decision === undefined) return `${model}: ${labels.noAnswer} (${error})`
+  const scores = SAGES.filter((sage) => sage_scores[sage] !== undefined).map(
+    (sage) => `, ${nameOf(sage)} ${sage_scores[sage]}`,
+  )
+  const own = speaks ? ` (${labels.speaks})` : ''
+  return `${model}: ${labels.decisions[decision]}${scores.join('')}${own}`
+}
+
+/** Why it ended without a verdict, or how it stands. */
+export function whyNone(snapshot: Snapshot): string {
+  const { cancelled, error, status } = snapshot
+  if (cancelled) return `${cancelled.reason} (${cancelled.by})`
+  if (error) return `${error.message} (${error.code})`
+  return labelsOf(snapshot).statuses[status]
+}
+
+/** A vote in a word, with the cause of an abstention and the confidence. */
+export function voteOf(labels: Labels, complete: AgentComplete | undefined): string {
+  if (!complete) return labels.noneYet
+  const { decision, cause, confidence } = complete
+  let text = labels.decisions[decision]
+  if (cause) text += ` (${labels.causes[cause]})`
+  if (typeof confidence === 'number')
+    text += `, ${labels.confidence} ${Math.round(confidence * 100)}%`
+  return text
+}
+
 class Page {
   readonly #snapshot: Snapshot
+  readonly #beside: Beside
   readonly #labels: Labels
   readonly #sages: Sage[]
   #text = ''
 
-  constructor(snapshot: Snapshot) {
+  constructor(snapshot: Snapshot, beside: Beside) {
     this.#snapshot = snapshot
-    this.#labels = snapshot.lang === 'ja' ? JA : EN
+    this.#beside = beside
+    this.#labels = labelsOf(snapshot)
     this.#sages = SAGES.filter((sage) => snapshot.sages[sage] !== undefined)
   }
 
@@ -260,7 +335,7 @@ class Page {
   }
 
   #frontMatter(): void {
-    const { verdict, started_at, question, mode } = this.#snapshot
+    const { verdict, started_at, mode } = this.#snapshot
     const status = { APPROVED: 'accepted', REJECTED: 'rejected', UNDECIDED: 'proposed' }
     const consulted = this.#sages.map((sage) => JSON.stringify(this.#who(sage))).join(', ')
     this.#text +=
@@ -268,25 +343,13 @@ class Page {
       `date: ${started_at?.slice(0, 10) ?? ''}\n` +
       `decision-makers: [${JSON.stringify(this.#labels.human)}]\n` +
       `consulted: [${consulted}]\ninformed: []\n---\n\n`
-    this.#line(`# ${inert(headingOf(question))}`)
+    this.#line(`# ${inert(headingOf(this.#snapshot, this.#beside.title))}`)
     if (mode === 'rehearsal') this.#text += `\n**${this.#labels.rehearsal}**\n`
   }
 
   #who(agent: Sage | 'solomon'): string {
-    const model = this.#modelOf(agent)
+    const model = modelOf(this.#snapshot, agent)
     return model === undefined ? nameOf(agent) : `${nameOf(agent)} (${model})`
-  }
-
-  /** Which model spoke, and which one was set where that is another. */
-  #modelOf(agent: Sage | 'solomon'): string | undefined {
-    const { council, judge, sages } = this.#snapshot
-    const set = council?.models[agent]
-    const lane = agent === 'solomon' ? judge : sages[agent]
-    if (lane?.provider === undefined || lane.model === undefined) return set
-    const { provider, model } = lane
-    const named = model === '' || model === provider ? provider : `${provider}:${model}`
-    const spoke = provider === PANEL ? this.#labels.panelOf(model) : named
-    return set === undefined || set === spoke ? spoke : spoke + this.#labels.inPlaceOf(set)
   }
 
   #problem(): void {
@@ -325,6 +388,8 @@ class Page {
     for (const condition of judge.conditions ?? []) this.#item(`${labels.conditions}: ${condition}`)
     this.#heading('### Confirmation')
     for (const change of judge.would_change ?? []) this.#item(`${labels.wouldChange}: ${change}`)
+    const { outcome } = this.#beside
+    if (outcome !== undefined) this.#item(`${labels.outcome}: ${outcome}`)
   }
 
   #chosen(): void {
@@ -332,11 +397,13 @@ class Page {
     const { verdict, missing } = this.#snapshot
     if (verdict) this.#decided(verdict)
     else {
-      this.#line(inert(oneLine(`${labels.noVerdict}: ${this.#whyNone()}`)))
+      this.#line(inert(oneLine(`${labels.noVerdict}: ${whyNone(this.#snapshot)}`)))
       this.#text += '\n'
     }
     for (const one of missing)
       this.#item(`${labels.missing}: ${nameOf(one.agent)} (${labels.causes[one.cause]})`)
+    const { my_decision } = this.#beside
+    if (my_decision !== undefined) this.#item(`${labels.myDecision}: ${my_decision}`)
   }
 
   #decided(verdict: Complete): void {
@@ -351,18 +418,9 @@ class Page {
     this.#text += '\n'
     this.#item(`${labels.verdict}: ${labels.decisions[decision]}`)
     this.#item(`${labels.votes}: ${votes.approved}-${votes.rejected}-${votes.abstained}`)
-    if (isSplit(verdict.solomon_judgment)) this.#item(labels.split)
-    else if (verdict.overruled) this.#item(labels.overruled)
-    else if (typeof verdict.judge_agrees === 'boolean')
-      this.#item(verdict.judge_agrees ? labels.agrees : labels.differs)
+    const standing = standingOf(verdict, labels)
+    if (standing !== '') this.#item(standing)
     this.#item(`${labels.recommendation}: ${verdict.recommendation}`)
-  }
-
-  #whyNone(): string {
-    const { cancelled, error, status } = this.#snapshot
-    if (cancelled) return `${cancelled.reason} (${cancelled.by})`
-    if (error) return `${error.message} (${error.code})`
-    return this.#labels.statuses[status]
   }
 
   #options(): void {
@@ -414,23 +472,12 @@ class Page {
   #sage(sage: Sage, lane: LaneOfAgentComplete): void {
     const labels = this.#labels
     const { complete } = lane
-    this.#text += `\n### ${inert(this.#who(sage))}: ${this.#voteOf(complete)}\n\n`
+    this.#text += `\n### ${inert(this.#who(sage))}: ${voteOf(labels, complete)}\n\n`
     this.#quote(lane.text)
     if (!complete) return
     this.#text += '\n'
     for (const text of complete.conditions) this.#item(`${labels.conditions}: ${text}`)
     for (const text of complete.would_change) this.#item(`${labels.wouldChange}: ${text}`)
-  }
-
-  #voteOf(complete: AgentComplete | undefined): string {
-    const labels = this.#labels
-    if (!complete) return labels.noneYet
-    const { decision, cause, confidence } = complete
-    let text = labels.decisions[decision]
-    if (cause) text += ` (${labels.causes[cause]})`
-    if (typeof confidence === 'number')
-      text += `, ${labels.confidence} ${Math.round(confidence * 100)}%`
-    return text
   }
 
   #judge(): void {
@@ -442,7 +489,7 @@ class Page {
     this.#quote(complete.reasoning)
     this.#text += '\n'
     const { panel = [] } = complete
-    for (const vote of panel) this.#item(`${labels.panel}: ${this.#seat(vote)}`)
+    for (const vote of panel) this.#item(`${labels.panel}: ${seatOf(vote, labels)}`)
     const label = panel.length > 0 ? labels.median : labels.score
     for (const sage of SAGES) {
       const score = complete.sage_scores[sage]
@@ -450,22 +497,5 @@ class Page {
       const reason = complete.score_reasons[sage] ?? ''
       this.#item(`${nameOf(sage)} ${label}: ${score} ${reason}`)
     }
-  }
-
-  /** What one model of a panel came to. */
-  #seat({
-    model,
-    final_decision: decision,
-    sage_scores = {},
-    error = '',
-    speaks,
-  }: PanelVote): string {
-    const labels = this.#labels
-    if (decision === undefined) return `${model}: ${labels.noAnswer} (${error})`
-    const scores = SAGES.filter((sage) => sage_scores[sage] !== undefined).map(
-      (sage) => `, ${nameOf(sage)} ${sage_scores[sage]}`,
-    )
-    const own = speaks ? ` (${labels.speaks})` : ''
-    return `${model}: ${labels.decisions[decision]}${scores.join('')}${own}`
   }
 }

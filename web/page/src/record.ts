@@ -1,6 +1,6 @@
 /**
  * The record of a deliberation, made in the browser from the events it kept: the same lines, the same
- * snapshot and the same Markdown as a server's export. Imported on demand.
+ * snapshot, the same Markdown and the same page as a server's export. Imported on demand.
  */
 import type {
   AgentComplete,
@@ -14,7 +14,8 @@ import type {
   Usage,
 } from '@magi/stream'
 import type { Line } from './archive.ts'
-import { markdown } from './record-markdown.ts'
+import { html } from './record-html.ts'
+import { markdown, type Beside } from './record-markdown.ts'
 
 /** One deliberation of a story, as it came. */
 export interface Told {
@@ -33,17 +34,17 @@ const TYPES: Record<ExportFormat, string> = {
 
 /**
  * Writes the record of a story. NDJSON holds every part of it; the others are the last part's, which
- * holds every vote that was kept.
+ * holds every vote that was kept. What a person wrote beside it is in the two that are for reading.
  */
-export function recordOf(parts: readonly Told[], format: ExportFormat): Blob {
+export function recordOf(parts: readonly Told[], format: ExportFormat, beside: Beside = {}): Blob {
   const last = parts.at(-1)
   if (!last) throw new Error('there is nothing to write a record of')
-  if (format === 'html') throw new Error('a browser keeps no record as HTML')
   const text = (): string => {
     if (format === 'ndjson')
       return parts.flatMap((part) => stored(part.lines.map((line) => line.raw))).join('')
     const snapshot = snapshotOf(last)
-    return format === 'json' ? `${JSON.stringify(snapshot, null, 2)}\n` : markdown(snapshot)
+    if (format === 'json') return `${JSON.stringify(snapshot, null, 2)}\n`
+    return format === 'md' ? markdown(snapshot, beside) : html(snapshot, beside)
   }
   return new Blob([text()], { type: TYPES[format] })
 }

@@ -65,6 +65,10 @@ export const CHECK: Texts<CheckWords> = {
         return { what: 'A step before it failed, so this was not tried.' }
       switch (found.step) {
         case 'network':
+          if (found.outcome === 'warn')
+            return {
+              what: 'The browser says this machine is offline. This page and its server are on the machine itself and need no network; models elsewhere do.',
+            }
           return found.outcome === 'ok'
             ? { what: 'The browser says there is a network.' }
             : { what: 'The browser says this machine is offline.', fix: 'Connect it to a network.' }
@@ -146,6 +150,10 @@ export const CHECK: Texts<CheckWords> = {
       if (found.outcome === 'skip') return { what: '手前で失敗したため、確かめていません。' }
       switch (found.step) {
         case 'network':
+          if (found.outcome === 'warn')
+            return {
+              what: 'この端末はオフラインです。このページとサーバーは端末の中にあるため、ネットワークは不要です。外部のモデルを使うには必要です。',
+            }
           return found.outcome === 'ok'
             ? { what: 'ブラウザはネットワークにつながっています。' }
             : { what: 'この端末はオフラインです。', fix: 'ネットワークに接続してください。' }

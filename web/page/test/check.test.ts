@@ -15,7 +15,12 @@ interface Faked {
   models?: () => Promise<Record<string, unknown>>
 }
 
-async function checked(fake: Faked = {}, online = true, keeps = true): Promise<Found[]> {
+async function checked(
+  fake: Faked = {},
+  online = true,
+  keeps = true,
+  local = false,
+): Promise<Found[]> {
   const door = {
     about: async () => about,
     probe: async () => ({ acked: true, beats: beats(300) }),
@@ -23,7 +28,13 @@ async function checked(fake: Faked = {}, online = true, keeps = true): Promise<F
     ...fake,
   } as unknown as Door
   const found: Found[] = []
-  const world = { door, online: () => online, now: () => NOW, keeps: async () => keeps }
+  const world = {
+    door,
+    online: () => online,
+    local: () => local,
+    now: () => NOW,
+    keeps: async () => keeps,
+  }
   await check(world, (one) => found.push(one))
   return found
 }
@@ -48,6 +59,8 @@ test('a door that is not there leaves the rest untried; one that refuses was rea
   )
   expect(outcome(await checked({ about: refuse(401) }))).toBe('ok ok fail skip skip skip ok')
   expect(outcome(await checked({}, false))).toMatch(/^fail ok/)
+  // A server on the machine itself needs no network.
+  expect(outcome(await checked({}, false, true, true))).toMatch(/^warn ok/)
 })
 
 test('a hop that holds back is found, whether words reach the door or not', async () => {

@@ -7,7 +7,7 @@ export interface Env {
   random: () => number
   /** Calls once after `ms`; the returned function cancels. */
   after: (ms: number, call: () => void) => () => void
-  /** False while the machine knows it has no network. */
+  /** False while the machine knows it has no network, and the way needs one. */
   online: () => boolean
   /** Calls when the tab becomes visible or the network returns; the returned function unsubscribes. */
   onWake: (call: () => void) => () => void
@@ -30,6 +30,11 @@ const onWake = (call: () => void): (() => void) => {
   }
 }
 
+/** True where the page comes from this machine itself, which no network is needed for. */
+export const isLocal = (): boolean =>
+  typeof location !== 'undefined' &&
+  /^(127(\.\d+){3}|\[::1\]|([^.]+\.)*localhost)$/.test(location.hostname)
+
 /** The real surroundings: a browser, or Node 20 and later. */
 export const realEnv: Env = {
   fetch: (url, init) => fetch(url, init),
@@ -39,7 +44,7 @@ export const realEnv: Env = {
     const timer = setTimeout(call, ms)
     return () => clearTimeout(timer)
   },
-  online: () => typeof navigator === 'undefined' || navigator.onLine !== false,
+  online: () => typeof navigator === 'undefined' || navigator.onLine !== false || isLocal(),
   onWake,
   origin: () => (typeof location === 'undefined' ? undefined : location.origin),
 }
