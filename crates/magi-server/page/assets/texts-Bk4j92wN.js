@@ -1,1 +1,0 @@
-import{m as e}from"./way-D5DG82UP.js";var t=t=>t[e().lang];export{t};
