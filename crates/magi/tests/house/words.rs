@@ -99,9 +99,12 @@ fn touches(pair: &[char]) -> bool {
         || (is_japanese(left) && right.is_ascii_alphanumeric())
 }
 
-/// Where the two touch in a line, outside of code in backticks.
+/// Where the two touch in a line, outside of code in backticks and of the page's own names, which are
+/// quoted in bold as they stand there.
 fn touching(line: &str) -> Option<String> {
-    line.split('`').step_by(2).find_map(|part| {
+    let code = line.split('`').step_by(2);
+    let mut prose = code.flat_map(|part| part.split("**").step_by(2));
+    prose.find_map(|part| {
         let letters: Vec<char> = part.chars().collect();
         let pair = letters.windows(2).find(|pair| touches(pair))?;
         Some(pair.iter().collect())
