@@ -21,18 +21,19 @@ export function StabilityResult({
   const { door } = useWay()
   const turns = useTurns(door, ids)
   const id = useId()
-  const { same, of, ended } = stabilityOf(before, turns)
+  const stability = stabilityOf(before, turns)
+  const { same, judged, of, ended } = stability
   const over = of > 0 && ended === of
   return (
     <section
       className="stability"
       aria-labelledby={id}
-      data-stable={over ? same === of : undefined}
+      data-stable={over ? judged > 0 && same === judged : undefined}
     >
       <div className="stability-head">
         <h3 id={id}>{texts.title}</h3>
         <Seal kind={before} small />
-        <p role="status">{over ? texts.stable(same, of) : texts.judging(ended, of)}</p>
+        <p role="status">{over ? texts.over(stability) : texts.judging(ended, of)}</p>
       </div>
       <ol>
         {turns.map((turn, at) => (
@@ -54,7 +55,7 @@ function Row({ turn, place, before }: RowProps) {
   const texts = useTexts(STABILITY)
   const words = useWords()
   const { id, state, decision, order } = turn
-  const differs = state !== 'judging' && decision !== before
+  const differs = state === 'judged' && decision !== before
   return (
     <li data-differs={differs || undefined}>
       {order.length > 0 && (

@@ -23,9 +23,13 @@ export interface Turn {
 /** How many of the judgements came to the same decision as the one before. */
 export interface Stability {
   same: number
-  of: number
-  /** How many have ended. */
+  /** How many were made: a judge that failed says nothing of the decision. */
+  judged: number
+  /** How many ended without a judgment, or could not be read. */
+  failed: number
+  /** How many have ended, of all. */
   ended: number
+  of: number
 }
 
 /** What the judge decided, where there was one. */
@@ -37,8 +41,10 @@ export const decisionOf = ({ end }: View): FinalDecision | undefined =>
 /** Counts them as `magi rejudge --stability` does. */
 export const stabilityOf = (before: FinalDecision, turns: readonly Turn[]): Stability => ({
   same: turns.filter((turn) => turn.decision === before).length,
-  of: turns.length,
+  judged: turns.filter((turn) => turn.state === 'judged').length,
+  failed: turns.filter((turn) => turn.state === 'none' || turn.state === 'unread').length,
   ended: turns.filter((turn) => turn.state !== 'judging').length,
+  of: turns.length,
 })
 
 const begun = (id: string): Turn => ({ id, state: 'judging', decision: undefined, order: [] })

@@ -1,5 +1,5 @@
 import type { Texts } from './texts.ts'
-import type { Turn } from './stability.ts'
+import type { Stability, Turn } from './stability.ts'
 
 export interface StabilityWords {
   title: string
@@ -7,7 +7,7 @@ export interface StabilityWords {
   times: (count: number) => string
   about: (count: number) => string
   judging: (ended: number, of: number) => string
-  stable: (same: number, of: number) => string
+  over: (stability: Stability) => string
   differs: string
   same: string
   states: Record<Exclude<Turn['state'], 'judged'>, string>
@@ -23,7 +23,11 @@ export const STABILITY: Texts<StabilityWords> = {
     about: (count) =>
       `The judge is called ${count} times, in other orders of the sages as far as there are any. Here it is said how many come to the same decision; each is a linked deliberation of its own.`,
     judging: (ended, of) => `judged again: ${ended} of ${of}`,
-    stable: (same, of) => `stable ${same}/${of}`,
+    over: ({ same, judged, failed }) => {
+      const missing = failed > 0 ? `, ${failed} without a judgment` : ''
+      if (judged === 0) return 'no judgment was made'
+      return `${same === judged ? 'stable' : 'not stable:'} ${same}/${judged}${missing}`
+    },
     differs: 'differs',
     same: 'same',
     states: { judging: 'judging', none: 'no judgment', unread: 'could not be read' },
@@ -37,7 +41,11 @@ export const STABILITY: Texts<StabilityWords> = {
     about: (count) =>
       `賢者を示す順番をできるかぎり変えながら裁定者を${count}回呼び、同じ判断になった回数をここに表示します。それぞれ元の審議に関連づけた審議として残ります。`,
     judging: (ended, of) => `再裁定中: ${of}回中 ${ended}回が終了`,
-    stable: (same, of) => `安定 ${same}/${of}`,
+    over: ({ same, judged, failed }) => {
+      const missing = failed > 0 ? `、裁定なし ${failed}回` : ''
+      if (judged === 0) return '裁定は一度も行われませんでした'
+      return `${same === judged ? '安定' : '不安定'} ${same}/${judged}${missing}`
+    },
     differs: '異なる',
     same: '同じ',
     states: { judging: '裁定中', none: '裁定なし', unread: '読み込めませんでした' },

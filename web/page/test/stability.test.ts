@@ -4,6 +4,7 @@ import { Log } from '../../dev/log.ts'
 import { SCENES } from '../../dev/scenes.ts'
 import { perform, type Script } from '../../dev/script.ts'
 import { decisionOf, followed, stabilityOf, turnOf, type Turn } from '../src/stability.ts'
+import { STABILITY } from '../src/words-stability.ts'
 
 const ID = '01JD3ZK8M00000000000000000'
 
@@ -52,7 +53,7 @@ test('a judge who failed gave no judgment, and a panel has no one order', () => 
   })
 })
 
-test('only the same decision is the same; no judgment is not', () => {
+test('only the same decision is the same; no judgment is neither the same nor another', () => {
   const turn = (state: Turn['state'], decision?: 'APPROVED' | 'REJECTED'): Turn => ({
     id: `${state}${decision}`,
     state,
@@ -66,8 +67,16 @@ test('only the same decision is the same; no judgment is not', () => {
     turn('unread'),
     turn('judging'),
   ]
-  expect(stabilityOf('APPROVED', turns)).toEqual({ same: 1, of: 5, ended: 4 })
-  expect(stabilityOf('APPROVED', [])).toEqual({ same: 0, of: 0, ended: 0 })
+  expect(stabilityOf('APPROVED', turns)).toEqual({ same: 1, judged: 2, failed: 2, ended: 4, of: 5 })
+  const said = (same: number, judged: number, failed: number) =>
+    (['en', 'ja'] as const).map((lang) =>
+      STABILITY[lang].over({ same, judged, failed, ended: 3, of: 3 }),
+    )
+  expect(said(3, 3, 0)).toEqual(['stable 3/3', '安定 3/3'])
+  expect(said(2, 3, 0)).toEqual(['not stable: 2/3', '不安定 2/3'])
+  expect(said(2, 2, 1)).toEqual(['stable 2/2, 1 without a judgment', '安定 2/2、裁定なし 1回'])
+  expect(said(0, 0, 3)).toEqual(['no judgment was made', '裁定は一度も行われませんでした'])
+  expect(stabilityOf('APPROVED', [])).toEqual({ same: 0, judged: 0, failed: 0, ended: 0, of: 0 })
 })
 
 test('one is followed to its end; one that cannot be read is not taken for a judgment', async () => {
