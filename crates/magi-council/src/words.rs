@@ -52,11 +52,6 @@ impl Facts<'_> {
         self.votes.valid() >= self.quorum
     }
 
-    fn is_panel_split(&self) -> bool {
-        let is_undecided = self.judgment.final_decision == FinalDecision::Undecided;
-        is_undecided && !self.judgment.panel.is_empty()
-    }
-
     /// Returns what was decided, in one to three sentences.
     pub(crate) fn summary(&self) -> String {
         match self.lang {
@@ -86,7 +81,7 @@ impl Facts<'_> {
             ));
         }
         match (self.overruled, self.judge_agrees) {
-            _ if self.is_panel_split() => {
+            _ if self.judgment.is_split_panel() => {
                 text.push_str("ソロモンに代わる裁定パネルの判断は割れました。");
             }
             (true, _) => text.push_str("ソロモンは票の結果を覆しました。"),
@@ -126,7 +121,7 @@ impl Facts<'_> {
             ));
         }
         match (self.overruled, self.judge_agrees) {
-            _ if self.is_panel_split() => {
+            _ if self.judgment.is_split_panel() => {
                 text.push_str(" The panel that judged in SOLOMON's place was split.");
             }
             (true, _) => text.push_str(" SOLOMON overruled the votes."),

@@ -340,6 +340,15 @@ pub struct JudgeComplete {
     pub panel: Vec<PanelVote>,
 }
 
+impl JudgeComplete {
+    /// Tells whether a panel judged in the judge's place and came to no majority: it neither agrees with the
+    /// votes nor dissents from them.
+    #[must_use]
+    pub fn is_split_panel(&self) -> bool {
+        self.final_decision == FinalDecision::Undecided && !self.panel.is_empty()
+    }
+}
+
 /// `trace`: one started or ended span of work.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Trace {

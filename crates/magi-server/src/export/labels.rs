@@ -122,10 +122,8 @@ impl Labels {
     /// Says how the judge stood to the votes, or that a panel in its place was split, which neither
     /// agrees nor differs.
     pub(super) fn standing(&self, verdict: &Complete) -> Option<&'static str> {
-        let judgment = &verdict.solomon_judgment;
-        let is_undecided = judgment.final_decision == FinalDecision::Undecided;
         match (verdict.overruled, verdict.judge_agrees) {
-            _ if is_undecided && !judgment.panel.is_empty() => Some(self.split),
+            _ if verdict.solomon_judgment.is_split_panel() => Some(self.split),
             (true, _) => Some(self.overruled),
             (false, Some(true)) => Some(self.judge_agrees),
             (false, Some(false)) => Some(self.judge_differs),

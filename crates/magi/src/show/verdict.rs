@@ -118,7 +118,9 @@ fn verdict_text(verdict: &Complete, lang: Lang) -> String {
 /// Says how the judge stands to the votes, and whether something is missing.
 fn standing(verdict: &Complete, lang: Lang) -> String {
     let mut words = Vec::new();
-    if verdict.overruled {
+    if verdict.solomon_judgment.is_split_panel() {
+        words.push(lang.pick("the panel was split", "裁定パネルの判断は割れた"));
+    } else if verdict.overruled {
         words.push(lang.pick("the judge overruled the votes", "裁定者が票の結果を覆した"));
     } else if verdict.judge_agrees == Some(false) {
         words.push(lang.pick(
