@@ -181,6 +181,8 @@ pub struct Invoke {
     pub trace_parent: Option<String>,
     /// The W3C trace's state.
     pub trace_state: Option<String>,
+    /// What the W3C trace carries along.
+    pub baggage: Option<String>,
 }
 
 /// An answer that has begun.
@@ -273,6 +275,7 @@ impl Client {
             .set_trace_id(call.trace_id.clone())
             .set_trace_parent(call.trace_parent.clone())
             .set_trace_state(call.trace_state.clone())
+            .set_baggage(call.baggage.clone())
             .payload(Blob::new(call.body.clone()))
             .send()
             .await;

@@ -61,6 +61,9 @@ impl Problem {
             Ok(Value::Object(document)) => document,
             Ok(_) | Err(_) => Map::new(),
         };
+        if let Some(problem) = Problem::of_redirect(status, headers) {
+            return problem;
+        }
         let fallback = format!("the server answered {status}");
         // Some fronts wrap the answer: a door frame inside an error status is read as one.
         let inner = Problem::of_door_frame(&document);
@@ -70,6 +73,19 @@ impl Problem {
             retry_after,
             ..problem
         }
+    }
+
+    /// Reads where an answer sends its caller, which this client does not follow.
+    fn of_redirect(status: StatusCode, headers: &HeaderMap) -> Option<Self> {
+        if !status.is_redirection() {
+            return None;
+        }
+        let location = headers.get(http::header::LOCATION)?.to_str().ok()?;
+        let message =
+            format!("the address redirects to {location} ({status}), which is not followed");
+        let mut problem = read(status.as_u16(), &Map::new(), &message);
+        problem.fix = Some("give the address of the server itself".to_owned());
+        Some(problem)
     }
 
     /// Reads a door frame, or JSON in its shape: an `error` that has no `seq`. An event has one.
@@ -173,6 +189,18 @@ mod tests {
         let problem = Problem::of_answer(StatusCode::BAD_GATEWAY, &HeaderMap::new(), b"<html>");
         assert_eq!(problem.message, "the server answered 502 Bad Gateway");
         assert!(problem.is_transient());
+    }
+
+    #[test]
+    fn a_redirect_says_where_to_and_is_not_tried_again() {
+        let mut headers = HeaderMap::new();
+        headers.insert("location", "https://magi.example/".parse().unwrap());
+        let problem = Problem::of_answer(StatusCode::MOVED_PERMANENTLY, &headers, b"<html>");
+        assert_eq!(problem.status, 301);
+        let said = problem.to_string();
+        assert!(said.contains("https://magi.example/"), "{said}");
+        assert!(said.contains("address of the server itself"), "{said}");
+        assert!(!problem.is_transient());
     }
 
     #[test]

@@ -142,7 +142,8 @@ fn builder(direct: bool) -> reqwest::ClientBuilder {
     let builder = reqwest::Client::builder()
         .user_agent(concat!("magi/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(Duration::from_secs(10))
-        .redirect(reqwest::redirect::Policy::limited(3));
+        // A question that is sent on as a GET is none, and a signature is for one address.
+        .redirect(reqwest::redirect::Policy::none());
     if direct { builder.no_proxy() } else { builder }
 }
 

@@ -43,6 +43,7 @@ impl Inner {
             notes: Vec::new(),
             is_judge_stopped: false,
             order_seed: None,
+            called: ask.called.clone(),
         };
         self.check_models(&setup, &patch).map_err(of_preset)?;
         Ok(setup)

@@ -175,7 +175,11 @@ impl Deliberation {
 
     async fn deliberate(&mut self, has_begun: bool) -> Result<u64, Closed> {
         let generation = self.stage.writer.generation();
-        let root = self.stage.root_span(json!({"generation": generation}));
+        let mut attributes = json!({"generation": generation});
+        for (name, id) in &self.stage.setup.called {
+            attributes[name] = json!(id);
+        }
+        let root = self.stage.root_span(attributes);
         self.stage.writer.append(root.started())?;
         if !self.is_tallied {
             let phase = self

@@ -12,6 +12,7 @@ use magi_model::{ModelName, Price, Prices, Registry};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
 use crate::breaker::{Breaker, Breakers};
 use crate::control::{Control, Halt, Watch};
@@ -422,8 +423,9 @@ impl Inner {
             writer: run.writer.clone(),
         };
         self.running().insert(run.writer.id(), running);
-        self.tracker
-            .spawn(Arc::clone(self).supervise(run, Arc::clone(&control)));
+        // Its lines of log name the call that it was asked by, where one is known.
+        let supervised = Arc::clone(self).supervise(run, Arc::clone(&control));
+        self.tracker.spawn(supervised.in_current_span());
         control
     }
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::fields::Fields;
@@ -55,6 +56,8 @@ pub struct Ask {
     pub capabilities: Vec<String>,
     /// Whether this is the original's call, which defaults to preset `classic`.
     pub classic: bool,
+    /// The ids by which what is in front of the door knows this request, for the root span.
+    pub called: BTreeMap<String, String>,
 }
 
 /// What happens to a deliberation when its last watcher has left.
@@ -89,6 +92,8 @@ pub struct Door {
     pub capabilities: Vec<String>,
     /// Whether a body without `preset` is the original's call.
     pub classic: bool,
+    /// The ids by which what is in front of the door knows this request: they stand on the root span.
+    pub called: BTreeMap<String, String>,
 }
 
 impl Ask {
@@ -131,6 +136,7 @@ impl Ask {
                 body_sha256: body_digest(body),
             }),
             capabilities: door.capabilities.clone(),
+            called: door.called.clone(),
         })
     }
 

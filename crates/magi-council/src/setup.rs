@@ -51,6 +51,9 @@ pub(crate) struct Setup {
     /// The seed of the order in which the judge sees the sages, where somebody chose it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) order_seed: Option<u32>,
+    /// The ids of the request that this process was asked by; whoever takes over was not.
+    #[serde(skip)]
+    pub(crate) called: BTreeMap<String, String>,
 }
 
 /// What was spent.

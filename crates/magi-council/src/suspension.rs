@@ -67,6 +67,7 @@ impl Engine {
         let mut setup = state.setup;
         setup.fork_of = Some(state.id);
         setup.capabilities.clone_from(&door.capabilities);
+        setup.called.clone_from(&door.called);
         self.inner.check_models(&setup, &CouncilPatch::default())?;
         tracing::info!(id = %state.id, generation = state.generation, seq = state.seq,
             "a suspended deliberation goes on");

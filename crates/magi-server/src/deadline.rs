@@ -13,7 +13,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use magi_event::{DeliberationId, sse};
+use magi_event::{Cursor, DeliberationId, sse};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, interval, sleep_until};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -29,19 +29,47 @@ const LOOK: Duration = Duration::from_millis(500);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadline(pub Instant);
 
-/// Whose events a response streams. A response extension.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Streams(pub(crate) DeliberationId);
+/// Whose events a response streams, and how far its reader is. A response extension.
+#[derive(Clone, Debug)]
+pub(crate) struct Streams {
+    id: DeliberationId,
+    /// The seq after which it began.
+    began: u64,
+    /// The seq of the last event that the reader's connection has taken.
+    place: Arc<AtomicU64>,
+}
+
+impl Streams {
+    pub(crate) fn new(after: Cursor) -> Self {
+        Streams {
+            id: after.deliberation,
+            began: after.seq,
+            place: Arc::new(AtomicU64::new(after.seq)),
+        }
+    }
+
+    /// Notes that the connection takes the events up to `seq`, whatever its dialect says of them: not
+    /// every event has a frame there.
+    pub(crate) fn takes(&self, seq: u64) {
+        self.place.fetch_max(seq, Ordering::Relaxed);
+    }
+
+    /// Returns how many events were taken, and how many of a log that ends with `last` were not.
+    fn counts(&self, last: u64) -> (u64, u64) {
+        let place = self.place.load(Ordering::Relaxed);
+        (place.saturating_sub(self.began), last.saturating_sub(place))
+    }
+}
 
 /// Suspends what is streamed when the request's deadline comes.
 pub(crate) async fn keep(State(app): State<App>, request: Request, next: Next) -> Response {
     let deadline = request.extensions().get::<Deadline>().copied();
     let began = Instant::now();
     let response = next.run(request).await;
-    let streams = response.extensions().get::<Streams>().copied();
+    let streams = response.extensions().get::<Streams>().cloned();
     match (deadline, streams) {
-        (Some(deadline), Some(Streams(id))) => {
-            response.map(|body| Body::from_stream(bounded(app, id, (began, deadline), body)))
+        (Some(deadline), Some(streams)) => {
+            response.map(|body| Body::from_stream(bounded(app, streams, (began, deadline), body)))
         }
         _ => response,
     }
@@ -49,8 +77,6 @@ pub(crate) async fn keep(State(app): State<App>, request: Request, next: Next) -
 
 struct Bounded {
     body: BodyDataStream,
-    /// How many events the reader has taken.
-    taken: Arc<AtomicU64>,
     suspended: Option<oneshot::Receiver<Result<(), magi_council::Error>>>,
     is_over: bool,
     _watched: DropGuard,
@@ -58,15 +84,14 @@ struct Bounded {
 
 fn bounded(
     app: App,
-    id: DeliberationId,
+    streams: Streams,
     (began, Deadline(at)): (Instant, Deadline),
     body: Body,
 ) -> impl futures_util::Stream<Item = Result<Bytes, axum::Error>> {
     let (done, suspended) = oneshot::channel();
-    let (gone, taken) = (CancellationToken::new(), Arc::new(AtomicU64::new(0)));
+    let gone = CancellationToken::new();
     let bounded = Bounded {
         body: body.into_data_stream(),
-        taken: taken.clone(),
         suspended: Some(suspended),
         is_over: false,
         _watched: gone.clone().drop_guard(),
@@ -76,8 +101,8 @@ fn bounded(
     let tracker = app.tracker.clone();
     tracker.spawn(async move {
         let watching = async {
-            due(&app, id, (began, at), &taken).await;
-            app.engine.suspend(id).await
+            due(&app, &streams, (began, at)).await;
+            app.engine.suspend(streams.id).await
         };
         tokio::select! {
             () = gone.cancelled() => {}
@@ -94,7 +119,7 @@ fn bounded(
 /// Waits until it is time to suspend: at `at`, or earlier by as long as the reader needs, at the pace
 /// it has kept so far, for what it has not taken yet; but never in the first half of the time, so that
 /// every reading gets somewhere.
-async fn due(app: &App, id: DeliberationId, (began, at): (Instant, Instant), taken: &AtomicU64) {
+async fn due(app: &App, streams: &Streams, (began, at): (Instant, Instant)) {
     let half = began + at.saturating_duration_since(began) / 2;
     sleep_until(half).await;
     let mut looks = interval(LOOK);
@@ -104,11 +129,10 @@ async fn due(app: &App, id: DeliberationId, (began, at): (Instant, Instant), tak
             _ = looks.tick() => {}
         }
         // A log that does not answer is no reason to suspend.
-        let Ok(head) = app.logs.head(id).await else {
+        let Ok(head) = app.logs.head(streams.id).await else {
             continue;
         };
-        let taken = taken.load(Ordering::Relaxed);
-        let behind = head.last_seq.saturating_sub(taken);
+        let (taken, behind) = streams.counts(head.last_seq);
         if Instant::now() + needs(behind, taken, began.elapsed()) >= at {
             return;
         }
@@ -121,13 +145,6 @@ fn needs(behind: u64, taken: u64, elapsed: Duration) -> Duration {
     #[expect(clippy::cast_precision_loss, reason = "a guess")]
     let ratio = behind as f64 / taken.max(1) as f64;
     Duration::try_from_secs_f64(elapsed.as_secs_f64() * ratio).unwrap_or(Duration::MAX)
-}
-
-/// Counts the events in what is sent: each ends with a frame that has an id.
-fn events(bytes: &[u8]) -> u64 {
-    let at_start = u64::from(bytes.starts_with(b"id: "));
-    let after = bytes.windows(5).filter(|five| five == b"\nid: ");
-    at_start + after.count() as u64
 }
 
 impl Bounded {
@@ -153,12 +170,7 @@ impl Bounded {
                         return Some(Ok(sse::data_frame(&problem.door_json())));
                     }
                 }
-                bytes = self.body.next() => {
-                    if let Some(Ok(bytes)) = &bytes {
-                        self.taken.fetch_add(events(bytes), Ordering::Relaxed);
-                    }
-                    return bytes;
-                }
+                bytes = self.body.next() => return bytes,
             }
         }
     }
@@ -169,16 +181,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn events_are_counted_whatever_they_say() {
-        let frame = |text: &str| format!("id: a.1.2\ndata: {{\"text\":\"{text}\"}}\n\n");
-        let burst = format!(
-            "retry: 1000\n\n{}{}: hb\n\n",
-            frame("id: x"),
-            frame("\\nid: y")
-        );
-        assert_eq!(events(burst.as_bytes()), 2);
-        assert_eq!(events(frame("z").as_bytes()), 1);
-        assert_eq!(events(b": hb\n\n"), 0);
+    fn a_reader_is_where_it_has_read_to_and_never_before_where_it_began() {
+        let id = DeliberationId::new(magi_event::Timestamp::from_millis(1), 7);
+        let start = Cursor::start(id);
+        let streams = Streams::new(Cursor { seq: 40, ..start });
+        assert_eq!(streams.counts(100), (0, 60));
+        // A fold reads the log from its beginning, also what its reader has already.
+        streams.takes(3);
+        assert_eq!(streams.counts(100), (0, 60));
+        streams.takes(90);
+        assert_eq!(streams.counts(100), (50, 10));
+        assert_eq!(streams.counts(80), (50, 0));
     }
 
     #[test]

@@ -85,6 +85,7 @@ pub(crate) async fn ask(app: &App, caller: &Caller, question: &Question) -> Resu
     app.check_preset(preset)?;
     let door = Door {
         identity: caller.identity.clone(),
+        called: caller.called.clone(),
         capabilities: app.capabilities(),
         classic: question.classic,
     };

@@ -249,6 +249,7 @@ impl Invocation<'_> {
         let state = deliberations::text(&self.body, "state")?.unwrap_or_default();
         let door = Door {
             identity: self.caller.identity.clone(),
+            called: self.caller.called.clone(),
             capabilities: app.capabilities(),
             classic: false,
         };

@@ -66,9 +66,11 @@ pub(crate) async fn open(app: &App, from: From) -> Result<Response, Problem> {
             )
         }
     };
+    let streams = Streams::new(from.after);
     let streaming = Streaming {
         reader,
         words,
+        streams: streams.clone(),
         silence: Silence::new(app.config.heartbeat),
         stop: Box::pin(app.stop.clone().cancelled_owned()),
         sent: app.metrics.stream_bytes.clone(),
@@ -77,9 +79,7 @@ pub(crate) async fn open(app: &App, from: From) -> Result<Response, Problem> {
         _counted: Counted::new(&app.metrics.sse_readers),
     };
     let mut response = respond(streaming);
-    response
-        .extensions_mut()
-        .insert(Streams(from.after.deliberation));
+    response.extensions_mut().insert(streams);
     Ok(response)
 }
 
@@ -162,6 +162,8 @@ enum State {
 struct Streaming {
     reader: Reader,
     words: Words,
+    /// How far its reader is, for whoever has to end before it.
+    streams: Streams,
     silence: Silence,
     /// Kept over the whole stream, so that a token costs no new registration.
     stop: Pin<Box<WaitForCancellationFutureOwned>>,
@@ -226,7 +228,11 @@ impl Streaming {
                 if page.end {
                     self.state = State::Over;
                 }
-                self.encode(&page)
+                let bytes = self.encode(&page);
+                if let Some(last) = page.entries.last() {
+                    self.streams.takes(last.cursor.seq);
+                }
+                bytes
             }
             // The log goes on elsewhere: the stream ends without a last event.
             Err(magi_log::Error::Moved) => {

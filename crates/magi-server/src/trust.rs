@@ -8,6 +8,9 @@
 //!   logs would keep it. The page's own files hold no secret and are open.
 //! - `platform` leaves identity to AWS, which has checked it before the request comes here.
 
+mod called;
+
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -19,6 +22,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{HeaderMap, Method, Uri, header};
 use sha2::{Digest, Sha256};
+use tracing::Instrument;
 
 use crate::page;
 use crate::problem::{Code, Problem};
@@ -123,6 +127,8 @@ pub struct Caller {
     pub identity: String,
     /// AgentCore's session, which is the conversation.
     pub session: Option<String>,
+    /// The ids by which the platform in front knows this call, by our names for them; none elsewhere.
+    pub called: BTreeMap<String, String>,
 }
 
 /// Who calls, as a platform's own record of the request says: it goes before every header, which a
@@ -147,8 +153,9 @@ pub(crate) async fn check(
     if let Some(Identity(identity)) = request.extensions().get() {
         caller.identity.clone_from(identity);
     }
+    let span = called::span(&caller.called);
     request.extensions_mut().insert(caller);
-    Ok(next.run(request).await)
+    Ok(next.run(request).instrument(span).await)
 }
 
 impl Guard {
@@ -181,7 +188,15 @@ impl Guard {
                 .or_else(|| session.as_ref().map(|session| format!("session:{session}")))
                 .unwrap_or_else(|| "platform".to_owned()),
         };
-        Ok(Caller { identity, session })
+        let called = match &self.trust {
+            Trust::Platform => called::read(headers),
+            Trust::Local | Trust::Token(_) => BTreeMap::new(),
+        };
+        Ok(Caller {
+            identity,
+            session,
+            called,
+        })
     }
 
     fn local(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {

@@ -49,7 +49,7 @@ pub(crate) async fn ask(settings: &Settings, flags: &args::Ask, view: View) -> R
     let door = Door {
         identity: "local".to_owned(),
         capabilities: CAPABILITIES.map(str::to_owned).to_vec(),
-        classic: false,
+        ..Door::default()
     };
     let asked = house
         .engine

@@ -8,6 +8,7 @@ fn door() -> Door {
         identity: "local".into(),
         capabilities: vec!["stop".into()],
         classic: true,
+        ..Door::default()
     }
 }
 

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use magi_event::{
     AgentComplete, AgentStart, AttemptError, AttemptTimeout, Body, Cancelled, Complete, Event,
-    Failure, JudgeComplete, JudgeStart, Rewind, Sage, Start, Timestamp, Trace,
+    Failure, JudgeComplete, JudgeStart, Paused, Rewind, Sage, Start, Timestamp, Trace,
 };
 use serde_json::{Value, json};
 
@@ -86,10 +86,7 @@ impl Fold for Chunks {
                 let line = self.words.note(note);
                 self.chunk(&line, at)
             }
-            Body::Paused(paused) => {
-                let line = self.words.paused(&paused.reason);
-                self.chunk(&line, at)
-            }
+            Body::Paused(paused) => self.paused(paused, event),
             Body::Resumed(_) => {
                 let line = self.words.resumed();
                 self.chunk(&line, at)
@@ -255,6 +252,28 @@ impl Chunks {
         }
         let line = self.words.restarted();
         self.chunk(&line, at)
+    }
+
+    /// Says that it holds; where the stream ends with that, the last frame has what goes on from there.
+    fn paused(&mut self, paused: &Paused, event: &Event) -> Vec<String> {
+        let line = self.words.paused(paused);
+        let mut frames = self.chunk(&line, event.timestamp);
+        if let Some(state) = &paused.state {
+            let id = event.trace_id.to_string();
+            let frame = json!({
+                "type": "paused",
+                "sessionId": self.session.as_ref().unwrap_or(&id),
+                "agentId": "magi",
+                "traceId": id,
+                "reason": paused.reason,
+                "state": state,
+                "chunkCount": self.n_chunks,
+                "totalBytes": self.n_bytes,
+                "timestamp": event.timestamp,
+            });
+            frames.push(frame.to_string());
+        }
+        frames
     }
 
     fn complete(&mut self, complete: &Complete, at: Timestamp) -> Vec<String> {

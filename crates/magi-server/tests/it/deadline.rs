@@ -8,8 +8,8 @@ use http_body_util::BodyExt;
 use magi_event::Event;
 use magi_event::sse::Decoder;
 use magi_log::{Env, MemoryStore};
-use magi_server::{Config, Deadline, Server, Trust};
-use serde_json::json;
+use magi_server::{Config, Deadline, Rooms, Server, Trust};
+use serde_json::{Value, json};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
@@ -53,22 +53,83 @@ async fn what_is_streamed_is_suspended_at_the_deadline_and_ends_well() {
     assert_eq!(engine.n_running(), 0);
 }
 
-/// A door whose council speaks fifty tokens a second each, with a minute to its deadline.
-async fn speaking() -> (magi_council::Engine, Instant, axum::body::BodyDataStream) {
-    let answer = speaks(100_000, Duration::from_millis(20));
-    let rooms = house::rooms(Arc::new(MemoryStore::new()), answer, Env::system());
-    let engine = rooms.engine.clone();
+/// Calls a function of these rooms, with a minute to its deadline.
+async fn call(rooms: Rooms, body: Value) -> (Instant, axum::body::Body) {
     let mut config = Config::default();
     config.trust = Trust::Platform;
     config.finds_again = false;
+    config.resumes_state = true;
     let server = Server::new(rooms, config, CancellationToken::new()).unwrap();
     let deadline = Instant::now() + Duration::from_secs(60);
     let request = http::Request::post("/invocations")
         .extension(Deadline(deadline))
-        .body(json!({ "action": "ask", "question": "Should we?" }).to_string())
+        .body(body.to_string())
         .unwrap();
     let response = server.router().oneshot(request).await.unwrap();
-    (engine, deadline, response.into_body().into_data_stream())
+    (deadline, response.into_body())
+}
+
+/// A council that speaks fifty tokens a second each and does not come to an end.
+fn talkers() -> Rooms {
+    house::signing_rooms(speaks(100_000, Duration::from_millis(20)))
+}
+
+async fn speaking() -> (magi_council::Engine, Instant, axum::body::BodyDataStream) {
+    let rooms = talkers();
+    let engine = rooms.engine.clone();
+    let asking = json!({ "action": "ask", "question": "Should we?" });
+    let (deadline, body) = call(rooms, asking).await;
+    (engine, deadline, body.into_data_stream())
+}
+
+/// Reads a stream of `chunks` to its end; returns its frames.
+async fn frames(body: axum::body::Body) -> Vec<Value> {
+    let bytes = body.collect().await.unwrap().to_bytes();
+    let mut frames = Vec::new();
+    Decoder::new(1 << 20)
+        .push(&bytes, |message| {
+            frames.push(serde_json::from_str(&message.data).unwrap());
+        })
+        .unwrap();
+    frames
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_quick_reader_of_chunks_gets_all_of_the_time_and_a_state_to_go_on_from() {
+    let rooms = talkers();
+    let engine = rooms.engine.clone();
+    // Two of three sages are kept back there, so it gets a frame for a third of the events.
+    let asking =
+        json!({ "action": "ask", "question": "Should we?", "lang": "ja", "dialect": "chunks" });
+    let (deadline, body) = call(rooms, asking).await;
+    let before = frames(body).await;
+    assert!(
+        Instant::now() >= deadline,
+        "{:?} too early",
+        deadline - Instant::now()
+    );
+    assert_eq!(engine.n_running(), 0);
+    let [.., said, last] = before.as_slice() else {
+        panic!("{before:?}")
+    };
+    let said = said["content"].as_str().unwrap();
+    assert!(said.contains("時間が尽きました"), "{said}");
+    assert!(!said.contains("deadline"), "{said}");
+    assert_eq!(last["type"], "paused", "{last}");
+    assert_eq!(last["reason"], "deadline");
+
+    // A function that shares nothing with the first but the key.
+    let resuming = json!({ "action": "resume", "state": last["state"], "dialect": "chunks" });
+    let rooms = house::signing_rooms(speaks(5, Duration::ZERO));
+    let (_, body) = call(rooms, resuming).await;
+    let after = frames(body).await;
+    let last = after.last().unwrap();
+    assert_eq!(last["type"], "complete", "{last}");
+    let text: String = after
+        .iter()
+        .filter_map(|frame| frame["content"].as_str())
+        .collect();
+    assert!(text.contains("# 評決"), "{text}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use magi_council::{CouncilPatch, Engine, Limits};
+use magi_council::{CouncilPatch, Engine, Limits, StateKey};
 use magi_log::{Env, Logs, MemoryStore, Options, Store};
 use magi_model::{Price, Prices, Registry};
 use magi_server::{Config, Rooms, Scene, Server};
@@ -26,10 +26,22 @@ pub(crate) struct House {
 
 /// The rooms of a process on this store.
 pub(crate) fn rooms(store: Arc<dyn Store>, answer: Answer, env: Env) -> Rooms {
-    priced(store, answer, env, Prices::default())
+    furnished(store, answer, env, (Prices::default(), None))
 }
 
-fn priced(store: Arc<dyn Store>, answer: Answer, env: Env, prices: Prices) -> Rooms {
+/// The rooms of a process that keeps nothing, but signs what it puts down.
+pub(crate) fn signing_rooms(answer: Answer) -> Rooms {
+    let key = StateKey::new("a text of thirty-two bytes or more").unwrap();
+    let extras = (Prices::default(), Some(key));
+    furnished(Arc::new(MemoryStore::new()), answer, Env::system(), extras)
+}
+
+fn furnished(
+    store: Arc<dyn Store>,
+    answer: Answer,
+    env: Env,
+    (prices, state_key): (Prices, Option<StateKey>),
+) -> Rooms {
     let options = Options {
         poll: Duration::from_millis(20),
         store_limit: Duration::from_millis(500),
@@ -45,7 +57,7 @@ fn priced(store: Arc<dyn Store>, answer: Answer, env: Env, prices: Prices) -> Ro
         limits: Limits::default(),
         prices,
         settings: settings.clone(),
-        state_key: None,
+        state_key,
     });
     Rooms {
         engine,
@@ -76,7 +88,7 @@ pub(crate) async fn start_with(store: Arc<dyn Store>, answer: Answer, config: Co
 pub(crate) async fn start_priced(answer: Answer, price: Price) -> House {
     let prices = Prices::default().with(&"test:m".parse().unwrap(), price);
     let store = Arc::new(MemoryStore::new());
-    let rooms = priced(store, answer, Env::system(), prices);
+    let rooms = furnished(store, answer, Env::system(), (prices, None));
     open(rooms, Config::default()).await
 }
 

@@ -44,6 +44,48 @@ fn originals() -> [Value; 2] {
     ]
 }
 
+/// The attributes of the span of the whole deliberation, as it began.
+async fn root_of(house: &House) -> serde_json::Map<String, Value> {
+    let asking = house
+        .wire
+        .request("POST", "/invocations")
+        .header("content-type", "application/json")
+        .header(
+            "x-amzn-bedrock-agentcore-runtime-request-id",
+            "0b6f7f0c-5f6a-4a3e-9d55-2f6f4d1c9a10",
+        )
+        .header(
+            "traceparent",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        )
+        .header("x-amzn-trace-id", "not an id")
+        .body(json!({ "action": "ask", "question": "Should we?" }).to_string());
+    let events = house.wire.stream(asking).await.rest().await;
+    let roots = events.iter().filter_map(|(_, event)| match &event.body {
+        Body::Trace(None, trace) if trace.name == "deliberation" => Some(trace.attributes.clone()),
+        _ => None,
+    });
+    roots.into_iter().next().expect("a root span")
+}
+
+#[tokio::test]
+async fn the_trace_names_the_call_that_the_platform_knows() {
+    let house = container(speaks(3, Duration::ZERO)).await;
+    let root = root_of(&house).await;
+    assert_eq!(root["request_id"], "0b6f7f0c-5f6a-4a3e-9d55-2f6f4d1c9a10");
+    assert_eq!(
+        root["trace_parent"],
+        "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    );
+    assert!(!root.contains_key("xray_trace_id"), "{root:?}");
+    house.shut().await;
+    // Elsewhere anybody could have written them.
+    let house = house::start(speaks(3, Duration::ZERO)).await;
+    let root = root_of(&house).await;
+    assert!(!root.contains_key("request_id"), "{root:?}");
+    house.shut().await;
+}
+
 #[tokio::test]
 async fn the_originals_bodies_stream_with_its_meaning() {
     let house = container(speaks(3, Duration::ZERO)).await;

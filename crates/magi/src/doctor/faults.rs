@@ -204,6 +204,16 @@ faults! {
         => "look into that proxy's log: what it forwards to does not answer it"
     ja "入口の手前の中継が自分で {status} を返しています"
         => "その中継のログを見てください。転送先が応答していません";
+    PROXY_DENIES "proxy-denies" Proxy Fail
+    en "a hop before the door refuses the call by itself (403)"
+        => "let the rules of that CDN or firewall pass a POST to this path: its log names the rule that refused it"
+    ja "入口の手前の中継が自分で呼び出しを拒否しています（403）"
+        => "その CDN またはファイアウォールのルールで、このパスへの POST を通してください。拒否したルールはその中継のログに出ています";
+    REDIRECT "redirect" Proxy Fail
+    en "{url} redirects to {location} ({status}), and a redirected question arrives without its body or its signature"
+        => "use the address {location} itself, here and in config.json"
+    ja "{url} は {location} へ転送しています（{status}）。転送された問いは、本文や署名を失って届きます"
+        => "ここでも config.json でも、転送先の {location} を直接指定してください";
     CUT "cut" Proxy Fail
     en "the connection is closed before an answer ({why})"
         => "look into the log of what listens at {host}: it takes connections and ends them"

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderValue, Method};
 use magi_client::Transport;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::faults::{self, Found};
-use super::reply::{NoReply, Reply, exchange, plain};
+use super::reply::{NoReply, Reply, exchange, plain, redirect};
 use crate::settings::Settings;
 use crate::way::{self, Keys, Kind, Scope, Sign, Way};
 
@@ -47,6 +47,9 @@ enum PageSign {
     ContentSha256,
 }
 
+/// Where a page's settings stand.
+const CONFIG: &str = "/config.json";
+
 /// What stands at an address that may be a page's.
 pub(crate) enum Site {
     /// A page with this `config.json`.
@@ -60,10 +63,15 @@ pub(crate) async fn look(
     bare: &Arc<dyn Transport>,
     base: &str,
 ) -> Result<Result<Site, Box<Found>>, NoReply> {
-    let Some(request) = plain(Method::GET, &format!("{base}/config.json")) else {
+    let Some(request) = plain(Method::GET, &format!("{base}{CONFIG}")) else {
         return Ok(Ok(Site::Bare));
     };
     let reply = exchange(bare, request).await?;
+    // Where the whole page has moved, its files have; anything else may still be a door.
+    let moved = reply.header(LOCATION.as_str()).ends_with(CONFIG);
+    if let Some(found) = redirect(&reply, &format!("{base}{CONFIG}"), CONFIG).filter(|_| moved) {
+        return Ok(Err(found));
+    }
     if reply.status != 200 {
         return Ok(Ok(Site::Bare));
     }

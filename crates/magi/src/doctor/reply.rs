@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
-use http::header::{ACCEPT, CONTENT_TYPE};
+use http::header::{ACCEPT, CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, HeaderValue, Method, Request};
 use magi_client::{Transport, TransportError};
 use magi_log::Env;
@@ -15,6 +15,7 @@ use serde_json::{Map, Value, json};
 use tokio::time::{Instant, timeout};
 
 use super::faults::{self, Found};
+use super::page::origin_of;
 use crate::way::{self, Kind, Sign, Way};
 
 /// How long an answer is waited for: a cold start fits in.
@@ -171,6 +172,9 @@ pub(crate) fn judge(reply: &Reply, way: &Way, sent: &Request<Bytes>) -> Verdict 
             _ => Wrong(refused(&kind, reply, way, sent)),
         };
     }
+    if let Some(found) = redirect(reply, &sent.uri().to_string(), "") {
+        return Wrong(found);
+    }
     let json = reply.json();
     if let Some(found) = json.as_ref().and_then(door_frame) {
         return Wrong(found);
@@ -178,7 +182,7 @@ pub(crate) fn judge(reply: &Reply, way: &Way, sent: &Request<Bytes>) -> Verdict 
     match (reply.status, json) {
         (200, Some(json)) if json.contains_key("protocol") => Door(json),
         (401, _) => Wrong(token(reply, way)),
-        (403, None) => Wrong(faults::PROXY_FAILED.found(&[("status", "403")])),
+        (403, None) => Wrong(faults::PROXY_DENIES.found(&[])),
         (502, None) if reply.headers.contains_key("x-amzn-requestid") => {
             Wrong(faults::FUNCTION.found(&[]))
         }
@@ -194,6 +198,25 @@ pub(crate) fn judge(reply: &Reply, way: &Way, sent: &Request<Bytes>) -> Verdict 
         }
         _ => Elsewhere(reply.words()),
     }
+}
+
+/// Says that an answer sends its caller elsewhere; `tail` of the new address is left out of the fix.
+pub(crate) fn redirect(reply: &Reply, url: &str, tail: &str) -> Option<Box<Found>> {
+    let location = reply.header(LOCATION.as_str());
+    if !matches!(reply.status, 301 | 302 | 303 | 307 | 308) || location.is_empty() {
+        return None;
+    }
+    let location = match location.strip_prefix("//") {
+        Some(rest) => format!("{}://{rest}", url.split(':').next().unwrap_or("https")),
+        None if location.starts_with('/') => format!("{}{location}", origin_of(url)),
+        None => location.to_owned(),
+    };
+    let location = location.strip_suffix(tail).unwrap_or(&location);
+    Some(faults::REDIRECT.found(&[
+        ("url", url),
+        ("location", location),
+        ("status", &reply.status.to_string()),
+    ]))
 }
 
 /// A refusal of MAGI's own, which brings its fix.
@@ -452,6 +475,12 @@ mod tests {
         assert_eq!(fault(200, &[], told), "container");
         let problem = r#"{"code":"forbidden_origin","detail":"d","fix":"f"}"#;
         assert_eq!(fault(403, &[], problem), "refuses");
+        assert_eq!(fault(403, &[], "<html>"), "proxy-denies");
+        for status in [301, 302, 303, 307, 308] {
+            let to = [("location", "https://other.example/invocations")];
+            assert_eq!(fault(status, &to, ""), "redirect");
+        }
+        assert_eq!(fault(304, &[("location", "/x")], ""), "elsewhere");
     }
 
     #[test]

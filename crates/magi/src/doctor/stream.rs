@@ -201,7 +201,7 @@ impl Answered {
             "agent_error" | "judge_error" if data["retryable"] == false => {
                 let agent = match kind.as_str() {
                     "judge_error" => "solomon".to_owned(),
-                    _ => text(&frame["agent"]),
+                    _ => text(&frame["agentId"]),
                 };
                 let failure = (agent, text(&data["code"]), text(&data["message"]));
                 self.failure.get_or_insert(failure);

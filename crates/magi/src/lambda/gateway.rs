@@ -12,10 +12,11 @@ use magi_server::BODY_LIMIT;
 use magi_server::problem::{Code, Problem};
 use serde_json::json;
 use tokio::time::{Instant, timeout_at};
+use tokio_util::task::TaskTracker;
 
 use crate::lambda::answer::{self, Body};
 use crate::lambda::deadline::{Margin, Time};
-use crate::lambda::relay::Relay;
+use crate::lambda::relay::{LetGo, Relay};
 use crate::lambda::session::Session;
 
 /// A relay to one runtime.
@@ -24,6 +25,18 @@ pub(crate) struct Gateway {
     margin: Margin,
     /// Unix seconds: the status has never changed since.
     since: i64,
+    /// What ends an answer in time that nobody reads.
+    watches: TaskTracker,
+}
+
+/// The longest that AgentCore takes of a header that goes on to it, in bytes. A longer one stays behind: the
+/// call would be refused for it.
+///
+/// Source: Amazon Bedrock AgentCore API reference, `InvokeAgentRuntime`, URI request parameters.
+mod longest {
+    pub(super) const TRACE: usize = 128;
+    pub(super) const TRACE_STATE: usize = 512;
+    pub(super) const BAGGAGE: usize = 8192;
 }
 
 impl Gateway {
@@ -33,6 +46,7 @@ impl Gateway {
             client: Client::new(target).await,
             margin,
             since: SystemClock.now().as_millis() / 1000,
+            watches: TaskTracker::new(),
         }
     }
 
@@ -82,14 +96,7 @@ impl Gateway {
             Ok(_) => return answer::door(&too_large(), streams),
             Err(problem) => return answer::door(&problem, streams),
         };
-        let call = Invoke {
-            session: session.upstream,
-            body,
-            accept: text(&parts.headers, header::ACCEPT.as_str()),
-            trace_id: text(&parts.headers, "x-amzn-trace-id"),
-            trace_parent: text(&parts.headers, "traceparent"),
-            trace_state: text(&parts.headers, "tracestate"),
-        };
+        let call = invocation(&parts.headers, session.upstream, body);
         let mut response = match self.call(&call, until).await {
             Ok(response) => response,
             Err(problem) => answer::door(&problem, streams),
@@ -110,7 +117,8 @@ impl Gateway {
         })?;
         let is_stream = answered.content_type.starts_with("text/event-stream");
         let kind = answered.content_type.parse();
-        let relay = Relay::new(answered, is_stream, until, explain);
+        let source = LetGo::at(until, answered, &self.watches);
+        let relay = Relay::new(source, is_stream, until, explain);
         let body = answer::pulled(stream::unfold(relay, |mut relay| async move {
             let piece = relay.next().await?;
             Some((piece, relay))
@@ -133,10 +141,22 @@ fn bytes_of(event: Event) -> Bytes {
     }
 }
 
-fn text(headers: &HeaderMap, name: &str) -> Option<String> {
+/// The call as AgentCore gets it: the body as it is, and of the headers those that it hands on.
+fn invocation(headers: &HeaderMap, session: String, body: Bytes) -> Invoke {
+    Invoke {
+        session,
+        body,
+        accept: text(headers, header::ACCEPT.as_str(), longest::TRACE),
+        trace_id: text(headers, "x-amzn-trace-id", longest::TRACE),
+        trace_parent: text(headers, "traceparent", longest::TRACE),
+        trace_state: text(headers, "tracestate", longest::TRACE_STATE),
+        baggage: text(headers, "baggage", longest::BAGGAGE),
+    }
+}
+
+fn text(headers: &HeaderMap, name: &str, longest: usize) -> Option<String> {
     let value = headers.get(name)?.to_str().ok()?;
-    // The longest that AgentCore takes of any of these.
-    (!value.is_empty() && value.len() <= 128).then(|| value.to_owned())
+    (!value.is_empty() && value.len() <= longest).then(|| value.to_owned())
 }
 
 fn too_large() -> Problem {
@@ -214,5 +234,35 @@ fn forbidden_fix(name: &str) -> &'static str {
             "give the function its execution role's credentials, not ones from its settings"
         }
         _ => "read the reason in the function's log",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_belongs_to_a_trace_goes_on_in_the_lengths_that_agentcore_takes() {
+        let sent = |name: &'static str, length: usize| {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, "x".repeat(length).parse().unwrap());
+            let call = invocation(&headers, String::new(), Bytes::new());
+            let values = [
+                call.trace_id,
+                call.trace_parent,
+                call.trace_state,
+                call.baggage,
+            ];
+            values.into_iter().flatten().next().map(|value| value.len())
+        };
+        for (name, longest) in [
+            ("x-amzn-trace-id", 128),
+            ("traceparent", 128),
+            ("tracestate", 512),
+            ("baggage", 8192),
+        ] {
+            assert_eq!(sent(name, longest), Some(longest), "{name}");
+            assert_eq!(sent(name, longest + 1), None, "{name}");
+        }
     }
 }

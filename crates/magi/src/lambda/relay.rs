@@ -5,11 +5,19 @@
 //! runtime library's connection queues 16 pieces. A stream is passed on frame by frame, so that what
 //! has to be said about its end never falls into the middle of one.
 
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+
 use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
+use futures_util::stream::{self, BoxStream};
 use magi_aws::agentcore::{Answer, Error};
 use magi_event::sse;
 use magi_server::problem::Problem;
 use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
 
 /// The most bytes handed on at a time. Below, 16 of them may wait.
 pub(crate) const PIECE: usize = 1024;
@@ -29,6 +37,61 @@ pub(crate) trait Source: Send {
 impl Source for Answer {
     async fn pull(&mut self) -> Result<Option<Bytes>, Error> {
         self.next().await
+    }
+}
+
+/// A source that is let go of at a time, whether somebody reads or not: a body is not polled while its
+/// reader takes nothing, and the hop behind must not be kept open for nobody.
+pub(crate) struct LetGo {
+    source: Held,
+    _watched: DropGuard,
+}
+
+/// `None` once it was let go.
+type Held = Arc<Mutex<Option<Pulls>>>;
+
+type Pulls = BoxStream<'static, Result<Bytes, Error>>;
+
+impl LetGo {
+    /// Holds `source` until then at most; the task that watches ends with it.
+    pub(crate) fn at<S>(until: Option<Instant>, source: S, watches: &TaskTracker) -> Self
+    where
+        S: Source + 'static,
+    {
+        let pulls = stream::unfold(source, |mut source| async move {
+            let pulled = source.pull().await.transpose()?;
+            Some((pulled, source))
+        });
+        let source: Held = Arc::new(Mutex::new(Some(pulls.boxed())));
+        let gone = CancellationToken::new();
+        if let Some(until) = until {
+            let (gone, source) = (gone.clone(), source.clone());
+            watches.spawn(async move {
+                tokio::select! {
+                    () = gone.cancelled() => {}
+                    () = sleep_until(until) => drop(held(&source).take()),
+                }
+            });
+        }
+        LetGo {
+            source,
+            _watched: gone.drop_guard(),
+        }
+    }
+}
+
+fn held(source: &Held) -> MutexGuard<'_, Option<Pulls>> {
+    source.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Source for LetGo {
+    async fn pull(&mut self) -> Result<Option<Bytes>, Error> {
+        // Locked for one poll, which does not wait.
+        poll_fn(|context| match held(&self.source).as_mut() {
+            Some(source) => source.poll_next_unpin(context).map(Option::transpose),
+            None => Poll::Ready(Ok(None)),
+        })
+        .await
     }
 }
 
@@ -176,6 +239,18 @@ mod tests {
 
     struct Script(VecDeque<Does>);
 
+    /// A source whose end is seen.
+    struct Alive {
+        script: Script,
+        _alive: Arc<()>,
+    }
+
+    impl Source for Alive {
+        async fn pull(&mut self) -> Result<Option<Bytes>, Error> {
+            self.script.pull().await
+        }
+    }
+
     impl Source for Script {
         async fn pull(&mut self) -> Result<Option<Bytes>, Error> {
             loop {
@@ -207,7 +282,7 @@ mod tests {
         })
     }
 
-    async fn all(mut relay: Relay<Script>) -> Vec<u8> {
+    async fn all(mut relay: Relay<impl Source>) -> Vec<u8> {
         let mut out = Vec::new();
         while let Some(piece) = relay.next().await {
             assert!(piece.len() <= PIECE);
@@ -281,6 +356,47 @@ mod tests {
         let out = all(relay(does, true, until)).await;
         assert_eq!(out, [b"data: one\n\n", DEADLINE].concat());
         assert_eq!(Some(Instant::now()), until);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_nobody_reads_is_let_go_at_the_deadline_and_still_ends_well() {
+        let watches = TaskTracker::new();
+        let begun = [vec![b'x'; 2 * PIECE], b"\n\n".to_vec()].concat();
+        // Whoever reads nothing on leaves a pull under way, or none.
+        for pulls in [1, 4] {
+            let alive = Arc::new(());
+            let source = Alive {
+                script: Script(
+                    vec![gives(begun.clone()), Does::Waits(Duration::from_secs(3600))].into(),
+                ),
+                _alive: alive.clone(),
+            };
+            let until = Instant::now() + Duration::from_secs(55);
+            let source = LetGo::at(Some(until), source, &watches);
+            let explain = |error: &Error| Problem::new(Code::UpstreamCut, error.to_string());
+            let mut relay = Relay::new(source, true, Some(until), explain);
+            let mut out = Vec::new();
+            {
+                let mut reading = std::pin::pin!(async {
+                    for _ in 0..pulls {
+                        out.extend_from_slice(&relay.next().await.unwrap());
+                    }
+                });
+                // Polled now and not again before the end.
+                let polled = futures_util::poll!(reading.as_mut());
+                assert_eq!(polled.is_pending(), pulls == 4);
+                assert_eq!(Arc::strong_count(&alive), 2);
+                tokio::time::sleep_until(until + Duration::from_secs(1)).await;
+                assert_eq!(Arc::strong_count(&alive), 1, "the hop behind is open");
+                if polled.is_pending() {
+                    reading.await;
+                }
+            }
+            out.extend(all(relay).await);
+            assert_eq!(out, [begun.as_slice(), DEADLINE].concat());
+        }
+        watches.close();
+        watches.wait().await;
     }
 
     #[tokio::test(start_paused = true)]

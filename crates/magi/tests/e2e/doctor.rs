@@ -284,6 +284,8 @@ async fn what_lies_before_the_door_is_named() {
     finds(at(&wrong), "path", &[("door", &door)]).await;
     let not_here = Does::Says(404, "text/html", "<html>nothing</html>");
     finds(at(&meddle(&door, not_here).await), "no-door", &[]).await;
+    let denied = Does::Says(403, "text/html", "<html>Request blocked.</html>");
+    finds(at(&meddle(&door, denied).await), "proxy-denies", &[]).await;
     let late = Does::Says(504, "text/html", "<html>504</html>");
     finds(at(&meddle(&door, late).await), "time-limit", &[]).await;
     let dead = Does::Says(503, "text/html", "<html>503</html>");
@@ -671,9 +673,14 @@ async fn a_container_is_pinged_and_models_are_asked_only_when_told() {
         ("openai:no-such-model", "model-id"),
         ("openai:fake+403", "model-access"),
         ("openai:fake+first-token-7s", "heartbeats"),
+        ("openai:fake+500", "model"),
     ] {
-        let (served, _fakes) =
-            server(folder, &[("MAGI_MODEL", model), ("MAGI_HEARTBEAT", "0")]).await;
+        let heartbeat = if fault == "heartbeats" { "0" } else { "2s" };
+        let (served, _fakes) = server(
+            folder,
+            &[("MAGI_MODEL", model), ("MAGI_HEARTBEAT", heartbeat)],
+        )
+        .await;
         let mut command = doctor(folder, &served.address, &["--ask"]);
         command.env("MAGI_LANG", "ja");
         let (_, told) = report(command).await;
@@ -689,5 +696,10 @@ async fn a_container_is_pinged_and_models_are_asked_only_when_told() {
             (&found[0]["outcome"], &found[0]["fix"]),
             (&json!(outcome), &json!(fix))
         );
+        if fault == "model" {
+            let told = found[0].to_string();
+            let names = ["caspar", "balthasar", "melchior"];
+            assert!(names.iter().any(|name| told.contains(name)), "{told}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! More faults planted for the doctor: what proxies, certificates and dead hosts do on the way; and that no row of
 //! its table is without a plant.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use tokio_util::task::TaskTracker;
 use super::doctor::{Ground, doctor, finds, page_folder, server};
 use super::meddler::{Does, meddle};
 use super::runtime::{ARN, Reply, Runtime};
+use super::support::magi;
 
 #[tokio::test]
 async fn what_a_proxy_changes_on_the_way_is_named() {
@@ -78,6 +80,17 @@ async fn what_takes_connections_and_ends_them_or_none_at_all_is_named() {
     });
     // The name of the host in the fix is the whole address.
     finds(doctor(folder, &url, &[]), "cut", &[("host", &url)]).await;
+
+    // One that takes a request and keeps it.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/invocations", listener.local_addr().unwrap());
+    TaskTracker::new().spawn(async move {
+        let mut kept = Vec::new();
+        while let Ok((stream, _)) = listener.accept().await {
+            kept.push(stream);
+        }
+    });
+    finds(doctor(folder, &url, &[]), "silent", &[("host", &url)]).await;
 
     // A listener whose queue is full lets a connection wait for ever, as a firewall that drops packets does.
     let socket = TcpSocket::new_v4().unwrap();
@@ -155,26 +168,101 @@ async fn a_certificate_nobody_trusts_and_a_page_that_calls_without_tls_are_told(
     finds(trusting, "config-mixed", &[]).await;
 }
 
+#[tokio::test]
+async fn an_address_that_redirects_is_named_with_where_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let (served, _fakes) = server(folder, &[]).await;
+    for status in [301, 302, 307, 308] {
+        let to = format!("{}/invocations", served.address);
+        let old = meddle(&served.address, Does::Moves(status)).await;
+        let url = format!("{old}/invocations");
+        finds(doctor(folder, &url, &[]), "redirect", &[("location", &to)]).await;
+    }
+    // A page's files say where the page is.
+    let old = meddle(&served.address, Does::Moves(301)).await;
+    let values = [("location", served.address.as_str())];
+    finds(doctor(folder, &old, &[]), "redirect", &values).await;
+    // Who asks there is told the same, and once.
+    let asked = magi(folder)
+        .args(["ask", "Should we?", "--server", &old])
+        .output();
+    let asked = asked.await.unwrap();
+    assert!(!asked.status.success());
+    let said = String::from_utf8_lossy(&asked.stderr).into_owned();
+    assert!(
+        said.contains("redirects to") && said.contains(&served.address),
+        "{said}"
+    );
+}
+
+/// Returns the names of the faults that a file holds a report to: the second argument of each `finds(`, and the
+/// last word of each row of a `for` over faults.
+fn planted(file: &str) -> BTreeSet<&str> {
+    let mut names = BTreeSet::new();
+    for (at, _) in file.match_indices("finds(") {
+        let arguments = &file[at + "finds(".len()..];
+        names.extend(argument(arguments, 1).and_then(literal));
+    }
+    for (at, _) in file.match_indices("for (") {
+        let rest = &file[at..];
+        let Some((head, rest)) = rest.split_once(" in [") else {
+            continue;
+        };
+        if !head.ends_with("fault)") || head.contains('\n') {
+            continue;
+        }
+        let rows = rest.split("] {").next().unwrap();
+        let rows = rows
+            .split(')')
+            .filter_map(|row| row.trim_end_matches(',').rsplit(", ").next());
+        names.extend(rows.filter_map(literal));
+    }
+    names
+}
+
+/// Returns an argument of a call whose arguments a text begins with.
+fn argument(text: &str, number: usize) -> Option<&str> {
+    let (mut depth, mut count, mut from, mut is_text) = (0_u32, 0, 0, false);
+    for (at, letter) in text.char_indices() {
+        match letter {
+            '"' => is_text = !is_text,
+            _ if is_text => {}
+            '(' | '[' | '{' => depth += 1,
+            ')' | ']' | '}' if depth > 0 => depth -= 1,
+            ',' | ')' if depth == 0 => {
+                if count == number {
+                    return Some(text[from..at].trim());
+                }
+                if letter == ')' {
+                    return None;
+                }
+                (count, from) = (count + 1, at + 1);
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+fn literal(text: &str) -> Option<&str> {
+    text.trim().strip_prefix('"')?.strip_suffix('"')
+}
+
 /// A fault that nobody plants may be one that the doctor does not find.
 #[test]
 fn every_fault_of_the_table_is_planted() {
     let page = include_str!("../../../../docs/doctor.md");
-    let plants = [
-        include_str!("doctor.rs"),
-        include_str!("doctor_on_the_way.rs"),
-        // A silence of a minute, on a paused clock.
-        include_str!("../../src/doctor/reply.rs"),
-    ];
-    let faults: Vec<_> = page
+    let mut plants = planted(include_str!("doctor.rs"));
+    plants.extend(planted(include_str!("doctor_on_the_way.rs")));
+    let (_, table) = page.split_once("## What it finds").unwrap();
+    let faults: BTreeSet<_> = table
         .lines()
         .filter_map(|line| line.strip_prefix("| `")?.split_once("` |"))
         .map(|(fault, _)| fault)
         .collect();
-    assert!(faults.len() >= 60, "only {} faults", faults.len());
-    for fault in faults {
-        let is_planted = plants
-            .iter()
-            .any(|file| file.contains(&format!("\"{fault}\"")));
-        assert!(is_planted, "nobody plants `{fault}`");
-    }
+    let nobody: Vec<_> = faults.difference(&plants).collect();
+    assert!(nobody.is_empty(), "nobody plants {nobody:?}");
+    let unknown: Vec<_> = plants.difference(&faults).collect();
+    assert!(unknown.is_empty(), "the table has no {unknown:?}");
 }

@@ -195,7 +195,8 @@ async fn ask_without_reading(cloud: &RunningCloud, way: Way) -> TcpStream {
     socket
 }
 
-/// What the relays between the council and the reader have let through so far, and the source's own count.
+/// What the relays between the council and the reader have let through so far, and the source's own count. A function
+/// that is the council has none that a second call could read: there it is what the front took from it.
 async fn moved(cloud: &RunningCloud, way: Way) -> [u64; 3] {
     let front = match way {
         Way::Gateway => cloud.gateway().held(),

@@ -19,6 +19,8 @@ use super::support::http;
 pub(crate) enum Does {
     /// Answers everything by itself.
     Says(u16, &'static str, &'static str),
+    /// Sends each caller on to its upstream with this status.
+    Moves(u16),
     /// Calls its upstream by the upstream's own name.
     RewritesHost,
     /// Puts a space behind each body.
@@ -67,6 +69,11 @@ async fn pass(State(meddler): State<Arc<Meddler>>, request: Request) -> Response
             .status(status)
             .header("content-type", kind);
         return answer.body(Body::from(text)).unwrap();
+    }
+    if let Does::Moves(status) = meddler.does {
+        let to = format!("{}{}", meddler.upstream, request.uri());
+        let answer = Response::builder().status(status).header("location", to);
+        return answer.body(Body::empty()).unwrap();
     }
     if matches!(meddler.does, Does::Hides(path) if request.uri().path() == path) {
         let mut gone = Response::new(Body::empty());

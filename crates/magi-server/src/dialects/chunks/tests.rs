@@ -199,7 +199,7 @@ fn the_last_frame_is_the_originals_and_counts_what_was_sent() {
         bytes += frame["content"].as_str().unwrap().len();
     }
     assert!(
-        first[0].contains("[REHEARSAL] 議題: Should we?"),
+        first[0].contains("[REHEARSAL] 問い: Should we?"),
         "{first:?}"
     );
     assert_eq!(last.len(), 2);

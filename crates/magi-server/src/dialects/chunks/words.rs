@@ -2,7 +2,7 @@
 
 use magi_event::{
     AgentComplete, AttemptError, AttemptTimeout, Cancelled, Complete, Confidence, Failure,
-    JudgeComplete, Mode, Note, Sage, Start, Tally,
+    JudgeComplete, Mode, Note, Paused, Sage, Start, Tally,
 };
 
 use crate::export::labels::Labels;
@@ -225,11 +225,26 @@ impl Words {
         )
     }
 
-    pub(super) fn paused(self, reason: &str) -> String {
-        self.pick(
-            format!("\n\n[Paused: {reason}]\n\n"),
-            format!("\n\n[一時停止しました: {reason}]\n\n"),
-        )
+    pub(super) fn paused(self, paused: &Paused) -> String {
+        let reason = &paused.reason;
+        match (paused.is_deadline(), paused.state.is_some()) {
+            (true, true) => self.pick(
+                "\n\n[Paused: the time of this door is up. The next frame has the state to go on from.]\n\n"
+                    .to_owned(),
+                "\n\n[一時停止しました。この入口で使える時間が尽きました。続きの再開に使う状態は、次のフレームにあります。]\n\n"
+                    .to_owned(),
+            ),
+            (true, false) => self.pick(
+                "\n\n[Ended without a verdict: the time of this door is up, and it keeps no state to go on from.]\n\n"
+                    .to_owned(),
+                "\n\n[評決に至らずに終わりました。この入口で使える時間が尽き、再開に使う状態もありません。]\n\n"
+                    .to_owned(),
+            ),
+            (false, _) => self.pick(
+                format!("\n\n[Paused: {reason}]\n\n"),
+                format!("\n\n[一時停止しました: {reason}]\n\n"),
+            ),
+        }
     }
 
     pub(super) fn resumed(self) -> String {
