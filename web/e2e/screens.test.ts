@@ -59,7 +59,7 @@ test('the trace: any moment by press, by keys and by playing; the end again', as
   const { page, context, complaints } = await at(`d/${left}/trace`)
   await page.locator('.timeline').waitFor()
   const caspar = page.locator('.moment article[data-agent=caspar]')
-  expect(await caspar.textContent()).toContain('REJECTED')
+  await caspar.getByText('REJECTED').waitFor()
   const plot = page.locator('.timeline-plot svg')
   const box = (await plot.boundingBox())!
   expect(box.width).toBeGreaterThan(700)
