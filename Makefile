@@ -1,7 +1,7 @@
 # Thin names for cargo and npm commands. Each target first makes sure that what it needs is there.
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check chaos test-outside test-image bench page cross image lambda
+.PHONY: help run demo test check chaos chaos-replay test-outside test-image bench page cross image lambda
 
 WEB := npm --prefix web --no-audit --no-fund
 # The tests name the whole workspace and then what they want of it: one package alone has other features of its
@@ -39,6 +39,10 @@ chaos: ## 100,000 schedules on the paused clock, 1,000 deliberations cut, killed
 	@scripts/need rust
 	RUST_BACKTRACE=0 MAGI_SCHEDULES=$(or $(MAGI_SCHEDULES),100000) cargo test --locked --profile soak --package magi-council --test it -- --nocapture random_schedules
 	MAGI_CHAOS=$(or $(MAGI_CHAOS),1000) MAGI_KILLS=$(or $(MAGI_KILLS),200) cargo test --locked --workspace --test e2e -- --nocapture --test-threads 1 chaos kill
+
+chaos-replay: ## one deliberation of a chaos run again (MAGI_SEED=7 MAGI_CHAOS_FIRST=412)
+	@scripts/need rust
+	MAGI_CHAOS=$(or $(MAGI_CHAOS),1) cargo test --locked --workspace --test e2e -- --nocapture chaos_loses
 
 test-outside: ## prove the wires against other people's servers and clients; the long runs
 	@scripts/need rust python node

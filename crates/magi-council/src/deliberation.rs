@@ -53,8 +53,8 @@ pub(crate) struct Deliberation {
     pub(crate) asked: Vec<Asked>,
     /// The sages whose newest attempt was stopped.
     pub(crate) last_stopped: BTreeSet<Sage>,
-    /// The keys of the orders that were obeyed.
-    pub(crate) keys: BTreeSet<String>,
+    /// The keys of the orders that were obeyed, and for what each was.
+    pub(crate) keys: BTreeMap<String, Option<String>>,
     /// Since when the votes would do without those who are still at work.
     pub(crate) waiting: Option<Waiting>,
     /// Whether somebody was late already: it is told once.

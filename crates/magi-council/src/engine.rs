@@ -555,7 +555,12 @@ impl Run {
         let mut bodies = Vec::new();
         if let Some(key) = told.key {
             let (order, _) = Order::new(Act::Resume, told.by, key.to_owned());
-            let is_repeated = !self.memory.keys.insert(key.to_owned());
+            let digest = order.act.digest();
+            let is_repeated = self.memory.keys.contains_key(key);
+            self.memory
+                .keys
+                .entry(key.to_owned())
+                .or_insert(Some(digest));
             bodies.push(stage::record(
                 env,
                 None,

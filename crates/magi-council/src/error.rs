@@ -12,8 +12,8 @@ pub enum Error {
         /// What is wrong with it and what is expected, to be read after the field's name.
         message: String,
     },
-    /// The idempotency key was used for another question.
-    #[error("this idempotency key was used for another question: send a new key")]
+    /// The idempotency key was used for another question, or for another verb or body.
+    #[error("this idempotency key was used for another request: send a new key")]
     KeyReused,
     /// The idempotency key belongs to a deliberation that was deleted.
     #[error("the deliberation of this idempotency key was deleted")]

@@ -55,7 +55,7 @@ impl Engine {
     /// Starts a deliberation that goes on from one that is over, with the votes that were cast.
     pub(crate) async fn link(&self, id: DeliberationId, told: Told<'_>) -> Result<Done, Error> {
         let (setup, memory) = self.source(id).await?;
-        if memory.knows(told.key) {
+        if memory.knows(told.key, &Act::Resume)? {
             return Ok(same(id, false));
         }
         let votes = |_: Sage, said: &Said| said.is_cast();
@@ -77,14 +77,26 @@ impl Engine {
             attempt.is_none_or(|attempt| attempt == newest)
         };
         let mut again = meant(&setup, agent);
+        let mut judge_alone = agent == Some(Agent::Judge);
+        if agent.is_none() {
+            // What failed is tried again; where nothing did, everything.
+            let is_cast = |sage: &Sage| memory.done.get(sage).is_some_and(Said::is_cast);
+            if !again.iter().all(is_cast) {
+                again.retain(|sage| !is_cast(sage));
+            } else if memory.judge_attempt > 0 && memory.judgment.is_none() {
+                again.clear();
+                judge_alone = true;
+            }
+        }
         again.retain(|sage| is_meant((*sage).into()));
-        let judge_alone = agent == Some(Agent::Judge) && is_meant(Agent::Judge);
-        if memory.knows(told.key) || (again.is_empty() && !judge_alone) {
+        judge_alone &= is_meant(Agent::Judge);
+        let act = Act::Retry { agent, attempt };
+        if memory.knows(told.key, &act)? || (again.is_empty() && !judge_alone) {
             return Ok(same(id, false));
         }
         let mut setup = relinked(setup, id, &memory, |sage, _| !again.contains(&sage));
         setup.is_judge_stopped = false;
-        let key = link_key(id, told, &Act::Retry { agent, attempt });
+        let key = link_key(id, told, &act);
         self.start_linked(setup, key).await
     }
 

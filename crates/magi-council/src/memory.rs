@@ -6,7 +6,8 @@ use magi_event::{Agent, Body, Event, JudgeComplete, Note, Sage, Timestamp};
 use magi_model::Lang;
 use serde_json::Value;
 
-use crate::order::RECORD;
+use crate::Error;
+use crate::order::{Act, RECORD};
 use crate::sage::SageEnd;
 use crate::setup::Reused;
 use crate::words;
@@ -74,8 +75,8 @@ pub(crate) struct Memory {
     pub(crate) notes: Vec<Note>,
     /// Whether it is paused.
     pub(crate) is_paused: bool,
-    /// The keys of the verbs that were obeyed.
-    pub(crate) keys: BTreeSet<String>,
+    /// The keys of the verbs that were obeyed, and for what each was; older records do not say that.
+    pub(crate) keys: BTreeMap<String, Option<String>>,
     /// Milliseconds that earlier generations took, those paused left out.
     pub(crate) spent_ms: u64,
 }
@@ -173,17 +174,27 @@ impl Memory {
             Body::Trace(_, trace) if trace.name == RECORD => {
                 // What was refused was not obeyed: the same request may be heard another time.
                 let is_refused = trace.attributes.contains_key("refused");
-                let key = trace.attributes.get("key").and_then(Value::as_str);
-                let obeyed = key.filter(|_| !is_refused);
-                self.keys.extend(obeyed.map(str::to_owned));
+                let text = |name: &str| trace.attributes.get(name).and_then(Value::as_str);
+                if let Some(key) = text("key").filter(|_| !is_refused) {
+                    let digest = text("digest").map(str::to_owned);
+                    self.keys.entry(key.to_owned()).or_insert(digest);
+                }
             }
             _ => {}
         }
     }
 
-    /// Tells whether an order with this key was obeyed.
-    pub(crate) fn knows(&self, key: Option<&str>) -> bool {
-        key.is_some_and(|key| self.keys.contains(key))
+    /// Tells whether this order was obeyed under this key.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::KeyReused`] when another one was.
+    pub(crate) fn knows(&self, key: Option<&str>, act: &Act) -> Result<bool, Error> {
+        match key.and_then(|key| self.keys.get(key)) {
+            None => Ok(false),
+            Some(Some(digest)) if *digest != act.digest() => Err(Error::KeyReused),
+            Some(_) => Ok(true),
+        }
     }
 
     /// Returns the attempt with which a member goes on.

@@ -37,7 +37,18 @@ impl Deliberation {
     ///
     /// Why the log takes no more; the order then waits for the next generation.
     pub(crate) fn obey(&mut self, order: Order) -> Result<(), Closed> {
-        if !order.key.is_empty() && self.keys.contains(&order.key) {
+        if !order.key.is_empty()
+            && let Some(known) = self.keys.get(&order.key)
+        {
+            if known
+                .as_ref()
+                .is_some_and(|known| *known != order.act.digest())
+            {
+                // Who waits in another process sees by the record what the key was used for.
+                let mut order = order;
+                order.answer(Reply::KeyReused);
+                return Ok(());
+            }
             // The same request again: what it asked for has happened.
             return self.answer(order, false, Vec::new());
         }
@@ -82,7 +93,8 @@ impl Deliberation {
                 return Err(closed);
             }
         };
-        self.keys.insert(order.key.clone());
+        let digest = order.act.digest();
+        self.keys.entry(order.key.clone()).or_insert(Some(digest));
         let commit = self.stage.writer.commit(seq);
         order.answer(Reply::Done { changed, commit });
         Ok(())

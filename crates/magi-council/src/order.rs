@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
+use crate::body_digest;
+
 /// The name of the `trace` event that records a verb.
 pub(crate) const RECORD: &str = "verb";
 
@@ -49,6 +51,16 @@ impl Act {
             Act::Resume => ("resume", None),
         }
     }
+
+    /// Returns by what its record is told from another verb or another text under the same key: half of a SHA-256,
+    /// in hex.
+    pub(crate) fn digest(&self) -> String {
+        let digest = body_digest(&json!(self));
+        digest[..16]
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
+    }
 }
 
 /// A verb as another process leaves it in the store.
@@ -69,6 +81,8 @@ pub(crate) enum Reply {
     Done { changed: bool, commit: Commit },
     /// It cannot be obeyed any more, and why.
     Refused(String),
+    /// Its key was used for something else.
+    KeyReused,
 }
 
 /// A verb for the task of a deliberation.
@@ -109,7 +123,10 @@ impl Order {
     /// Returns what the record of it says.
     pub(crate) fn record(&self, changed: bool, refused: Option<&str>) -> Value {
         let (verb, agent) = self.act.told();
-        let mut record = json!({"verb": verb, "by": self.by, "key": self.key, "changed": changed});
+        let digest = self.act.digest();
+        let mut record = json!({
+            "verb": verb, "by": self.by, "key": self.key, "digest": digest, "changed": changed,
+        });
         if let Some(agent) = agent {
             record["agent"] = json!(agent);
         }

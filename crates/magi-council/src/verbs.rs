@@ -95,13 +95,15 @@ impl Engine {
     /// A vote that comes after the tally gives a new tally and lets the judge begin anew. With
     /// `attempt` only that attempt is followed by another. The judge is not called early by this.
     ///
-    /// After the last event a new, linked deliberation does it, with the stored votes of the others. The
-    /// same key again finds that one.
+    /// After the last event a new, linked deliberation does it, with the stored votes of the others. With nobody
+    /// named it asks those without a vote again, the judge alone where only the judgment is missing, and all sages
+    /// where nobody failed. The same key again finds that one.
     ///
     /// # Errors
     ///
     /// [`Error::Unknown`]; [`Error::Invalid`] for somebody who is not in the council;
-    /// [`Error::KeyReused`] for a key that linked one by another verb; [`Error::Conflict`] for a judge who was stopped, and for a deliberation that was interrupted;
+    /// [`Error::KeyReused`] for a key under which something else was said; [`Error::Conflict`] for a judge who was
+    /// stopped, and for a deliberation that was interrupted;
     /// [`Error::Unavailable`], [`Error::Busy`].
     ///
     /// # Cancel safety
@@ -272,6 +274,7 @@ impl Engine {
                 Err(_) => Err(unanswered()),
             },
             Some(Reply::Refused(why)) => Err(Error::Conflict(why)),
+            Some(Reply::KeyReused) => Err(Error::KeyReused),
             None if self.logs().head(id).await?.is_over() => Ok(Obeyed::Over),
             None => Err(unanswered()),
         }
@@ -300,6 +303,7 @@ impl Engine {
         }
         // The same key may have been obeyed before.
         let mut reader = self.logs().read(After::Start(id)).await?;
+        let digest = act.digest();
         if !self.post(id, by, &key, act).await? {
             return Ok(Obeyed::Over);
         }
@@ -311,14 +315,15 @@ impl Engine {
                 let event = entry
                     .event()
                     .map_err(|error| Error::Unavailable(error.to_string()))?;
-                match answer_in(&event, &key) {
-                    Some(Err(why)) if is_new => return Err(Error::Conflict(why)),
-                    Some(Ok(changed)) => {
+                match answer_in(&event, &key, &digest) {
+                    Some(Recorded::Refused(why)) if is_new => return Err(Error::Conflict(why)),
+                    Some(Recorded::Done { changed }) => {
                         return Ok(Obeyed::Done {
                             changed: changed && is_new,
                         });
                     }
-                    Some(Err(_)) | None => {}
+                    Some(Recorded::Other) => return Err(Error::KeyReused),
+                    Some(Recorded::Refused(_)) | None => {}
                 }
             }
             if page.end {
@@ -382,8 +387,18 @@ pub(crate) const fn same(id: DeliberationId, changed: bool) -> Done {
     }
 }
 
-/// Reads the record of the order with this key: whether it changed anything, or why it was refused.
-fn answer_in(event: &Event, key: &str) -> Option<Result<bool, String>> {
+/// What a record says of an order.
+enum Recorded {
+    /// It was obeyed.
+    Done { changed: bool },
+    /// It was refused, and why.
+    Refused(String),
+    /// Another one was obeyed under its key.
+    Other,
+}
+
+/// Reads the record of the order with this key.
+fn answer_in(event: &Event, key: &str, digest: &str) -> Option<Recorded> {
     let Body::Trace(_, trace) = &event.body else {
         return None;
     };
@@ -392,8 +407,11 @@ fn answer_in(event: &Event, key: &str) -> Option<Result<bool, String>> {
         return None;
     }
     Some(match of("refused").and_then(Value::as_str) {
-        Some(why) => Err(why.to_owned()),
-        None => Ok(of("changed").and_then(Value::as_bool).unwrap_or(false)),
+        Some(why) => Recorded::Refused(why.to_owned()),
+        None if of("digest").is_some_and(|other| other != digest) => Recorded::Other,
+        None => Recorded::Done {
+            changed: of("changed").and_then(Value::as_bool).unwrap_or(false),
+        },
     })
 }
 

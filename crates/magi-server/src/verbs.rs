@@ -71,7 +71,8 @@ pub(crate) struct StopBody {
 /// Who begins another attempt.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 pub(crate) struct RetryBody {
-    /// A sage, `judge`, or nothing for all sages.
+    /// A sage, `judge`, or nothing for all sages; after the end nothing means those who have no vote, the judge where
+    /// only the judgment is missing, and all sages where nobody failed.
     agent: Option<String>,
     /// Only if this is the newest attempt: a repeat then does nothing.
     attempt: Option<u32>,
@@ -93,7 +94,7 @@ pub(crate) struct NoteBody {
     idempotency_key: Option<String>,
 }
 
-/// Nothing but a key.
+/// Nothing but a key: the whole deliberation is meant, and an `agent` is refused.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 pub(crate) struct KeyBody {
     /// Makes a repeat of this request harmless; up to 128 bytes.
@@ -190,11 +191,13 @@ impl Said<'_> {
                 engine.note(self.id, agent, &body.text, told).await?
             }
             Verb::Pause => {
+                whole(verb, &body)?;
                 let body: KeyBody = intake::typed(body)?;
                 let told = told(body.idempotency_key.as_deref());
                 self.app.engine.pause(self.id, told).await?
             }
             Verb::Resume => {
+                whole(verb, &body)?;
                 let body: KeyBody = intake::typed(body)?;
                 let told = told(body.idempotency_key.as_deref());
                 self.app.engine.resume(self.id, told).await?
@@ -301,6 +304,19 @@ impl Said<'_> {
             body_sha256: body_digest(&Value::Object(body)),
         }))
     }
+}
+
+/// Refuses a member where a verb is for all: to take it for all in silence would hold those who were not named.
+fn whole(verb: Verb, body: &Map<String, Value>) -> Result<(), Problem> {
+    if body.get("agent").is_none_or(Value::is_null) {
+        return Ok(());
+    }
+    let word = verb.word();
+    let message = format!(
+        "`{word}` is for the whole deliberation: leave `agent` out; one member alone is ended with `stop` and begins \
+         again with `retry`"
+    );
+    Err(Problem::field("agent", message))
 }
 
 const fn told(key: Option<&str>) -> Told<'_> {

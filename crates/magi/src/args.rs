@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::show::words::Lang;
+
 mod upkeep;
 
 pub(crate) use upkeep::{Backup, Presets, PresetsCommand, Restore};
@@ -363,13 +365,19 @@ impl Verb {
     }
 
     /// Returns what to say when it was done in place.
-    pub(crate) const fn did(&self) -> &'static str {
+    pub(crate) const fn did(&self, lang: Lang) -> &'static str {
         match self {
-            Verb::Stop(_) => "stopped; what was said is kept",
-            Verb::Retry(_) => "another attempt has begun",
-            Verb::Note(_) => "was told",
-            Verb::Pause(_) => "is paused; go on with: magi resume",
-            Verb::Rejudge(_) | Verb::Fork(_) => "goes on",
+            Verb::Stop(_) => lang.pick(
+                "stopped; what was said is kept",
+                "を中断しました。それまでの内容は残ります",
+            ),
+            Verb::Retry(_) => lang.pick("another attempt has begun", "でやり直しが始まりました"),
+            Verb::Note(_) => lang.pick("was told", "に伝えました"),
+            Verb::Pause(_) => lang.pick(
+                "is paused; go on with: magi resume",
+                "を一時停止しました。続けるには: magi resume",
+            ),
+            Verb::Rejudge(_) | Verb::Fork(_) => lang.pick("goes on", "が続きます"),
         }
     }
 }
@@ -413,7 +421,7 @@ pub(crate) struct Stop {
 pub(crate) struct Retry {
     #[command(flatten)]
     at: At,
-    /// Who: caspar, balthasar, melchior or judge; all sages when absent
+    /// Who: caspar, balthasar, melchior or judge; when absent all sages, after the end those who have no vote
     #[arg(long, value_name = "AGENT")]
     pub(crate) agent: Option<String>,
     /// Only if this is the newest attempt

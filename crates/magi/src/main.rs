@@ -24,6 +24,7 @@ mod serve;
 mod settings;
 mod show;
 mod signals;
+mod stability;
 mod upkeep;
 mod verbs;
 mod way;

@@ -18,7 +18,9 @@ use crate::follow::{Feed, Follower, Pause, View};
 use crate::house::{self, House};
 use crate::remote;
 use crate::settings::Settings;
+use crate::show::words::Lang;
 use crate::signals::Signals;
+use crate::stability;
 
 /// Where the deliberation is.
 enum Place {
@@ -30,14 +32,15 @@ enum Place {
 
 /// Runs a verb.
 pub(crate) async fn run(settings: &Settings, verb: &Verb, view: View) -> Result<Exit> {
+    let lang = Lang::of_terminal(settings.text("lang"));
     let (place, id) = Place::open(settings, verb.at()).await?;
     let mut signals = Signals::listen()?;
     let doing = async {
         let done = place.say(id, verb).await?;
-        tell(id, verb, &done)?;
+        tell(id, verb, &done, lang)?;
         match verb {
             Verb::Rejudge(rejudge) if rejudge.stability.is_some() => {
-                place.stability(id, &done).await
+                place.stability(id, &done, lang).await
             }
             _ if done.id != id => Ok(None),
             _ => Ok(Some(Exit::Done)),
@@ -60,13 +63,16 @@ pub(crate) async fn run(settings: &Settings, verb: &Verb, view: View) -> Result<
 }
 
 /// Says on stderr what a verb did in place.
-fn tell(id: DeliberationId, verb: &Verb, done: &Done) -> Result<()> {
+fn tell(id: DeliberationId, verb: &Verb, done: &Done, lang: Lang) -> Result<()> {
     let text = if done.id != id {
-        format!("goes on as {}", done.id)
+        match lang {
+            Lang::En => format!("goes on as {}", done.id),
+            Lang::Ja => format!("は {} として続きます", done.id),
+        }
     } else if done.changed {
-        verb.did().to_owned()
+        verb.did(lang).to_owned()
     } else {
-        "stays as it is".to_owned()
+        lang.pick("stays as it is", "は変わりません").to_owned()
     };
     writeln!(io::stderr().lock(), "{id} {text}")?;
     Ok(())
@@ -148,7 +154,7 @@ impl Place {
     }
 
     /// Waits for re-judgements and says how many came to the same decision as the judgment before.
-    async fn stability(&self, id: DeliberationId, done: &Done) -> Result<Option<Exit>> {
+    async fn stability(&self, id: DeliberationId, done: &Done, lang: Lang) -> Result<Option<Exit>> {
         let before = self.end_of(id).await?;
         let Some(before) = judgment(&before) else {
             bail!(
@@ -160,15 +166,21 @@ impl Place {
         } else {
             done.ids.clone()
         };
-        let mut same = 0;
+        let mut judged = Vec::new();
         for id in &ids {
-            let now = judgment(&self.end_of(*id).await?);
-            same += usize::from(now == Some(before));
-            let word = now.map_or("no judgment", FinalDecision::word);
-            writeln!(io::stderr().lock(), "{id} {word}")?;
+            let now = self.end_of(*id).await?;
+            let decision = judgment(&now);
+            let line = match decision {
+                Some(decision) => decision.word().to_owned(),
+                None => stability::none(&now, lang),
+            };
+            writeln!(io::stderr().lock(), "{id} {line}")?;
+            judged.push(decision);
         }
-        writeln!(io::stdout().lock(), "{before}: stable {same}/{}", ids.len())?;
-        Ok(Some(Exit::Done))
+        let told = stability::told(before, &judged, lang);
+        writeln!(io::stdout().lock(), "{told}")?;
+        let is_judged = judged.iter().any(Option::is_some);
+        Ok(Some(if is_judged { Exit::Done } else { Exit::Failed }))
     }
 
     /// Waits for a deliberation's end and returns what is known of it.

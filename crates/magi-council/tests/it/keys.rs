@@ -116,6 +116,44 @@ async fn a_key_stands_for_one_verb_and_for_what_it_did_in_place() {
     house.read(linked.id).await.unwrap();
 }
 
+/// A second note under a used key would otherwise be lost with a good answer.
+#[tokio::test(start_paused = true)]
+async fn a_key_stands_for_one_text_here_elsewhere_and_after_a_crash() {
+    let first = house(LINES);
+    let id = first.ask(&json!({"question": "Q?"})).await;
+    sleep(Duration::from_secs(1)).await;
+    let told = Told {
+        by: "user",
+        key: Some("k"),
+    };
+    let caspar = Some(Sage::Caspar.into());
+    let say = async |house: &House| {
+        let engine = &house.engine;
+        let again = engine.note(id, None, "It is Friday.", told).await.unwrap();
+        assert!(!again.changed);
+        for refused in [
+            engine.note(id, None, "It is Monday.", told).await,
+            engine.note(id, caspar, "It is Friday.", told).await,
+            engine.retry(id, caspar, None, told).await,
+            engine.pause(id, told).await,
+        ] {
+            assert_eq!(refused, Err(Error::KeyReused));
+        }
+    };
+    let noted = first.engine.note(id, None, "It is Friday.", told).await;
+    assert!(noted.unwrap().changed);
+    say(&first).await;
+    say(&first.peer(5, LINES)).await;
+    first.engine.logs().abandon();
+    let next = first.peer(4, LINES);
+    assert_eq!(next.engine.recover().await.unwrap().resumed, [id]);
+    say(&next).await;
+    let log = next.read(id).await.unwrap();
+    check_log(&log, Mode::Reader, true);
+    let notes = log.iter().filter(|(_, event)| event.body.name() == "note");
+    assert_eq!(notes.count(), 1);
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_key_of_a_resume_in_place_links_nothing_after_the_end() {
     let first = house(LINES);

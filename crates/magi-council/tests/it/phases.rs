@@ -278,6 +278,40 @@ async fn retry_of_all() {
     }
 }
 
+/// Who has a vote keeps it: nobody pays for it a second time.
+#[tokio::test(start_paused = true)]
+async fn retry_of_all_after_the_end_asks_those_who_failed() {
+    let failing = |who: &[&str]| {
+        let mut lines = LINES.to_owned();
+        for name in who {
+            let first = LINES
+                .lines()
+                .find(|line| line.starts_with(name))
+                .expect("a line of each");
+            lines = lines.replace(first, &format!("{name}: +1 fail bad_request"));
+        }
+        lines
+    };
+    // Who fails the first time, and how many calls each of the three sages and the judge gets in all.
+    for (who, calls) in [
+        (&["melchior"][..], [1, 1, 2, 2]),
+        (&["balthasar", "melchior"][..], [1, 2, 2, 1]),
+        (&["caspar", "balthasar", "melchior"][..], [2, 2, 2, 1]),
+        (&["solomon"][..], [1, 1, 1, 2]),
+        (&[][..], [2, 2, 2, 2]),
+    ] {
+        let house = house(&failing(who));
+        let (done, id, _) = at(&house, 30, async |id| {
+            house.engine.retry(id, None, None, told()).await.unwrap()
+        })
+        .await;
+        let log = linked(&house, done, id).await;
+        assert_eq!(verdict(&log).status, Status::Completed, "{who:?}");
+        let asked: [usize; 4] = Agent::ALL.map(|agent| n_calls(&house, agent));
+        assert_eq!(asked, calls, "{who:?}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn note_to_all() {
     for (phase, seconds) in PHASES {
@@ -554,6 +588,8 @@ async fn another_process_says_every_verb_through_the_store() {
                 .changed,
             "the same key"
         );
+        let reused = engine.note(id, None, "It is Monday.", cli).await;
+        assert_eq!(reused, Err(Error::KeyReused), "another text");
         let caspar = Some(Sage::Caspar.into());
         assert!(engine.pause(id, Told::by("cli")).await.unwrap().changed);
         assert!(engine.resume(id, Told::by("cli")).await.unwrap().changed);

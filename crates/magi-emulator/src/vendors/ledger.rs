@@ -9,6 +9,7 @@ use serde::Serialize;
 use tokio::sync::watch;
 
 use super::ask::Vendor;
+use super::wire::Conn;
 
 /// One request and what became of it. Times are milliseconds since the emulator started.
 #[derive(Clone, Debug, Serialize)]
@@ -40,7 +41,10 @@ pub struct Entry {
     pub tokens_sent: usize,
     /// Bytes of the body handed to the connection.
     pub bytes_sent: u64,
-    /// Bytes written to the socket after the client's end was seen closed.
+    /// Tokens that the fake still made for the connection after the client's end was seen closed.
+    pub tokens_after_close: usize,
+    /// Bytes written to the socket after the client's end was seen closed, up to the moment at which the
+    /// entry is read: they are counted on after the answer's end.
     pub bytes_after_close: u64,
     /// When the client's end was seen closed, if that came before the answer's end.
     pub client_closed_ms: Option<u64>,
@@ -58,6 +62,20 @@ pub struct Entry {
     pub headers: BTreeMap<String, String>,
     /// The request's body; `null` when it is not kept.
     pub body: serde_json::Value,
+    /// The connection of an answer that has ended.
+    #[serde(skip)]
+    pub(crate) conn: Option<Arc<Conn>>,
+}
+
+impl Entry {
+    /// Returns the entry with what its connection has counted by now.
+    fn by_now(&self) -> Entry {
+        let mut entry = self.clone();
+        if let Some(conn) = &self.conn {
+            entry.bytes_after_close = conn.bytes_after_close();
+        }
+        entry
+    }
 }
 
 /// How an answer ended.
@@ -131,7 +149,7 @@ impl Ledger {
     /// Returns the entries kept, oldest first.
     #[must_use]
     pub fn entries(&self) -> Vec<Entry> {
-        self.lock().entries.iter().cloned().collect()
+        self.lock().entries.iter().map(Entry::by_now).collect()
     }
 
     /// Returns the entries of one model, oldest first.
@@ -141,7 +159,7 @@ impl Ledger {
             .entries
             .iter()
             .filter(|entry| entry.model == model)
-            .cloned()
+            .map(Entry::by_now)
             .collect()
     }
 
@@ -239,6 +257,7 @@ impl Ledger {
             tokens_planned: 0,
             tokens_sent: 0,
             bytes_sent: 0,
+            tokens_after_close: 0,
             bytes_after_close: 0,
             client_closed_ms: None,
             ended_ms: None,
@@ -248,6 +267,7 @@ impl Ledger {
             text: String::new(),
             headers: arrival.headers,
             body: arrival.body,
+            conn: None,
         });
         drop(state);
         self.touch();

@@ -53,12 +53,12 @@ impl Record {
             .conn
             .closed_ago()
             .map(|ago| now.saturating_sub(u64::try_from(ago.as_millis()).unwrap_or(u64::MAX)));
-        let after = self.conn.bytes_after_close();
+        let conn = Arc::clone(&self.conn);
         self.ledger.note(self.id, |entry| {
             entry.ended_ms = Some(now);
             entry.end = Some(end);
             entry.client_closed_ms = closed;
-            entry.bytes_after_close = after;
+            entry.conn = Some(conn);
         });
     }
 
@@ -150,9 +150,13 @@ impl Player {
 
     fn wrote(&self, bytes: usize, tokens: usize) {
         let now = self.record.ledger.now_ms();
+        let has_left = self.record.conn.closed_ago().is_some();
         self.record.ledger.note(self.record.id, |entry| {
             entry.bytes_sent += bytes as u64;
             entry.tokens_sent += tokens;
+            if has_left {
+                entry.tokens_after_close += tokens;
+            }
             if tokens > 0 && entry.first_token_ms.is_none() {
                 entry.first_token_ms = Some(now);
             }

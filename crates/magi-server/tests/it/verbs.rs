@@ -55,6 +55,12 @@ async fn what_runs_is_paused_told_retried_and_goes_on() {
     for (verb, body, status, field) in [
         ("retry", json!({ "agent": "adam" }), 400, "agent"),
         ("note", json!({ "text": " " }), 400, "text"),
+        (
+            "note",
+            json!({ "text": "It is Monday.", "idempotency_key": "k" }),
+            422,
+            "idempotency_key",
+        ),
         ("note", json!({ "text": "x", "agent": 1 }), 400, "agent"),
         ("rejudge", json!({}), 409, ""),
         ("fork", json!({ "model": "test:m" }), 400, "agent"),
@@ -215,6 +221,42 @@ async fn every_verb_is_an_action_and_goes_up_a_socket() {
         socket.say(body).await;
         let answer = socket.answer(&mark).await;
         assert_eq!(answer["data"], json!({ "id": id, "changed": changed }));
+    }
+    house.shut().await;
+}
+
+/// Taken for all in silence, it would hold those who were not named.
+#[tokio::test]
+async fn pause_and_resume_of_one_member_are_refused_at_every_door() {
+    let house = house::start(never_ends()).await;
+    let wire = &house.wire;
+    let id = wire.ask(&json!({ "question": QUESTION })).await;
+    let mut socket = Socket::open(&house, &format!("/v1/deliberations/{id}/ws")).await;
+    let path = |verb: &str| format!("/v1/deliberations/{id}/{verb}");
+    for (n, verb) in ["pause", "resume"].into_iter().enumerate() {
+        for (m, agent) in ["caspar", "judge", "adam"].into_iter().enumerate() {
+            let posted = wire.post(&path(verb), &json!({ "agent": agent })).await;
+            let action = json!({ "action": verb, "id": id, "agent": agent });
+            let acted = wire.post("/invocations", &action).await;
+            for answer in [&posted, &acted] {
+                let problem = answer.json();
+                assert_eq!(
+                    (answer.status, &problem["field"]),
+                    (400, &json!("agent")),
+                    "{verb} {agent}: {problem}"
+                );
+                let detail = problem["detail"].as_str().unwrap();
+                assert!(detail.contains("`stop`") && detail.contains("`retry`"));
+            }
+            let mark = json!(10 * n + m);
+            socket
+                .say(json!({ "action": verb, "agent": agent, "ref": mark }))
+                .await;
+            let answer = socket.answer(&mark).await;
+            assert_eq!(answer["data"]["field"], "agent", "{answer}");
+        }
+        let none = wire.post(&path(verb), &json!({ "agent": null })).await;
+        assert_eq!(none.json(), json!({ "id": id, "changed": true }), "{verb}");
     }
     house.shut().await;
 }

@@ -60,6 +60,40 @@ async fn a_server_goes_on_with_what_was_paused_stopped_or_judged_as_this_process
     }
     let judged = at_server(&served, &["rejudge", &id, "--stability", "2"]).await;
     assert!(out(&judged).contains("stable 2/2"), "{}", err(&judged));
+    // The first call of each of these judges comes to something else, and nobody stands in for it.
+    let body = serde_json::json!({
+        "question": "Should we migrate?", "council": { "roles": { "solomon": { "fallbacks": [] } } },
+    });
+    let url = format!("{}/v1/deliberations", served.address);
+    let alone = client.post(url).json(&body).send().await.unwrap();
+    let alone: serde_json::Value = alone.json().await.unwrap();
+    let alone = alone["id"].as_str().unwrap();
+    let paused = at_server(&served, &["pause", alone]).await;
+    assert_eq!(paused.status.code(), Some(0), "{}", err(&paused));
+    // Followed to its end.
+    let resumed = at_server(&served, &["resume", alone]).await;
+    assert_eq!(resumed.status.code(), Some(0), "{}", err(&resumed));
+    for (judge, told, code) in [
+        (
+            "fake-a+approve+reject-once",
+            "APPROVED: unstable: 2/3 as before, 1 REJECTED",
+            0,
+        ),
+        (
+            "fake-b+approve+403-once",
+            "APPROVED: stable 2/2, 1 failed",
+            0,
+        ),
+        ("fake-c+400", "APPROVED: no judgment was made, 3 failed", 1),
+    ] {
+        let model = format!("openai:{judge}");
+        let wish = ["rejudge", alone, "--stability", "3", "--model", &model];
+        let judged = at_server(&served, &wish).await;
+        assert_eq!(out(&judged).trim(), told, "{}", err(&judged));
+        assert_eq!(judged.status.code(), Some(code), "{}", err(&judged));
+        let n_failed = err(&judged).matches("no judgment").count();
+        assert_eq!(n_failed > 0, told.contains("failed"), "{}", err(&judged));
+    }
     let id = asked().await;
     let stopped = at_server(&served, &["stop", &id]).await;
     assert_eq!(stopped.status.code(), Some(0), "{}", err(&stopped));

@@ -60,7 +60,10 @@ async fn chaos_loses_doubles_and_reorders_nothing() {
         first + count - 1,
         began.elapsed().as_secs()
     );
-    figures.print();
+    figures.print(findings.len());
+    for number in &findings {
+        println!("  again: MAGI_SEED={seed} MAGI_CHAOS_FIRST={number} make chaos-replay");
+    }
     assert!(
         findings.is_empty(),
         "MAGI_SEED={seed}: deliberations {findings:?} broke what must hold"
@@ -72,8 +75,9 @@ async fn chaos_loses_doubles_and_reorders_nothing() {
     let stored = all_stored(town).await.unwrap();
     println!("  the store holds {stored} deliberations, each whole");
     assert_eq!(stored, figures.deliberations + figures.linked.len());
-    assert!(figures.cuts > 0 && figures.verbs_said > 0 && figures.votes_shown > 0);
+    // One deliberation alone may have no verb, no cut and no vote: only of many something must have happened.
     if count >= 24 {
+        assert!(figures.cuts > 0 && figures.verbs_said > 0 && figures.votes_shown > 0);
         assert!(figures.interruptions > 0, "no kill interrupted anything");
         assert!(figures.stopped_calls > 0, "no stop had a call to close");
     }

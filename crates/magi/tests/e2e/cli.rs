@@ -605,6 +605,9 @@ async fn a_verdict_is_judged_again_and_forked_from_the_command_line() {
         3,
         "the judge alone is called"
     );
+    let japanese = with_model(&["rejudge", id, "--stability", "2", "--lang", "ja"]).await;
+    assert_eq!(out(&japanese).trim(), "APPROVED: 安定 2/2");
+    let before = vendors.ledger().requests() - 3;
     let args = [
         "fork",
         id,

@@ -34,6 +34,7 @@ mod original;
 mod readme;
 #[cfg(feature = "bedrock")]
 mod runtime;
+mod stop;
 mod support;
 #[cfg(feature = "bedrock")]
 mod tls;

@@ -42,9 +42,23 @@ pub(super) struct Figures {
     pub(super) verbs_said: usize,
     pub(super) linked: Vec<DeliberationId>,
     pub(super) stopped_calls: usize,
+    /// Open when a stop was said, and over by themselves before it was answered.
+    ended_calls: usize,
+    /// After the vendor saw the close of a call.
+    tokens_after_close: usize,
+    bytes_after_close: u64,
+    /// Milliseconds from when another reader saw the last event to when the slow one did.
+    lags: Vec<u64>,
     after_request: Vec<u64>,
     after_answer: Vec<u64>,
     calls: usize,
+}
+
+/// What is in the store of one deliberation.
+struct Stored<'a> {
+    kept: &'a BTreeMap<Cursor, &'a Event>,
+    /// To which event each generation goes back.
+    rewinds: &'a BTreeMap<u32, u64>,
 }
 
 /// Returns the finding when something does not hold.
@@ -82,7 +96,7 @@ impl Figures {
             .into_iter()
             .filter(|kill| kill.heads.contains_key(&outing.id))
             .collect();
-        self.generations(outing, &kills)?;
+        let rewinds = self.generations(outing, &kills)?;
         let kept: BTreeMap<Cursor, &Event> = stored().collect();
         for sight in &outing.sights {
             let what = format!("the {} reader", sight.who);
@@ -98,11 +112,20 @@ impl Figures {
             hold(common.eq(stored()), || {
                 format!("{what}: lost, doubled or reordered")
             })?;
-            self.voids(outing.id, sight, &kept, &kills)
-                .map_err(|error| format!("{what}: {error}"))?;
+            self.voids(
+                outing.id,
+                sight,
+                &Stored {
+                    kept: &kept,
+                    rewinds: &rewinds,
+                },
+                &kills,
+            )
+            .map_err(|error| format!("{what}: {error}"))?;
         }
         self.verbs(outing)?;
         self.calls(outing)?;
+        self.lag(outing);
         self.deliberations += 1;
         self.events += outing.stored.len();
         self.cuts += outing.cuts;
@@ -113,7 +136,11 @@ impl Figures {
 
     /// Each kill is followed by a generation that goes back exactly to what the dead server had
     /// committed: nothing committed is void.
-    fn generations(&mut self, outing: &Outing, kills: &[&Kill]) -> Result<(), String> {
+    fn generations(
+        &mut self,
+        outing: &Outing,
+        kills: &[&Kill],
+    ) -> Result<BTreeMap<u32, u64>, String> {
         let rewinds: BTreeMap<u32, u64> = outing
             .stored
             .iter()
@@ -134,7 +161,7 @@ impl Figures {
                 )
             })?;
         }
-        Ok(())
+        Ok(rewinds)
     }
 
     /// Counts what a reader saw that is not in the log: only deltas, none of them ever committed.
@@ -142,7 +169,7 @@ impl Figures {
         &mut self,
         id: DeliberationId,
         sight: &Sight,
-        kept: &BTreeMap<Cursor, &Event>,
+        stored: &Stored<'_>,
         kills: &[&Kill],
     ) -> Result<(), String> {
         self.readers += 1;
@@ -161,7 +188,7 @@ impl Figures {
                 Body::Complete(_) => self.verdicts_shown += 1,
                 _ => {}
             }
-            if let Some(same) = kept.get(cursor) {
+            if let Some(same) = stored.kept.get(cursor) {
                 hold(*same == event, || {
                     format!("{cursor} is stored otherwise than shown")
                 })?;
@@ -171,6 +198,11 @@ impl Figures {
                 format!("{cursor} was shown and is lost: {event:?}")
             })?;
             self.voided += 1;
+            // Whoever ended its writer, what comes next goes back to before it.
+            let to = stored.rewinds.get(&(cursor.generation + 1));
+            hold(to.is_some_and(|to| cursor.seq > *to), || {
+                format!("{cursor} is lost, the next generation goes back to {to:?}: {event:?}")
+            })?;
             let Some(kill) = died else {
                 self.voided_alive += 1;
                 continue;
@@ -210,7 +242,8 @@ impl Figures {
                     )
                 })?;
             }
-            for closed in &said.closed {
+            self.ended_calls += said.stopped.by_themselves;
+            for closed in &said.stopped.closed {
                 self.stopped_calls += 1;
                 self.after_request.push(closed.after_request);
                 self.after_answer.push(closed.after_answer);
@@ -219,7 +252,7 @@ impl Figures {
         Ok(())
     }
 
-    /// Nothing went out to a client that was seen to have left.
+    /// Nothing went out to a client that was seen to have left, up to now, when its deliberation is long over.
     fn calls(&mut self, outing: &Outing) -> Result<(), String> {
         self.calls += outing.calls.len();
         for call in outing
@@ -227,39 +260,58 @@ impl Figures {
             .iter()
             .filter(|call| call.end == Some(End::ClientClosed))
         {
-            hold(call.bytes_after_close == 0, || {
-                format!(
-                    "{} bytes were released after the close: {call:?}",
-                    call.bytes_after_close
-                )
+            self.tokens_after_close += call.tokens_after_close;
+            self.bytes_after_close += call.bytes_after_close;
+            let is_silent = call.tokens_after_close == 0 && call.bytes_after_close == 0;
+            hold(is_silent, || {
+                format!("something was released after the close: {call:?}")
             })?;
         }
         Ok(())
     }
 
-    /// Writes everything as lines for a person.
-    pub(super) fn print(&mut self) {
+    /// Counts how much later than the first of the others the slow reader had the last event.
+    fn lag(&mut self, outing: &Outing) {
+        let ended = |is_slow: bool| {
+            let sights = outing
+                .sights
+                .iter()
+                .filter(move |sight| (sight.who == "slow") == is_slow);
+            let last = sights.filter_map(|sight| sight.entries.last().map(|(.., seen)| *seen));
+            last.min()
+        };
+        if let (Some(slow), Some(first)) = (ended(true), ended(false)) {
+            let lag = slow.saturating_duration_since(first).as_millis();
+            self.lags.push(u64::try_from(lag).unwrap());
+        }
+    }
+
+    /// Writes everything as lines for a person; `broken` deliberations did not hold and are not among those counted.
+    pub(super) fn print(&mut self, broken: usize) {
         println!(
-            "  {} deliberations, {} events, ends {:?}",
-            self.deliberations, self.events, self.ends
+            "  {} deliberations held: nothing lost, doubled or reordered in their logs, every reader's state the stored \
+             log's; {broken} broke",
+            self.deliberations
         );
+        println!("  {} events, ends {:?}", self.events, self.ends);
         println!(
             "  readers: {} ({} of them over WebSockets at least once), {} connections, {} cuts or resets",
             self.readers, self.over_sockets, self.connections, self.cuts
         );
         println!(
-            "  final logs: 0 lost, 0 doubled, 0 reordered; every reader's state is the stored log's"
+            "  the slow readers had the last event later than the first of the others by: {}",
+            spread(&mut self.lags)
         );
         println!(
-            "  votes shown {}, {} of them before a kill, lost 0; verdicts shown {}, lost 0",
+            "  votes shown {}, {} of them before a kill; verdicts shown {}; a lost one breaks its deliberation",
             self.votes_shown, self.votes_at_stake, self.verdicts_shown
         );
         println!(
-            "  {} deliberations interrupted by kills, {} rewinds, each to the last committed event",
+            "  {} deliberations interrupted by kills, {} rewinds",
             self.interruptions, self.rewinds
         );
         println!(
-            "  deltas voided {} (by a living server {}), of committed batches 0",
+            "  deltas voided {} (by a living server {}); one of a committed batch breaks its deliberation",
             self.voided, self.voided_alive
         );
         println!(
@@ -275,8 +327,16 @@ impl Figures {
             self.verbs_said, self.verbs_over_sockets, self.verbs
         );
         println!(
-            "  stops closed {} calls of {}; tokens released after a close 0",
-            self.stopped_calls, self.calls
+            "  {} calls, {} of them open when a stop was said: {} closed by it in their middle, {} over by themselves \
+             before it was answered",
+            self.calls,
+            self.stopped_calls + self.ended_calls,
+            self.stopped_calls,
+            self.ended_calls
+        );
+        println!(
+            "    after the vendor saw a close it released {} tokens and {} bytes",
+            self.tokens_after_close, self.bytes_after_close
         );
         println!(
             "    from the request to the close: {} (goal 1 s)",

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use magi_client::{Door, Error, Question, Reading, Step};
-use magi_emulator::Entry as Call;
 use magi_emulator::fault::Proxy;
+use magi_emulator::{End, Entry as Call};
 use magi_event::{Agent, Body, Cursor, DeliberationId, Event};
 use serde_json::json;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::check::hold;
 use super::plan::{At, Plan, Verb, Wish};
 use super::town::Town;
 
@@ -40,8 +41,7 @@ pub(super) struct Said {
     pub(super) agent: Option<Agent>,
     pub(super) door: Door,
     pub(super) outcome: Outcome,
-    /// For stops: what became of the calls that were under way.
-    pub(super) closed: Vec<Closed>,
+    pub(super) stopped: Stopped,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,6 +54,14 @@ pub(super) enum Outcome {
     Linked(DeliberationId),
     /// 409: it does not fit the state.
     Refused,
+}
+
+/// What became of the calls that were open when a stop was said.
+#[derive(Default)]
+pub(super) struct Stopped {
+    pub(super) closed: Vec<Closed>,
+    /// So many had ended by themselves before the stop was answered.
+    pub(super) by_themselves: usize,
 }
 
 /// A vendor's call that a stop ended, in milliseconds.
@@ -247,7 +255,7 @@ impl Wish {
             agent: self.agent,
             door: self.door,
             outcome: Outcome::NotReached,
-            closed: Vec::new(),
+            stopped: Stopped::default(),
         };
         if !reach(progress, self.at).await {
             return Ok(said);
@@ -273,15 +281,9 @@ impl Wish {
                 ));
             }
             // Where the server was killed meanwhile, that closed them.
-            let mine = calls.iter().filter(|call| before.contains(&call.id));
-            let closed = mine.filter_map(|call| call.client_closed_ms);
             if town.kills().len() == kills {
-                said.closed = closed
-                    .map(|at| Closed {
-                        after_request: at.saturating_sub(requested),
-                        after_answer: at.saturating_sub(answered),
-                    })
-                    .collect();
+                let mine = calls.iter().filter(|call| before.contains(&call.id));
+                said.stopped = Stopped::of(mine, requested, answered)?;
             }
         }
         Ok(said)
@@ -326,6 +328,37 @@ impl Wish {
                 Err(error) => Err(format!("{self:?}: {error}")),
             };
         }
+    }
+}
+
+impl Stopped {
+    /// Holds that each of these calls, which were open when the stop was requested, was closed in its middle, or
+    /// had ended by itself before the stop was answered.
+    fn of<'a>(
+        calls: impl Iterator<Item = &'a Call>,
+        requested: u64,
+        answered: u64,
+    ) -> Result<Stopped, String> {
+        let mut stopped = Stopped::default();
+        for call in calls {
+            // One without a status was left before its answer began.
+            let is_cut_short = call.end == Some(End::ClientClosed)
+                && (call.status.is_none() || call.tokens_sent < call.tokens_planned);
+            let ended = call.ended_ms.ok_or("a call that is open")?;
+            if is_cut_short {
+                let at = call.client_closed_ms.unwrap_or(ended);
+                stopped.closed.push(Closed {
+                    after_request: at.saturating_sub(requested),
+                    after_answer: at.saturating_sub(answered),
+                });
+            } else {
+                hold(ended <= answered, || {
+                    format!("a stop answered at {answered} ms did not close {call:?}")
+                })?;
+                stopped.by_themselves += 1;
+            }
+        }
+        Ok(stopped)
     }
 }
 

@@ -71,11 +71,12 @@ impl Plan {
         let mixed = seed ^ (number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let mut rng = fastrand::Rng::with_seed(mixed);
         let socket_asks = number % 2 == 1;
-        let wishes = (0..rng.usize(0..3)).map(|_| Wish::new(&mut rng)).collect();
+        let wishes: Vec<Wish> = (0..rng.usize(0..3)).map(|_| Wish::new(&mut rng)).collect();
+        let stops = wishes.iter().any(|wish| wish.verb == Verb::Stop);
         Plan {
             number,
             question: QUESTIONS[rng.usize(..QUESTIONS.len())],
-            model: model(&mut rng, number),
+            model: model(&mut rng, number, stops),
             asker: door(socket_asks),
             cuts: Random {
                 seed: rng.u64(..),
@@ -87,7 +88,7 @@ impl Plan {
             legs: (0..6).map(|_| rng.usize(1..120)).collect(),
             slow: door(rng.bool()),
             slice: Slice {
-                bytes: rng.usize(300..1_500),
+                bytes: rng.usize(30..150),
                 gap: Duration::from_millis(rng.u64(4..12)),
             },
             wishes,
@@ -142,13 +143,15 @@ fn door(socket: bool) -> Door {
     if socket { Door::Socket } else { Door::Api }
 }
 
-/// Short answers of every form, some with reasoning, some broken off once.
-fn model(rng: &mut fastrand::Rng, number: u64) -> String {
-    let mut name = format!(
-        "fake-d{number}+random+len-{}+tps-{}",
-        rng.u64(15..60),
-        rng.u64(50..250)
-    );
+/// Answers of every form, some with reasoning, some broken off once. They are short, but long and slow where a stop
+/// is to come: a call that ends by itself meanwhile says nothing about the stop.
+fn model(rng: &mut fastrand::Rng, number: u64, stops: bool) -> String {
+    let (words, tokens_per_second) = if stops {
+        (rng.u64(60..150), rng.u64(15..40))
+    } else {
+        (rng.u64(15..60), rng.u64(50..250))
+    };
+    let mut name = format!("fake-d{number}+random+len-{words}+tps-{tokens_per_second}");
     if rng.u8(0..3) == 0 {
         name.push_str("+reasoning");
     }
