@@ -4,6 +4,7 @@ mod cors;
 pub(crate) mod endpoint;
 mod faults;
 mod page;
+mod policy;
 mod reply;
 mod stream;
 

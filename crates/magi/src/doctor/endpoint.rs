@@ -196,15 +196,28 @@ async fn look(
     };
     report.plan.extend([Hop::Page, Hop::Config]);
     passed_tls(report, &uri);
-    match page::compare(&bare, &way.address).await {
-        Ok(()) => report.ok(
-            Hop::Page,
-            format!("{} {}", way.address, env!("CARGO_PKG_VERSION")),
-        ),
-        Err(found) if found.fault.outcome == Outcome::Warn => report.fault(&found),
-        Err(found) => return Err(found),
+    let compared = page::compare(&bare, &way.address).await?;
+    let is_old = compared.old.is_some();
+    if let Some(found) = compared.old {
+        report.fault(&found);
     }
-    let named = config.way(&way.address, settings).await?;
+    let named = config.way(&way.address, settings).await;
+    let identity = config.identity_url();
+    let called: Vec<_> = [
+        named.as_ref().ok().map(|named| named.address.as_str()),
+        identity.as_deref(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let refused = compared.policies.refused(&way.address, &called);
+    if !refused.is_empty() {
+        report.fault(&faults::PAGE_POLICY.found(&[("origins", &refused.join(" "))]));
+    } else if !is_old {
+        let version = env!("CARGO_PKG_VERSION");
+        report.ok(Hop::Page, format!("{} {version}", way.address));
+    }
+    let named = named?;
     let named_at = named.address.clone();
     let there = page::origin_of(&named.address);
     let origin = page::origin_of(&way.address);

@@ -169,6 +169,11 @@ faults! {
         => "upload the page of this version, then invalidate the CDN's copy of /index.html"
     ja "ページがバージョン {version} のものではありません{age}"
         => "このバージョンのページをアップロードし、CDN にある /index.html のコピーを無効化してください";
+    PAGE_POLICY "page-policy" Page Fail
+    en "the page's content security policy does not let it call {origins}"
+        => "add {origins} to `connect-src` of the policy that the hosting sends with the page"
+    ja "ページのコンテンツセキュリティポリシーが {origins} の呼び出しを許していません"
+        => "ホスティングがページに付けるポリシーの `connect-src` に {origins} を加えてください";
     CONFIG_INVALID "config-invalid" Config Fail
     en "config.json cannot be used: {why}"
         => "correct config.json: docs/hosting.md has every field and an example for each way"

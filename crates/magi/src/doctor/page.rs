@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::faults::{self, Found};
+use super::policy::Policies;
 use super::reply::{NoReply, Reply, exchange, plain, redirect};
 use crate::settings::Settings;
 use crate::way::{self, Keys, Kind, Scope, Sign, Way};
@@ -108,10 +109,22 @@ fn cached(reply: &Reply) -> Option<Box<Found>> {
     is_kept.then(|| faults::CONFIG_CACHED.found(&[("seconds", age)]))
 }
 
+/// What was found of a page that is there.
+pub(crate) struct Compared {
+    /// What the hosting lets it call.
+    pub(crate) policies: Policies,
+    /// That it is another version's.
+    pub(crate) old: Option<Box<Found>>,
+}
+
 /// Compares the page with the one that this program brings.
-pub(crate) async fn compare(bare: &Arc<dyn Transport>, base: &str) -> Result<(), Box<Found>> {
+///
+/// # Errors
+///
+/// That there is none.
+pub(crate) async fn compare(bare: &Arc<dyn Transport>, base: &str) -> Result<Compared, Box<Found>> {
     let Some(request) = plain(Method::GET, &format!("{base}/")) else {
-        return Ok(());
+        return Err(faults::PAGE_MISSING.found(&[("what", base)]));
     };
     let reply = exchange(bare, request).await;
     let reply = reply.map_err(|why| super::reply::no_reply(&why, base))?;
@@ -121,8 +134,12 @@ pub(crate) async fn compare(bare: &Arc<dyn Transport>, base: &str) -> Result<(),
     let text = String::from_utf8_lossy(&reply.body).into_owned();
     let own = magi_server::page_index().unwrap_or_default();
     let own = String::from_utf8_lossy(&own).into_owned();
+    let policies = Policies::of(&reply);
     if entry(&text) == entry(&own) {
-        return Ok(());
+        return Ok(Compared {
+            policies,
+            old: None,
+        });
     }
     let age = match reply.header("age") {
         "" => String::new(),
@@ -132,7 +149,10 @@ pub(crate) async fn compare(bare: &Arc<dyn Transport>, base: &str) -> Result<(),
         ("version", env!("CARGO_PKG_VERSION")),
         ("age", age.as_str()),
     ];
-    Err(faults::PAGE_OLD.found(values))
+    Ok(Compared {
+        policies,
+        old: Some(faults::PAGE_OLD.found(values)),
+    })
 }
 
 /// Returns the page's own code by its name, which has a hash of the content.
@@ -142,6 +162,14 @@ fn entry(index: &str) -> Option<&str> {
 }
 
 impl PageConfig {
+    /// Returns where the page gets a guest's keys, if it signs.
+    pub(crate) fn identity_url(&self) -> Option<String> {
+        let pool = self.identity_pool.as_deref();
+        let pool = pool.filter(|_| self.sign == PageSign::Sigv4)?;
+        let endpoint = self.identity_endpoint.clone();
+        Some(endpoint.unwrap_or_else(|| identity_service(pool)))
+    }
+
     /// Returns the way that the page takes.
     ///
     /// # Errors
@@ -236,13 +264,18 @@ pub(crate) fn origin_of(url: &str) -> String {
     }
 }
 
+/// Returns the address of an identity pool's service, whose region the pool's id begins with.
+fn identity_service(pool: &str) -> String {
+    let region = pool.split(':').next().unwrap_or_default();
+    format!("https://cognito-identity.{region}.amazonaws.com")
+}
+
 /// Gets a guest's keys as the page does.
 ///
 /// Source: Amazon Cognito Federated Identities API reference, `GetId`, `GetCredentialsForIdentity`.
 async fn guest(pool: &str, endpoint: Option<&str>) -> Result<Keys, Box<Found>> {
     let none = |why: &str| faults::POOL.found(&[("pool", pool), ("why", why)]);
-    let region = pool.split(':').next().unwrap_or_default();
-    let aws = format!("https://cognito-identity.{region}.amazonaws.com");
+    let aws = identity_service(pool);
     let url = endpoint.unwrap_or(&aws);
     let way = Way::new(url.to_owned(), Kind::Server, Sign::None);
     let bare = way

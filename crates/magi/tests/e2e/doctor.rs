@@ -95,7 +95,7 @@ fn faults(report: &Value) -> impl Iterator<Item = &Value> {
 }
 
 /// Holds that nothing is found, and that these hops are there and well.
-async fn healthy(command: Command, hops: &[&str]) {
+pub(crate) async fn healthy(command: Command, hops: &[&str]) {
     let (is_fine, report) = report(command).await;
     assert_eq!(faults(&report).count(), 0, "{report:#}");
     assert!(is_fine, "{report:#}");

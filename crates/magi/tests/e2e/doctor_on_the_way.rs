@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
-use super::doctor::{Ground, doctor, finds, page_folder, server};
+use super::doctor::{Ground, doctor, finds, healthy, page_folder, server};
 use super::meddler::{Does, meddle};
 use super::runtime::{ARN, Reply, Runtime};
 use super::support::magi;
@@ -166,6 +166,26 @@ async fn a_certificate_nobody_trusts_and_a_page_that_calls_without_tls_are_told(
     let mut trusting = doctor(folder, &page, &[]);
     trusting.env("SSL_CERT_FILE", UNTRUSTED);
     finds(trusting, "config-mixed", &[]).await;
+}
+
+#[tokio::test]
+async fn a_page_whose_policy_forbids_its_door_is_told_which_origins_to_add() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let origin = "https://page.example";
+    let (served, _fakes) = server(folder, &[("MAGI_CORS_ORIGINS", origin)]).await;
+    let ground = Ground::new();
+    let here = json!({"door": "server", "base": served.address});
+    let hosted = ground.host(Some(page_folder()), here).await;
+    let with = async |policy| {
+        let page = meddle(&hosted, Does::Sets("content-security-policy", policy)).await;
+        doctor(folder, &page, &["--origin", origin])
+    };
+    let own = with("default-src 'none'; connect-src 'self'").await;
+    let values = [("origins", served.address.as_str())];
+    finds(own, "page-policy", &values).await;
+    let named = with("default-src 'none'; connect-src 'self' http://127.0.0.1:*").await;
+    healthy(named, &["page", "config", "door"]).await;
 }
 
 #[tokio::test]
