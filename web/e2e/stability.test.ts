@@ -48,7 +48,7 @@ test('an order in which the judge decides otherwise is named', async () => {
   const { page, context } = await visit(browser, `${server.url}/#/d/${id}`, { bypassCSP: true })
   await judgeThrice(page)
   const result = page.getByRole('region', { name: 'Stability' })
-  await result.getByText('not stable: 2/3').waitFor()
+  await result.getByText('unstable: 2/3').waitFor()
   const rows = result.getByRole('listitem')
   expect(await rows.nth(1).textContent()).toMatch(
     /Order: CASPAR, MELCHIOR, BALTHASAR.*REJECTED.*differs/,

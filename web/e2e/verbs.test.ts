@@ -179,7 +179,7 @@ test.runIf(real)('judged three times: what the page counts is what the logs hold
   expect(before).toBeDefined()
   const turns = await Promise.all(items.map((item) => decision(item.id)))
   const same = turns.filter((one) => one === before).length
-  expect(await said.textContent()).toBe(`${same === 3 ? 'stable' : 'not stable:'} ${same}/3`)
+  expect(await said.textContent()).toBe(`${same === 3 ? 'stable' : 'unstable:'} ${same}/3`)
   expect(complaints).toEqual([])
   await context.close()
 })

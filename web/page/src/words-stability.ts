@@ -24,9 +24,9 @@ export const STABILITY: Texts<StabilityWords> = {
       `The judge is called ${count} times, in other orders of the sages as far as there are any. Here it is said how many come to the same decision; each is a linked deliberation of its own.`,
     judging: (ended, of) => `judged again: ${ended} of ${of}`,
     over: ({ same, judged, failed }) => {
-      const missing = failed > 0 ? `, ${failed} without a judgment` : ''
+      const missing = failed > 0 ? `, ${failed} failed` : ''
       if (judged === 0) return 'no judgment was made'
-      return `${same === judged ? 'stable' : 'not stable:'} ${same}/${judged}${missing}`
+      return `${same === judged ? 'stable' : 'unstable:'} ${same}/${judged}${missing}`
     },
     differs: 'differs',
     same: 'same',
@@ -42,7 +42,7 @@ export const STABILITY: Texts<StabilityWords> = {
       `賢者を示す順番をできるかぎり変えながら裁定者を${count}回呼び、同じ判断になった回数をここに表示します。それぞれ元の審議に関連づけた審議として残ります。`,
     judging: (ended, of) => `再裁定中: ${of}回中 ${ended}回が終了`,
     over: ({ same, judged, failed }) => {
-      const missing = failed > 0 ? `、裁定なし ${failed}回` : ''
+      const missing = failed > 0 ? `、失敗 ${failed}回` : ''
       if (judged === 0) return '裁定は一度も行われませんでした'
       return `${same === judged ? '安定' : '不安定'} ${same}/${judged}${missing}`
     },

@@ -73,8 +73,8 @@ test('only the same decision is the same; no judgment is neither the same nor an
       STABILITY[lang].over({ same, judged, failed, ended: 3, of: 3 }),
     )
   expect(said(3, 3, 0)).toEqual(['stable 3/3', '安定 3/3'])
-  expect(said(2, 3, 0)).toEqual(['not stable: 2/3', '不安定 2/3'])
-  expect(said(2, 2, 1)).toEqual(['stable 2/2, 1 without a judgment', '安定 2/2、裁定なし 1回'])
+  expect(said(2, 3, 0)).toEqual(['unstable: 2/3', '不安定 2/3'])
+  expect(said(2, 2, 1)).toEqual(['stable 2/2, 1 failed', '安定 2/2、失敗 1回'])
   expect(said(0, 0, 3)).toEqual(['no judgment was made', '裁定は一度も行われませんでした'])
   expect(stabilityOf('APPROVED', [])).toEqual({ same: 0, judged: 0, failed: 0, ended: 0, of: 0 })
 })
