@@ -218,7 +218,10 @@ function cutOff(texts: Piece[]): string[] {
 /** Labels that are longer than what carries them. */
 function overfull(controls: Piece[]): string[] {
   return controls.flatMap(({ element }) => {
+    // The name of a sign that shows while one rests on it floats beside it, and is no part of its box.
+    const floats = getComputedStyle(element, '::after').position === 'absolute'
     if (
+      floats ||
       element.matches('input, textarea, select') ||
       getComputedStyle(element).display === 'inline'
     )

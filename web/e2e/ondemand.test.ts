@@ -34,7 +34,7 @@ function watch(page: Page, name: string): string[] {
 
 test.each([
   ['Settings', ','],
-  ['Keyboard', '?'],
+  ['Help', '?'],
 ])('the dialog %s comes when it is wanted, and gives the focus back', async (title, key) => {
   const { page, context, complaints } = await visit(browser, server.url)
   const button = page.locator('.tools').getByRole('button', { name: title })
@@ -117,7 +117,7 @@ test('the other language comes when it is chosen; where it does not, the page st
   expect(await choice.getByRole('radio', { name: 'English' }).isChecked()).toBe(true)
   await page.unroute('**/words.ja-*.js')
   await choice.getByRole('radio', { name: '日本語' }).click()
-  await page.getByRole('heading', { name: '何を決めますか?' }).waitFor()
+  await page.getByRole('heading', { name: '何を決めますか？' }).waitFor()
   expect(await page.evaluate(() => document.documentElement.lang)).toBe('ja')
   expect(await page.locator('.tools-failed').textContent()).toBe('')
   await context.close()

@@ -207,7 +207,7 @@ const LIVE: readonly State[] = [
   {
     name: 'judging again',
     open: click('.verdict-actions .button'),
-    marks: ['dialog[open] .panel-form'],
+    marks: ['dialog[open] .sheet-form'],
   },
   {
     name: 'asking one again',
@@ -215,7 +215,7 @@ const LIVE: readonly State[] = [
       await press('Escape')(stage)
       await stage.page.locator('.lane-verbs .icon-button >> visible=true').first().click()
     },
-    marks: ['dialog[open] .panel-form'],
+    marks: ['dialog[open] .sheet-form'],
   },
   {
     name: 'playing it again',
