@@ -92,6 +92,9 @@ const START: Shown = {
 const PENDING = 'magi.asked'
 const STOP_ALL = 'stop:all'
 
+/** How much earlier than a reload began the address may have changed, without the reload knowing, in milliseconds. */
+const UNKNOWING = 1000
+
 const isReload = (): boolean =>
   performance.getEntriesByType('navigation').some((one) => 'type' in one && one.type === 'reload')
 
@@ -165,9 +168,10 @@ export class Room {
     if (saved === undefined) return false
     tab.write(PENDING, undefined)
     try {
-      const { keyed, id, ...asked } = JSON.parse(saved) as Question
-      // Whoever came here by the address wants the start page.
-      if (typeof id === 'string') return isReload() && { id }
+      const { keyed, id, at, ...asked } = JSON.parse(saved) as Question
+      // Whoever came here by the address, or reloads the start page later, wants the start page.
+      if (typeof id === 'string')
+        return isReload() && Number(at) > performance.timeOrigin - UNKNOWING && { id }
       if (keyed !== true) return asked.question
       this.ask(asked)
       return true
@@ -419,7 +423,7 @@ export class Room {
     this.#events.push(event)
     if (event.trace_id !== this.#id) {
       this.#id = event.trace_id
-      tab.write(PENDING, JSON.stringify({ id: event.trace_id }))
+      tab.write(PENDING, JSON.stringify({ id: event.trace_id, at: Date.now() }))
       this.onId(event.trace_id)
       if (this.#next.doing.has(STOP_ALL)) this.#stopNow()
     }

@@ -80,11 +80,13 @@ test('a question is kept in the tab until it has an id, so that a reload asks th
 })
 
 test.each([
-  ['reload', { id: ID }],
-  ['navigate', false],
-])(
-  'its id is kept until it is left: a reload under way takes no address along (%s)',
-  async (type, to) => {
+  ['reload', -500, { id: ID }],
+  ['navigate', -500, false],
+  ['reload', 5000, false],
+] as const)(
+  'its id is kept for a reload that was under way, which takes no address along (%s, begun after %i ms)',
+  async (type, after, to) => {
+    vi.spyOn(performance, 'timeOrigin', 'get').mockReturnValue(Date.now() + after)
     vi.spyOn(performance, 'getEntriesByType').mockReturnValue([
       { type } as unknown as PerformanceEntry,
     ])
