@@ -6,7 +6,7 @@ import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { serve } from '../dev/serve.ts'
 import { launch, visit } from './browser.ts'
-import { idOf } from './steps.ts'
+import { idOf, marked } from './steps.ts'
 
 const BILLING = 'Move billing to the new database in December?'
 
@@ -229,14 +229,18 @@ test('my leaning is hidden from the council, my decision and the conditions are 
 })
 
 test('the dissent leads to its words, marked in the lane', async () => {
-  const { page, context } = await heldBefore(undefined)
+  // So low that the lane has to scroll for it.
+  const { page, context } = await heldBefore(undefined, { viewport: { width: 1280, height: 420 } })
   await page.locator('.verdict').waitFor()
   await page.getByRole('button', { name: 'Go to where it was said' }).click()
-  await page.waitForFunction(
-    () =>
-      CSS.highlights.has('passage') ||
-      document.querySelector('.lane[data-agent=caspar] .vote[data-pointed]') !== null,
-  )
+  await page.waitForFunction(() => CSS.highlights.has('passage'))
+  expect(await marked(page)).toEqual({
+    text: 'December is the month in which billing must not stop.',
+    agent: 'caspar',
+    inSight: true,
+    scrolls: true,
+  })
+  expect(await page.locator('.vote[data-pointed]').count()).toBe(0)
   const focused = await page.evaluate(
     () => document.activeElement?.closest<HTMLElement>('.lane')?.dataset['agent'],
   )
