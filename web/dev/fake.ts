@@ -46,6 +46,12 @@ export function ulid(at = Date.now()): string {
   return head + Array.from(randomBytes(16), (byte) => ALPHABET[byte % 32]).join('')
 }
 
+/** What is held before: an event of this kind, or one of which this is true. */
+export type Hold = string | ((draft: Draft) => boolean) | undefined
+
+const isHeld = (draft: Draft, hold: Hold): boolean =>
+  typeof hold === 'function' ? hold(draft) : draft.type === hold
+
 export class Fake {
   readonly #pace: number
   readonly #records: FakeOptions['records']
@@ -53,8 +59,8 @@ export class Fake {
   cutAfter: number
   /** While set, every request but the page's own files is refused with it. */
   refuse: number | undefined
-  /** Holds every deliberation before the first event of this kind, until it is set anew. */
-  #hold: string | undefined
+  /** Holds every deliberation before the first such event, until it is set anew. */
+  #hold: Hold
   readonly #running = new Map<string, Running>()
   #lines: Listed[] = []
   readonly presets = new PresetStore()
@@ -109,8 +115,8 @@ export class Fake {
     for (const one of this.#running.values()) clearTimeout(one.timer)
   }
 
-  /** Holds every deliberation before an event of this kind; undefined lets all go on. */
-  hold(before: string | undefined): void {
+  /** Holds every deliberation before an event of this kind, or like this; undefined lets all go on. */
+  hold(before: Hold): void {
     this.#hold = before
     for (const one of this.#running.values()) this.#play(one)
   }
@@ -272,7 +278,7 @@ export class Fake {
   #play(running: Running): void {
     clearTimeout(running.timer)
     const [beat] = running.beats
-    if (!beat || running.paused || beat.draft.type === this.#hold) return
+    if (!beat || running.paused || isHeld(beat.draft, this.#hold)) return
     const next = (): void => {
       running.beats.shift()
       this.#append(running, beat.draft)

@@ -62,7 +62,7 @@ export const SCENES: Record<string, Script> = {
       confidence: 0.71,
       dissent: {
         agent: 'caspar',
-        text: 'A rollback that was never rehearsed is not a rollback, and December is when it would be needed.',
+        text: 'December is the month in which billing must not stop.',
       },
       conditions: [
         'Rehearse the rollback twice before the freeze on the 10th',
@@ -109,7 +109,7 @@ export const SCENES: Record<string, Script> = {
       confidence: 0.77,
       dissent: {
         agent: 'balthasar',
-        text: '夜に居場所のない人は、いまの利用統計には現れません。開いていない場所の利用者は数えられないからです。',
+        text: '図書館は本を貸すだけの場所ではありません。',
       },
       conditions: ['二十二時までの延長を半年試し、利用を測る'],
       would_change: ['金曜・土曜の試行で一時間あたり十人を超えること'],
@@ -143,7 +143,10 @@ export const SCENES: Record<string, Script> = {
     judge: {
       text: "All of SOLOMON's models failed, so a panel of 4 judged instead: 2 for, 1 against, 1 without an answer. Scores are medians; the words are those of anthropic:claude-haiku-4-5.\n\nThe record of the nine ports carries more than the fear of an empty quay, as long as the advance is kept small.",
       decision: 'APPROVED',
-      dissent: { agent: 'caspar', text: 'A quay that no ship can reach earns nothing.' },
+      dissent: {
+        agent: 'caspar',
+        text: 'The dredging contract is not signed, and a quay that no ship can reach earns nothing.',
+      },
       conditions: ['Pay no more than a tenth in advance'],
       would_change: ['The dredging is refused'],
       scores: { caspar: 72, balthasar: 55, melchior: 81 },

@@ -1,5 +1,5 @@
 /** What the fake does when a verb comes: enough of the contract to see every state of the page. */
-import { isSage, type Sage } from '../stream/src/contract.ts'
+import { isSage, SAGES, type Sage } from '../stream/src/contract.ts'
 import type { Draft, Log } from './log.ts'
 import type { Beat } from './speech.ts'
 
@@ -121,9 +121,14 @@ function lastVote(log: Log, agent: Sage): Draft | undefined {
   return { type, agentId: agent, data: data as unknown as Record<string, unknown> }
 }
 
+const hasVoted = (log: Log, sage: Sage): boolean => lastVote(log, sage) !== undefined
+
 function note(played: Played, body: Record<string, unknown>): { answer: Answer; say: Draft[] } {
   const spoke = played.log.entries.some(({ event }) => event.type === 'judge_chunk')
   if (spoke) return { answer: { status: 409, detail: LATE }, say: [] }
   const to = body['agent'] === 'judge' ? 'solomon' : (body['agent'] ?? 'all')
-  return { answer: done, say: [{ type: 'note', data: { from: 'user', to, text: body['text'] } }] }
+  const told: Draft = { type: 'note', data: { from: 'user', to, text: body['text'] } }
+  // Whoever has voted already votes again, knowing it.
+  const again = SAGES.filter((sage) => (to === 'all' || to === sage) && hasVoted(played.log, sage))
+  return { answer: done, say: [told, ...again.flatMap((sage) => retry(played, sage).say)] }
 }

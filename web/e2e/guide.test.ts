@@ -20,7 +20,7 @@ import { SEAL_WORDS } from '../page/src/words.ts'
 import { launch, visit } from './browser.ts'
 import { Magi } from './magi.ts'
 import { keep } from './pictures.ts'
-import { idOf, scenes } from './steps.ts'
+import { idOf, marked, scenes } from './steps.ts'
 
 type Lang = 'en' | 'ja'
 
@@ -134,7 +134,8 @@ async function decide(walk: Walk): Promise<void> {
   await card.getByText(decision.saved).waitFor()
   await keep(page, `guide-verdict-${lang}`, { of: card })
   await card.getByRole('button', { name: WORDS[lang].room.toPlace }).click()
-  await page.locator('.lane-scroll mark, .vote[data-pointed]').first().waitFor()
+  await page.waitForFunction(() => CSS.highlights.has('passage'))
+  expect(await marked(page)).toMatchObject({ inSight: true })
 }
 
 /** Later, with the same address: how it turned out. */

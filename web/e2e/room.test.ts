@@ -4,9 +4,10 @@
  */
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { Hold } from '../dev/fake.ts'
 import { serve } from '../dev/serve.ts'
 import { launch, visit } from './browser.ts'
-import { idOf } from './steps.ts'
+import { idOf, marked } from './steps.ts'
 
 const BILLING = 'Move billing to the new database in December?'
 
@@ -22,10 +23,14 @@ afterAll(async () => {
 })
 
 /** Starts the scene and holds it before the first event of this kind. */
-async function heldBefore(kind: string | undefined, options: Parameters<typeof visit>[2] = {}) {
+async function heldBefore(
+  kind: Hold,
+  options: Parameters<typeof visit>[2] = {},
+  question: string = BILLING,
+) {
   here.fake.hold(kind)
   const opened = await visit(browser, here.url, options)
-  await opened.page.locator('.scene').first().click()
+  await opened.page.locator('.scene').filter({ hasText: question }).first().click()
   await opened.page.locator('.lanes').waitFor()
   return opened
 }
@@ -35,7 +40,7 @@ const posted = (verb: string) =>
   here.fake.requests.filter(({ path }) => path.endsWith(`/${verb}`)).map(({ body }) => body)
 
 /** What must be on the screen when the deliberation is held in this phase. */
-const PHASES: [string, string, (page: Page) => Promise<unknown>][] = [
+const PHASES: [string, Hold, (page: Page) => Promise<unknown>, string?][] = [
   ['before the first token', 'agent_chunk', (page) => page.locator('.stop').waitFor()],
   ['writing', 'agent_complete', (page) => page.locator('.lane-scroll > .prose').first().waitFor()],
   ['between the votes and the tally', 'tally', (page) => page.locator('.vote').nth(2).waitFor()],
@@ -49,22 +54,60 @@ const PHASES: [string, string, (page: Page) => Promise<unknown>][] = [
     'judge_complete',
     (page) => page.locator('.judge .lane-scroll > .prose').waitFor(),
   ],
+  [
+    'paused',
+    'agent_complete',
+    async (page) => {
+      await page.locator('.lane-scroll > .prose').first().waitFor()
+      await page.getByRole('button', { name: 'Pause' }).click()
+      await page.locator('[data-notice=paused]').waitFor()
+    },
+  ],
+  [
+    'waiting to try again',
+    ({ type, data }) => type === 'agent_start' && data['attempt'] === 2,
+    (page) => page.locator('.lane[data-agent=caspar][data-status=retrying]').waitFor(),
+  ],
+  [
+    'voting again after a note',
+    // Its third attempt is the vote that knows the note: the first broke.
+    ({ type, data }) => type === 'tally' || (type === 'agent_complete' && data['attempt'] === 3),
+    async (page) => {
+      await page.locator('.vote').nth(2).waitFor()
+      await page.getByRole('button', { name: 'Tell the council' }).click()
+      const note = page.locator('.note')
+      await note.getByRole('radio', { name: 'CASPAR' }).click()
+      await note.locator('.note-input').fill('The freeze begins on the 20th.')
+      await page.keyboard.press('Enter')
+      await note.waitFor({ state: 'detached' })
+      await page.locator('.lane[data-agent=caspar][data-status=writing]').waitFor()
+    },
+  ],
+  [
+    'a panel judges',
+    ({ type, data }) => type === 'trace' && data['duration_ms'] !== undefined,
+    (page) => page.locator('.panel-work .panel-seats').waitFor(),
+    'Build the second quay',
+  ],
 ]
 
-test.each(PHASES)('stop works %s: by Esc, and by a double click once', async (_, kind, ready) => {
-  for (const how of ['Escape', 'double click'] as const) {
-    const { page, context, complaints } = await heldBefore(kind)
-    await ready(page)
-    const before = stops()
-    if (how === 'Escape') await page.keyboard.press('Escape')
-    else await page.locator('.stop').dblclick()
-    await page.locator('.verdict[data-kind=STOPPED]').waitFor()
-    expect(stops() - before, how).toBe(1)
-    expect(await page.locator('.stop').count()).toBe(0)
-    expect(complaints).toEqual([])
-    await context.close()
-  }
-})
+test.each(PHASES)(
+  'stop works %s: by Esc, and by a double click once',
+  async (_, kind, ready, question) => {
+    for (const how of ['Escape', 'double click'] as const) {
+      const { page, context, complaints } = await heldBefore(kind, {}, question)
+      await ready(page)
+      const before = stops()
+      if (how === 'Escape') await page.keyboard.press('Escape')
+      else await page.locator('.stop').dblclick()
+      await page.locator('.verdict[data-kind=STOPPED]').waitFor()
+      expect(stops() - before, how).toBe(1)
+      expect(await page.locator('.stop').count()).toBe(0)
+      expect(complaints).toEqual([])
+      await context.close()
+    }
+  },
+)
 
 test('stop before the question has its id is kept, and said as soon as it has one', async () => {
   here.fake.hold(undefined)
@@ -229,14 +272,18 @@ test('my leaning is hidden from the council, my decision and the conditions are 
 })
 
 test('the dissent leads to its words, marked in the lane', async () => {
-  const { page, context } = await heldBefore(undefined)
+  // So low that the lane has to scroll for it.
+  const { page, context } = await heldBefore(undefined, { viewport: { width: 1280, height: 420 } })
   await page.locator('.verdict').waitFor()
   await page.getByRole('button', { name: 'Go to where it was said' }).click()
-  await page.waitForFunction(
-    () =>
-      CSS.highlights.has('passage') ||
-      document.querySelector('.lane[data-agent=caspar] .vote[data-pointed]') !== null,
-  )
+  await page.waitForFunction(() => CSS.highlights.has('passage'))
+  expect(await marked(page)).toEqual({
+    text: 'December is the month in which billing must not stop.',
+    agent: 'caspar',
+    inSight: true,
+    scrolls: true,
+  })
+  expect(await page.locator('.vote[data-pointed]').count()).toBe(0)
   const focused = await page.evaluate(
     () => document.activeElement?.closest<HTMLElement>('.lane')?.dataset['agent'],
   )

@@ -139,6 +139,45 @@ test('two compared: what differs is said, marked in the text, and can stand alon
   await context.close()
 })
 
+test.each(['en-US', 'ja-JP'])(
+  'what is a rehearsal says so on every screen of it: %s',
+  async (locale) => {
+    const note = locale === 'ja-JP' ? 'あらかじめ書かれた台本です' : 'were written beforehand'
+    const asked = server.fake.finished('degraded', '2026-11-27T01:12:00Z')
+    const mark = 'REHEARSAL リハーサル'
+    const { page, context } = await at(`d/${left}/trace`, { locale })
+    const band = page.locator('.trace-screen .band[data-mode=rehearsal]')
+    await band.getByText(note).waitFor()
+    expect(await band.textContent()).toContain(mark)
+    // Of any moment of it, too.
+    await page.getByRole('slider').first().focus()
+    await page.keyboard.press('Home')
+    expect(await band.count()).toBe(1)
+    const sides = (): Promise<string[]> =>
+      page
+        .locator('.compare-head')
+        .evaluateAll((heads) =>
+          heads.map((head) => head.querySelector('[data-mode=rehearsal]')?.textContent ?? ''),
+        )
+    await page.goto(`${server.url}/#/compare/${left}/${right}`)
+    await page.locator('.pairs').waitFor()
+    for (const said of await sides()) {
+      expect(said).toContain(mark)
+      expect(said).toContain(note)
+    }
+    // The mark is each side's own: a council that was really asked has none.
+    await page.goto(`${server.url}/#/compare/${asked}/${left}`)
+    await page.locator('.compare-head').first().getByText('Drop support for clients').waitFor()
+    const [first, second] = await sides()
+    expect(first).toBe('')
+    expect(second).toContain(mark)
+    await page.goto(`${server.url}/#/d/${asked}/trace`)
+    await page.locator('.timeline-plot').waitFor()
+    expect(await band.count()).toBe(0)
+    await context.close()
+  },
+)
+
 test('the check goes the way, and finds the hop that holds back', async () => {
   const { page, context, complaints } = await at('connection')
   await page.getByText('It works.').waitFor()

@@ -70,3 +70,18 @@ export async function untilOver(page: Page, url: string) {
   }))
   return { view, events, both }
 }
+
+/** The passage that is marked: its text, whose lane it stands in, and whether that has scrolled to it. */
+export const marked = (page: Page) =>
+  page.evaluate(() => {
+    const range = [...(CSS.highlights.get('passage') ?? [])][0] as Range
+    const box = range.startContainer.parentElement?.closest('.lane-scroll')
+    const around = box?.getBoundingClientRect()
+    const { top, bottom } = range.getBoundingClientRect()
+    return {
+      text: range.toString(),
+      agent: box?.closest<HTMLElement>('.lane')?.dataset['agent'],
+      scrolls: box != null && box.scrollHeight > box.clientHeight,
+      inSight: around !== undefined && top >= around.top && bottom <= around.bottom,
+    }
+  })

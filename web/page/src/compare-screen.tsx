@@ -4,6 +4,7 @@ import { Checkbox, ToggleButton, ToggleButtonGroup } from 'react-aria-components
 import { Facts } from './compare-facts.tsx'
 import { marked, sideBySide, type Pair, type Piece } from './diff.ts'
 import { sealOf } from './format.ts'
+import { RehearsalMark } from './head.tsx'
 import { Tick } from './icons.tsx'
 import type { Library } from './library.ts'
 import { hashOf } from './route.ts'
@@ -91,6 +92,11 @@ function Head({ side, view }: { side: string; view: View }) {
       <p className="compare-side">{side}</p>
       <div>
         <Seal kind={kind} small />
+        {view.mode === 'rehearsal' && (
+          <p className="compare-mode band" data-mode="rehearsal">
+            <RehearsalMark /> {words.mode.rehearsalNote}
+          </p>
+        )}
         <h2 lang={view.lang}>
           <a href={hashOf({ name: 'deliberation', id: view.id ?? '' })}>{view.question}</a>
         </h2>

@@ -66,7 +66,7 @@ export default function Deliberation({ room, onAskAgain, onFollow }: Deliberatio
   useEffect(() => unmark, [view.id])
   return (
     <main className="deliberation" tabIndex={-1} data-phase={view.phase}>
-      <ModeBand shown={shown} />
+      <ModeBand view={view} playing={playback !== undefined} />
       <header className="question-head">
         <QuestionHead view={view} question={question} />
         <div className="question-side">

@@ -36,21 +36,26 @@ export function QuestionHead({ view, question }: { view: View; question: string 
   )
 }
 
+/** In both languages, as every seal is. */
+export function RehearsalMark() {
+  return (
+    <strong>
+      <span lang="en">REHEARSAL</span> <span lang="ja">リハーサル</span>
+    </strong>
+  )
+}
+
 /** Rehearsal and replay are said loudly. */
-export function ModeBand({ shown }: { shown: Shown }) {
+export function ModeBand({ view, playing = false }: { view: View; playing?: boolean }) {
   const { mode } = useWords()
-  const { view, playback } = shown
   const rehearsal = view.mode === 'rehearsal'
-  const replay = playback !== undefined || view.mode === 'replay'
+  const replay = playing || view.mode === 'replay'
   if (!rehearsal && !replay) return null
   return (
     <div className="bands">
       {rehearsal && (
         <p className="band" data-mode="rehearsal">
-          <strong>
-            <span lang="en">REHEARSAL</span> <span lang="ja">リハーサル</span>
-          </strong>{' '}
-          {mode.rehearsalNote}
+          <RehearsalMark /> {mode.rehearsalNote}
         </p>
       )}
       {replay && (

@@ -1,6 +1,7 @@
 import { sagesOf, type Lane, type Sage, type View } from '@magi/stream'
 import { useEffect, useMemo, useRef, useState, useSyncExternalStore } from 'react'
 import { Button, ToggleButton, ToggleButtonGroup } from 'react-aria-components'
+import { ModeBand } from './head.tsx'
 import { Paces, PlayButton, Scrubber } from './player.tsx'
 import { Prose } from './prose.tsx'
 import type { Room, Shown } from './room.ts'
@@ -49,14 +50,17 @@ export default function TraceScreen({ room }: { room: Room }) {
   const trace = useMemo(() => traceOf(reel.events, reel.times, net), [reel, count, net])
   const failed = connection?.name === 'failed' ? connection.problem : undefined
   const at = playback?.at ?? trace.length
+  // A moment before the first event knows nothing of the whole.
+  const whole = room.canPlay ? reel.viewAt(reel.length) : view
   return (
     <main className="screen trace-screen" tabIndex={-1}>
+      <ModeBand view={whole} />
       <header className="screen-head">
         <div>
           <h1 lang={view.lang}>{view.question === '' ? texts.title : short(view.question)}</h1>
           {view.id !== undefined && (
             <p className="trace-state">
-              <Seal kind={sealOf(room.canPlay ? reel.viewAt(reel.length) : view)} small />
+              <Seal kind={sealOf(whole)} small />
             </p>
           )}
         </div>

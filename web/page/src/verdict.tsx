@@ -13,6 +13,7 @@ import { Conditions, Decision, type Remarked } from './decision.tsx'
 import { confidenceOf, isSplit, scoreText, sealOf, tokensOf } from './format.ts'
 import { Warn } from './icons.tsx'
 import { PanelVotes } from './panel.tsx'
+import { findPassage } from './passage.ts'
 import { useContentLang } from './prose.tsx'
 import { Seal } from './seal.tsx'
 import { useWords } from './settings.tsx'
@@ -166,7 +167,7 @@ function Decided({ view, data, remarked, onDissent }: DecidedProps) {
         )}
         <Agreement data={data} />
       </div>
-      <Dissent judgment={judgment} onDissent={onDissent} />
+      <Dissent view={view} judgment={judgment} onDissent={onDissent} />
       <div className="verdict-lists">
         {remarked ? (
           <Conditions
@@ -231,9 +232,11 @@ function Agreement({ data }: { data: Complete }) {
 }
 
 function Dissent({
+  view,
   judgment,
   onDissent,
 }: {
+  view: View
   judgment: JudgeComplete
   onDissent: CardProps['onDissent']
 }) {
@@ -253,7 +256,9 @@ function Dissent({
       <blockquote lang={lang}>{dissent.text}</blockquote>
       {sage && onDissent && (
         <Button className="link-button" onPress={() => onDissent(sage, dissent.text)}>
-          {words.room.toPlace}
+          {findPassage(view.sages[sage].text, dissent.text)
+            ? words.room.toPlace
+            : words.room.toVote(words.sages[sage].name)}
         </Button>
       )}
     </figure>

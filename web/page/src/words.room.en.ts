@@ -46,6 +46,7 @@ export const room: RoomWords = {
   judgeAlone: (decision) =>
     `By the rule these votes bring no decision. The judge alone came to ${decision}.`,
   toPlace: 'Go to where it was said',
+  toVote: (sage) => `In the judge’s words. Go to ${sage}’s vote`,
 
   written: (tokens, estimated) => `${estimated ? '≈ ' : ''}${number.format(tokens)} tokens out`,
   rate: (speed) => `${speed < 10 ? speed.toFixed(1) : Math.round(speed)} tok/s`,

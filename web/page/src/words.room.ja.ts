@@ -46,6 +46,7 @@ export const room: RoomWords = {
   judgeAlone: (decision) =>
     `この決め方では、票から結論が出ません。裁定者だけの判断は${decision}です。`,
   toPlace: '発言の箇所を見る',
+  toVote: (sage) => `裁定者の言葉です。${sage}の票を見る`,
 
   written: (tokens, estimated) => `出力${estimated ? '約' : ''}${number.format(tokens)} トークン`,
   rate: (speed) => `${speed < 10 ? speed.toFixed(1) : Math.round(speed)} トークン/秒`,

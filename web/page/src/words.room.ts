@@ -36,6 +36,8 @@ export interface RoomWords {
   /** By the rule there is no decision, but the judge came to one. */
   judgeAlone: One
   toPlace: string
+  /** The dissent is in the judge's words, which stand nowhere in the lane. */
+  toVote: (sage: string) => string
 
   written: (tokens: number, estimated: boolean) => string
   rate: (tokensPerSecond: number) => string

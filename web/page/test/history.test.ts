@@ -191,7 +191,9 @@ test('where no conversation is kept, the earlier verdict goes along in words', a
   expect(taken.conversation_id).toBeUndefined()
   expect(taken.context).toContain('以前の問い: Move billing to the new database in December?')
   expect(taken.context).toContain('評決: APPROVED (2-1-0)')
-  expect(contextOf(one, 'en')).toContain('Dissent: A rollback that was never rehearsed')
+  expect(contextOf(one, 'en')).toContain(
+    'Dissent: December is the month in which billing must not stop.',
+  )
 })
 
 test('asking again takes the context and the link along; the person’s own words come after', async () => {

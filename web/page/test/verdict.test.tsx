@@ -41,13 +41,35 @@ test('the card holds verdict, count, reason, dissent, conditions and what would 
     '2–1–0',
     'Move billing in December, before the freeze',
     'Strongest dissent, from CASPAR',
-    'A rollback that was never rehearsed is not a rollback',
+    'December is the month in which billing must not stop.',
     'Name a person on call',
     'The rollback rehearsal fails',
     'The judge agrees with the votes.',
     'Confidence medium (71 %)',
   ])
     expect(text).toContain(part)
+})
+
+test('a dissent leads to its words, or says that it leads to the vote', () => {
+  const leads = (text: string): string => {
+    const scene = SCENES['billing'] as Script
+    const judge = { ...scene.judge!, dissent: { agent: 'caspar' as const, text } }
+    const view = viewOfScript({ ...scene, judge })
+    render(
+      <SettingsProvider>
+        <VerdictCard view={view} actions={null} onDissent={() => {}} />
+      </SettingsProvider>,
+    )
+    const said = screen.getByRole('button').textContent ?? ''
+    cleanup()
+    return said
+  }
+  expect(leads('The rollback has been written, but never rehearsed.')).toBe(
+    'Go to where it was said',
+  )
+  expect(leads('A rollback that nobody tried is none.')).toBe(
+    'In the judge’s words. Go to CASPAR’s vote',
+  )
 })
 
 test('a judge who disagrees did not decide; one who overruled did', () => {

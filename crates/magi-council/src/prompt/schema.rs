@@ -68,7 +68,10 @@ pub(crate) fn give_verdict(lang: Lang, letters: &[char]) -> Tool {
                     "type": "object",
                     "properties": {
                         "sage": {"type": "string", "enum": names},
-                        "text": {"type": "string"}
+                        "text": {
+                            "type": "string",
+                            "description": "The strongest argument against the verdict: one sentence of that sage's, copied word for word"
+                        }
                     },
                     "required": ["sage", "text"],
                     "additionalProperties": false

@@ -153,6 +153,9 @@ fn the_judge_sees_letters_and_no_names() {
             schema["properties"]["sage_scores"]["required"],
             serde_json::json!(["A", "B"])
         );
+        // The dissent is quoted: the page leads to where it stands.
+        let dissent = &schema["properties"]["dissent"]["properties"]["text"]["description"];
+        assert!(dissent.as_str().unwrap().contains("word for word"));
     }
 }
 

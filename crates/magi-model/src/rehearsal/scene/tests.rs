@@ -131,6 +131,21 @@ fn every_part_is_whole_and_worth_its_length() {
     }
 }
 
+/// The page leads from the dissent to the place where it was said, which it finds by its words.
+#[test]
+fn every_dissent_is_a_sentence_of_its_sage_word_for_word() {
+    for scene in scenes() {
+        let (sage, text) = &scene.judge.decided.dissent;
+        let said = &scene.sages[sage].prose;
+        assert!(
+            said.iter().any(|paragraph| paragraph.contains(text)),
+            "{}: {text}",
+            scene.name
+        );
+        assert!(text.ends_with(['.', '。']), "{}: {text}", scene.name);
+    }
+}
+
 /// The written Japanese is of one style: である, with full-width punctuation.
 #[test]
 fn japanese_is_of_one_style() {
