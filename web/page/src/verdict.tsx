@@ -12,13 +12,15 @@ import { Button } from 'react-aria-components'
 import { Conditions, Decision, type Remarked } from './decision.tsx'
 import { confidenceOf, isSplit, scoreText, sealOf, tokensOf } from './format.ts'
 import { Warn } from './icons.tsx'
+import { Fold } from './lane.tsx'
 import { PanelVotes } from './panel.tsx'
-import { useContentLang } from './prose.tsx'
+import { Prose, useContentLang } from './prose.tsx'
 import { Seal } from './seal.tsx'
 import { useWords } from './settings.tsx'
 import { Mark } from './shapes.tsx'
 import { useTexts } from './texts.ts'
 import { PANEL } from './words-panel.ts'
+import { firstSentence, groundsOf, isOwn } from './why.ts'
 import { SEAL_WORDS, type Words } from './words.ts'
 
 interface CardProps {
@@ -153,18 +155,15 @@ function Decided({ view, data, remarked, onDissent }: DecidedProps) {
         </div>
       )}
       <div className="verdict-text">
-        {data.summary !== '' && (
-          <p className="verdict-lead" lang={lang}>
-            {data.summary}
-          </p>
-        )}
+        {!isOwn(data) && <Agreement data={data} />}
+        <Why data={data} />
         {data.recommendation !== '' && data.recommendation !== data.summary && (
           <div className="verdict-recommendation">
             <h3>{words.verdict.recommendation}</h3>
             <p lang={lang}>{data.recommendation}</p>
           </div>
         )}
-        <Agreement data={data} />
+        {isOwn(data) && <Agreement data={data} />}
       </div>
       <Dissent judgment={judgment} onDissent={onDissent} />
       <div className="verdict-lists">
@@ -182,6 +181,35 @@ function Decided({ view, data, remarked, onDissent }: DecidedProps) {
       <PanelVotes view={view} judgment={judgment} />
       <Scores view={view} judgment={judgment} />
     </>
+  )
+}
+
+/** The judge's reason in its first sentence, the rest folded away; the votes in words where no judge spoke. */
+function Why({ data }: { data: Complete }) {
+  const { verdict } = useWords()
+  const lang = useContentLang()
+  const grounds = groundsOf(data.solomon_judgment)
+  if (grounds === undefined)
+    return (
+      data.summary !== '' && (
+        <p className="verdict-lead" lang={lang}>
+          {data.summary}
+        </p>
+      )
+    )
+  const first = firstSentence(grounds)
+  return (
+    <div className="verdict-why">
+      <h3>{isOwn(data) ? verdict.reason : verdict.judgeReason}</h3>
+      <p className="verdict-lead" lang={lang}>
+        {first}
+      </p>
+      {first !== grounds && (
+        <Fold title={verdict.wholeReason} tone="reason">
+          <Prose text={grounds} />
+        </Fold>
+      )}
+    </div>
   )
 }
 

@@ -277,6 +277,8 @@ export const en: Words = {
   verdict: {
     title: 'Verdict',
     reason: 'Why',
+    judgeReason: 'The judge’s reason',
+    wholeReason: 'The whole reason',
     recommendation: 'Recommended',
     dissent: 'Strongest dissent',
     dissentBy: (name) => `Strongest dissent, from ${name}`,

@@ -277,6 +277,8 @@ export const ja: Words = {
   verdict: {
     title: '評決',
     reason: '理由',
+    judgeReason: '裁定者の理由',
+    wholeReason: '理由の全文',
     recommendation: '推奨',
     dissent: '最も強い反対意見',
     dissentBy: (name) => `最も強い反対意見（${name}）`,

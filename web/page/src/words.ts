@@ -98,6 +98,8 @@ export interface Words {
   verdict: {
     title: string
     reason: string
+    judgeReason: string
+    wholeReason: string
     recommendation: string
     dissent: string
     dissentBy: One

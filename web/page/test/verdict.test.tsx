@@ -39,7 +39,7 @@ test('the card holds verdict, count, reason, dissent, conditions and what would 
   for (const part of [
     '可決 APPROVED',
     '2–1–0',
-    'Move billing in December, before the freeze',
+    'WhyTwo approve and one rejects, and they do not contradict each other: the measurements speak for the move, the calendar against it. The whole reason',
     'Strongest dissent, from CASPAR',
     'A rollback that was never rehearsed is not a rollback',
     'Name a person on call',
@@ -48,6 +48,22 @@ test('the card holds verdict, count, reason, dissent, conditions and what would 
     'Confidence medium (71 %)',
   ])
     expect(text).toContain(part)
+})
+
+test('the votes in words stand where no judge spoke, and only there', () => {
+  const data = (viewOfScript(SCENES['billing'] as Script).end as { data: Complete }).data
+  const summary = 'Approved. SOLOMON agrees with the votes.'
+  expect(card(changed('billing', { summary }))).not.toContain(summary)
+  cleanup()
+  const mute = { ...data.solomon_judgment, judge_agrees: null }
+  const text = card(changed('billing', { summary, solomon_judgment: mute, judge_agrees: null }))
+  expect(text).toContain(summary)
+  expect(text).not.toContain('Why')
+  cleanup()
+  const other = { ...data.solomon_judgment, final_decision: 'REJECTED' as const }
+  expect(card(changed('billing', { judge_agrees: false, solomon_judgment: other }))).toContain(
+    'The judge’s reasonTwo approve',
+  )
 })
 
 test('a judge who disagrees did not decide; one who overruled did', () => {
