@@ -260,6 +260,7 @@ export const en: Words = {
     attempt: (attempt) => `attempt ${attempt}`,
     thoughts: 'Thinking',
     past: (attempt) => `Attempt ${attempt}, given up`,
+    replaced: (attempt) => `Attempt ${attempt}, replaced`,
     expand: (name) => `Enlarge ${name}`,
     shrink: (name) => `Show ${name} beside the others`,
     latest: 'Latest',

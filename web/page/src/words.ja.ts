@@ -260,6 +260,7 @@ export const ja: Words = {
     attempt: (attempt) => `${attempt}回目`,
     thoughts: '思考の過程',
     past: (attempt) => `${attempt}回目（破棄）`,
+    replaced: (attempt) => `${attempt}回目（置き換え済み）`,
     expand: (name) => `${name} を拡大`,
     shrink: (name) => `${name} を並べて表示`,
     latest: '最新へ',

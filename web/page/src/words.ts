@@ -81,6 +81,7 @@ export interface Words {
     attempt: (attempt: number) => string
     thoughts: string
     past: (attempt: number) => string
+    replaced: (attempt: number) => string
     expand: One
     shrink: One
     latest: string
