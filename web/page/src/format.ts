@@ -43,7 +43,7 @@ export function clock(ms: number): string {
 /** How sure a sage said it is, as a word with its number; nothing is made up when it did not say. */
 export function confidenceOf(words: Words, value: number | null | undefined): string {
   if (typeof value !== 'number') return words.verdict.notGiven
-  return `${words.verdict.confidenceWord(value)} (${Math.round(value * 100)} %)`
+  return `${words.verdict.confidenceWord(value)}${words.aside(`${Math.round(value * 100)} %`)}`
 }
 
 /** Tokens written and read, marked where the vendor did not count them. */
@@ -52,5 +52,5 @@ export function tokensOf(
   usage: { input_tokens: number; output_tokens: number; estimated?: boolean },
 ): string {
   const all = words.tokens(usage.input_tokens + usage.output_tokens)
-  return usage.estimated ? `${all} (${words.estimated})` : all
+  return usage.estimated ? `${all}${words.aside(words.estimated)}` : all
 }

@@ -452,6 +452,7 @@ export const en: Words = {
   seconds: (value) => (value < 60 ? `${value.toFixed(1)} s` : clock(value)),
   tokens: (value) => `${number.format(value)} tokens`,
   estimated: 'estimated',
+  aside: (text) => ` (${text})`,
   cost: (usd) => `${usd === 0 ? '0' : usd.toFixed(usd < 0.1 ? 4 : 2)} USD`,
   noCost: 'price not known',
   when: (at) => time.format(at),

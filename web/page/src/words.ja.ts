@@ -455,6 +455,7 @@ export const ja: Words = {
   seconds: (value) => (value < 60 ? `${value.toFixed(1)}秒` : clock(value)),
   tokens: (value) => `${number.format(value)} トークン`,
   estimated: '推定',
+  aside: (text) => `（${text}）`,
   cost: (usd) => `${usd === 0 ? '0' : usd.toFixed(usd < 0.1 ? 4 : 2)} USD`,
   noCost: '価格不明',
   when: (at) => time.format(at),

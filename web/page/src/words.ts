@@ -223,6 +223,8 @@ export interface Words {
   seconds: (value: number) => string
   tokens: (value: number) => string
   estimated: string
+  /** A remark in brackets, to put behind a text. */
+  aside: (text: string) => string
   cost: (usd: number) => string
   noCost: string
   when: (at: Date) => string
