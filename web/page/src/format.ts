@@ -1,4 +1,4 @@
-import type { JudgeComplete, Listed, View } from '@magi/stream'
+import { isMissing, sagesOf, type JudgeComplete, type Listed, type View } from '@magi/stream'
 import type { Lang, SealKind, Words } from './words.ts'
 
 /** The seal that stands for where a deliberation is. A failure is never a verdict. */
@@ -22,6 +22,13 @@ export function sealOfListed(item: Pick<Listed, 'status' | 'final_decision'>): S
   if (item.status === 'running' || item.status === 'paused') return 'DELIBERATING'
   return item.final_decision ?? 'UNDECIDED'
 }
+
+/** How many sages have voted. A vote that is missing is none. */
+export const votesIn = (view: View): number =>
+  sagesOf(view).filter((sage) => {
+    const { vote } = view.sages[sage]
+    return vote !== undefined && !isMissing(vote)
+  }).length
 
 /** True where a panel judged and came to no majority: it decides nothing, so it overrules nothing. */
 export const isSplit = ({ panel = [], final_decision: decision }: JudgeComplete): boolean =>

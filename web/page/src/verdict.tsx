@@ -1,5 +1,4 @@
 import {
-  isMissing,
   sagesOf,
   type Complete,
   type Failure,
@@ -10,7 +9,7 @@ import {
 import type { ReactNode } from 'react'
 import { Button } from 'react-aria-components'
 import { Conditions, Decision, type Remarked } from './decision.tsx'
-import { confidenceOf, isSplit, scoreText, sealOf, tokensOf } from './format.ts'
+import { confidenceOf, isSplit, scoreText, sealOf, tokensOf, votesIn } from './format.ts'
 import { Warn } from './icons.tsx'
 import { Fold } from './lane.tsx'
 import { PanelVotes } from './panel.tsx'
@@ -58,7 +57,10 @@ export function VerdictCard({ view, actions, remarked, onDissent }: CardProps) {
       {end.kind === 'cancelled' && (
         <div className="verdict-text">
           <p className="verdict-lead">{words.verdict.stoppedBy(end.data.by)}</p>
-          {end.data.reason !== '' && <p className="muted">{end.data.reason}</p>}
+          {/* That a person stopped it is said by the line above. */}
+          {end.data.by !== 'user' && end.data.reason !== '' && (
+            <p className="muted">{end.data.reason}</p>
+          )}
           <p>{words.verdict.stoppedNote}</p>
         </div>
       )}
@@ -92,10 +94,7 @@ function Count({ view, data }: { view: View; data: Complete }) {
   const { approved, rejected, abstained } = data.voting_result
   const rule = view.council?.rule ?? 'majority'
   const sages = sagesOf(view)
-  const voted = sages.filter((sage) => {
-    const vote = view.sages[sage].vote
-    return vote !== undefined && !isMissing(vote)
-  })
+  const voted = votesIn(view)
   return (
     <div className="count">
       <p className="count-numbers">
@@ -119,8 +118,7 @@ function Count({ view, data }: { view: View; data: Complete }) {
       </ul>
       <p className="count-rule">
         {words.verdict.rule}: {ruleText(words, rule)}
-        {voted.length < sages.length &&
-          ` · ${words.verdict.sagesAnswered(voted.length, sages.length)}`}
+        {voted < sages.length && ` · ${words.verdict.sagesAnswered(voted, sages.length)}`}
       </p>
     </div>
   )
