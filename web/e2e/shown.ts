@@ -3,6 +3,7 @@ import type { Page } from 'playwright-core'
 import { createElement } from 'react'
 import { renderToStaticMarkup } from 'react-dom/server'
 import { Prose } from '../page/src/prose.tsx'
+import { firstSentence, groundsOf } from '../page/src/why.ts'
 import { SAGES, sagesOf, type View } from '../stream/src/index.ts'
 
 /** One sage's lane: the attempts that were given up, the text of the newest, the vote's seal, its confidence in percent, its conditions and what would change it. */
@@ -86,6 +87,7 @@ export function toldOf(view: View): ShownAll {
   if (end?.kind !== 'complete') throw new Error(`it ended with ${end?.kind ?? 'nothing'}`)
   const { data } = end
   const judgment = data.solomon_judgment
+  const grounds = groundsOf(judgment)
   const { approved, rejected, abstained } = data.voting_result
   const sages = sagesOf(view)
   const lanes = sages.map((sage) => {
@@ -107,7 +109,7 @@ export function toldOf(view: View): ShownAll {
       kind: data.final_decision,
       votes: [approved, rejected, abstained],
       seals: sages.map((sage) => view.sages[sage].vote?.decision ?? null),
-      lead: data.summary === '' ? null : data.summary,
+      lead: grounds === undefined ? data.summary || null : firstSentence(grounds),
       recommendation: ['', data.summary].includes(data.recommendation) ? null : data.recommendation,
       dissent: judgment.dissent?.text ?? null,
       conditions: judgment.conditions ?? [],

@@ -347,6 +347,18 @@ impl JudgeComplete {
     pub fn is_split_panel(&self) -> bool {
         self.final_decision == FinalDecision::Undecided && !self.panel.is_empty()
     }
+
+    /// Returns what the judge said for its decision, whole; none where no judge spoke. Before the words of a
+    /// panel's speaker stands a line that says how the panel came to judge: that is no reason.
+    #[must_use]
+    pub fn grounds(&self) -> Option<&str> {
+        self.judge_agrees?;
+        let said = match self.reasoning.split_once("\n\n") {
+            Some((_, said)) if !self.panel.is_empty() => said,
+            _ => self.reasoning.as_str(),
+        };
+        Some(said.trim()).filter(|said| !said.is_empty())
+    }
 }
 
 /// `trace`: one started or ended span of work.

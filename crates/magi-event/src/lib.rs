@@ -17,6 +17,7 @@ mod fold;
 mod id;
 pub mod sample;
 mod schema;
+mod sentence;
 pub mod sse;
 mod time;
 mod vote;
@@ -29,6 +30,7 @@ pub use event::{DecodeError, Event};
 pub use fold::{Fault, JudgeLane, Lane, LaneState, Noted, Phase, SageLane, Snapshot};
 pub use id::{Cursor, CursorError, DeliberationId, IdError};
 pub use schema::{SCHEMA_JSON, schema};
+pub use sentence::first_sentence;
 pub use time::Timestamp;
 pub use vote::{
     Cause, Confidence, Decision, FinalDecision, Missing, Rule, RuleError, Status, Votes,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use futures_util::StreamExt;
-use magi_event::{DeliberationId, Event, FinalDecision, Snapshot};
+use magi_event::{DeliberationId, Event, FinalDecision, Snapshot, first_sentence};
 use magi_log::{Expiry, Logs, Query, Row};
 use magi_server::export::Record;
 use serde_json::json;
@@ -126,7 +126,7 @@ fn line(row: &Row, lang: Lang) -> String {
     } else {
         ""
     };
-    let title = verdict::first_sentence(&row.title);
+    let title = first_sentence(&row.title);
     format!("{}  {day}  {seal}  {votes}{mark}  {title}", row.id)
 }
 

@@ -85,7 +85,7 @@ function Screen({ asked, onAgain }: { asked: Asked; onAgain: () => void }) {
     setCarry(undefined)
     setAsking(true)
     hold(leaning)
-    room.ask(carried(question, carry))
+    room.ask(question)
   }
   const home = (): void => {
     setAsking(false)
@@ -135,7 +135,9 @@ function Screen({ asked, onAgain }: { asked: Asked; onAgain: () => void }) {
             draft={draft}
             preset={carry?.with.preset}
             onDraft={setDraft}
-            onAsk={ask}
+            onAsk={(question, leaning) => ask(carried(question, carry), leaning)}
+            // A scene goes on from nothing, whatever is prepared in the composer.
+            onScene={ask}
             onSoon={comes}
           >
             {carry && <CarryNote carry={carry} onDrop={() => setCarry(undefined)} />}

@@ -1,6 +1,7 @@
 /** What the next question takes along from an earlier deliberation. */
 import type { Client, Listed, Question, Snapshot } from '@magi/stream'
 import type { Library } from './library.ts'
+import { whyOf } from './why.ts'
 
 /** A question that goes on from an earlier one: asked again, or following up on its verdict. */
 export interface Carry {
@@ -38,7 +39,8 @@ export function contextOf(snapshot: Snapshot, lang: 'ja' | 'en'): string {
     const { voting_result: votes, solomon_judgment: judgment } = verdict
     const count = `${votes.approved}-${votes.rejected}-${votes.abstained}`
     lines.push(`${label.said}: ${verdict.final_decision} (${count})`)
-    if (verdict.summary !== '') lines.push(`${label.why}: ${verdict.summary.slice(0, PART)}`)
+    const why = whyOf(verdict)
+    if (why !== '') lines.push(`${label.why}: ${why.slice(0, PART)}`)
     if (judgment.dissent && judgment.dissent.text !== '')
       lines.push(`${label.but}: ${judgment.dissent.text.slice(0, PART)}`)
     if (judgment.conditions.length > 0)

@@ -162,6 +162,7 @@ export function NoteForm({ room, shown, onClose, onFollow }: NoteProps) {
           />
         </TextField>
         <p className="note-about">{tooLong ? note.tooLong : late ? note.late : note.about}</p>
+        {view.mode === 'rehearsal' && <p className="note-about">{note.rehearsal}</p>}
         <Refused refusal={refusals.note} onForgive={() => room.forgive('note')} />
         <div className="form-row">
           <Button className="link-button" onPress={onClose}>

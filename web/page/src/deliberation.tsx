@@ -6,7 +6,7 @@ import { AfterButtons, Afterwards, type Wish } from './afterwards.tsx'
 import { ConnectionState } from './connection.tsx'
 import { Controls, NoteForm, Notes } from './controls.tsx'
 import { useRemarked, type Remarked } from './decision.tsx'
-import { sealOf } from './format.ts'
+import { sealOf, votesIn } from './format.ts'
 import { ModeBand, Phases, QuestionHead, Totals } from './head.tsx'
 import { Play } from './icons.tsx'
 import { Judge } from './judge.tsx'
@@ -189,7 +189,7 @@ function toVerdict(): void {
 function Foot({ view }: { view: View }) {
   const words = useWords()
   const sages = sagesOf(view)
-  const votes = sages.filter((sage) => view.sages[sage].vote).length
+  const votes = votesIn(view)
   return (
     <div className="verdict-bar">
       <Seal kind={sealOf(view)} small />

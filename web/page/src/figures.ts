@@ -62,8 +62,31 @@ export interface Counted {
   first_token_ms?: number
 }
 
+/** What the attempts before the newest took: what the vendor counted up to the last that ended, the rest guessed. */
+interface Earlier {
+  counted: Usage | undefined
+  cost: number | undefined
+  /** Tokens that attempts wrote after that and were given up. */
+  guessed: number
+  /** How many of those there are. */
+  attempts: number
+}
+
+function earlierOf({ past }: Lane): Earlier {
+  // What was before a deadline is in the count of that call.
+  const since = past.slice(past.findLastIndex(({ trouble }) => trouble?.code === 'deadline') + 1)
+  const last = since.findLastIndex(({ answer }) => answer?.usage !== undefined)
+  const { usage: counted, cost_usd: cost } = since[last]?.answer ?? {}
+  const lost = since
+    .slice(last + 1)
+    .map(({ text, thinking }) => guessTokens(text) + guessTokens(thinking))
+    .filter((tokens) => tokens > 0)
+  const guessed = lost.reduce((sum, tokens) => sum + tokens, 0)
+  return { counted, cost, guessed, attempts: lost.length }
+}
+
 /**
- * The numbers of one role: the vendor's where the newest attempt is done, guessed from what is written
+ * The numbers of one role over all its attempts, the speed of the newest: the vendor's where the newest attempt is done, guessed from what is written
  * so far while it writes. `asked` is what was sent to it, as far as the page knows.
  */
 export function figuresOf(
@@ -77,17 +100,32 @@ export function figuresOf(
   const { begunAt, firstAt } = lane
   const firstMs = begunAt === undefined || firstAt === undefined ? undefined : firstAt - begunAt
   const written = guessTokens(lane.text) + guessTokens(lane.thinking)
-  if (written === 0) return NOTHING
-  const cost = price && (guessTokens(asked) * price.input + written * price.output) / 1e6
-  return { firstMs, tokens: written, rate: rateOf(written, lane), cost, estimated: true }
+  const earlier = earlierOf(lane)
+  const guess = written + earlier.guessed
+  const tokens = guess + (earlier.counted?.output_tokens ?? 0)
+  if (tokens === 0) return NOTHING
+  const calls = earlier.attempts + (written > 0 ? 1 : 0)
+  const paid = earlier.counted ? earlier.cost : 0
+  const cost =
+    price && paid !== undefined
+      ? paid + (calls * guessTokens(asked) * price.input + guess * price.output) / 1e6
+      : undefined
+  const rate = written === 0 ? undefined : rateOf(written, lane)
+  const estimated = guess > 0 || earlier.counted?.estimated === true
+  return { firstMs, tokens, rate, cost, estimated }
 }
 
+/** The vendor counts over all attempts: what earlier ones took was not written in this one's time. */
 function counted(lane: Lane, done: Counted): Figures {
   const { usage, cost_usd: cost, first_token_ms: firstMs } = done
   // A vote that was kept from an earlier deliberation cost nothing here.
   if (!usage) return { ...NOTHING, firstMs, cost }
   const tokens = usage.output_tokens
-  return { firstMs, tokens, rate: rateOf(tokens, lane), cost, estimated: usage.estimated === true }
+  const earlier = earlierOf(lane)
+  const own = tokens - (earlier.counted?.output_tokens ?? 0)
+  // What an attempt wrote that was given up is in the count, and nobody says how much it is.
+  const rate = earlier.guessed > 0 ? undefined : rateOf(own, lane)
+  return { firstMs, tokens, rate, cost, estimated: usage.estimated === true }
 }
 
 export const priceOf = (prices: Prices, lane: Lane): Price | undefined =>

@@ -1,4 +1,4 @@
-import type { JudgeComplete, Listed, View } from '@magi/stream'
+import { isMissing, sagesOf, type JudgeComplete, type Listed, type View } from '@magi/stream'
 import type { Lang, SealKind, Words } from './words.ts'
 
 /** The seal that stands for where a deliberation is. A failure is never a verdict. */
@@ -23,6 +23,13 @@ export function sealOfListed(item: Pick<Listed, 'status' | 'final_decision'>): S
   return item.final_decision ?? 'UNDECIDED'
 }
 
+/** How many sages have voted. A vote that is missing is none. */
+export const votesIn = (view: View): number =>
+  sagesOf(view).filter((sage) => {
+    const { vote } = view.sages[sage]
+    return vote !== undefined && !isMissing(vote)
+  }).length
+
 /** True where a panel judged and came to no majority: it decides nothing, so it overrules nothing. */
 export const isSplit = ({ panel = [], final_decision: decision }: JudgeComplete): boolean =>
   panel.length > 0 && decision === 'UNDECIDED'
@@ -43,7 +50,7 @@ export function clock(ms: number): string {
 /** How sure a sage said it is, as a word with its number; nothing is made up when it did not say. */
 export function confidenceOf(words: Words, value: number | null | undefined): string {
   if (typeof value !== 'number') return words.verdict.notGiven
-  return `${words.verdict.confidenceWord(value)} (${Math.round(value * 100)} %)`
+  return `${words.verdict.confidenceWord(value)}${words.aside(`${Math.round(value * 100)} %`)}`
 }
 
 /** Tokens written and read, marked where the vendor did not count them. */
@@ -52,5 +59,5 @@ export function tokensOf(
   usage: { input_tokens: number; output_tokens: number; estimated?: boolean },
 ): string {
   const all = words.tokens(usage.input_tokens + usage.output_tokens)
-  return usage.estimated ? `${all} (${words.estimated})` : all
+  return usage.estimated ? `${all}${words.aside(words.estimated)}` : all
 }

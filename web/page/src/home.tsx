@@ -23,6 +23,8 @@ interface HomeProps {
   preset?: string | undefined
   onDraft: (text: string) => void
   onAsk: (question: Question, leaning?: string) => void
+  /** A rehearsal is to be played. */
+  onScene: (scene: Question) => void
   /** Something is about to be asked, or opened. */
   onSoon: () => void
   /** What the next question takes along. */
@@ -37,6 +39,7 @@ export function Home({
   preset,
   onDraft,
   onAsk,
+  onScene,
   onSoon,
   children,
 }: HomeProps) {
@@ -53,7 +56,7 @@ export function Home({
       <WhatAnswers asked={asked} onAgain={onAgain} />
       <DoorLine />
       <Council />
-      {asked.state !== 'asking' && <Scenes onAsk={onAsk} />}
+      {asked.state !== 'asking' && <Scenes onPlay={onScene} />}
       <History />
     </main>
   )
@@ -67,7 +70,13 @@ const aboutTo = (soon: () => void) => {
   return { onFocus: near, onPointerOver: near, onPointerDown: near, onKeyDown: near }
 }
 
-function Ask({ asked, draft, preset, onDraft, onAsk }: Omit<HomeProps, 'onAgain' | 'onSoon'>) {
+function Ask({
+  asked,
+  draft,
+  preset,
+  onDraft,
+  onAsk,
+}: Omit<HomeProps, 'onAgain' | 'onScene' | 'onSoon'>) {
   const { door, archive } = useWay()
   const presets = useAsked(() => door.presets())
   // A door of one address tells only later whether it keeps a history; the page's own copy always does.
@@ -153,7 +162,7 @@ function DoorLine() {
   )
 }
 
-function Scenes({ onAsk }: { onAsk: (question: Question) => void }) {
+function Scenes({ onPlay }: { onPlay: (scene: Question) => void }) {
   const { door } = useWay()
   const asked = useAsked(() => door.scenes())
   const words = useWords()
@@ -169,7 +178,7 @@ function Scenes({ onAsk }: { onAsk: (question: Question) => void }) {
       <ul>
         {scenes.map((scene) => (
           <li key={scene.name}>
-            <Button className="scene" onPress={() => onAsk(questionOf(scene))}>
+            <Button className="scene" onPress={() => onPlay(questionOf(scene))}>
               <span className="scene-play">
                 <Play />
               </span>

@@ -2,6 +2,7 @@ import { sagesOf, type Sage, type View } from '@magi/stream'
 import type { ReactNode } from 'react'
 import { Chart } from './chart.tsx'
 import type { Figures } from './figures.ts'
+import { votesIn } from './format.ts'
 import { Foot, LaneText } from './lane.tsx'
 import { PanelAtWork } from './panel.tsx'
 import { Seal } from './seal.tsx'
@@ -84,7 +85,5 @@ function Order({ order }: { order: readonly Sage[] }) {
 function waiting(view: View, words: ReturnType<typeof useWords>): string {
   if (view.judge.trouble?.code === 'stopped') return words.room.judgeStopped
   if (view.end) return words.judgeNotCalled
-  const sages = sagesOf(view)
-  const votes = sages.filter((sage) => view.sages[sage].vote).length
-  return words.judgeWaits(votes, sages.length)
+  return words.judgeWaits(votesIn(view), sagesOf(view).length)
 }

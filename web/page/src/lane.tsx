@@ -2,6 +2,7 @@ import {
   isMissing,
   type AgentComplete,
   type Lane as LaneView,
+  type PastAttempt,
   type Sage,
   type SageLane,
   type Trouble,
@@ -157,7 +158,7 @@ export function LaneText({ lane, label, over, children }: LaneTextProps) {
       <div className="lane-scroll" ref={tail.ref} tabIndex={0} role="group" aria-label={label}>
         {/* Over a deadline the numbers begin again; what was given up is counted through. */}
         {lane.past.map((attempt, index) => (
-          <Fold key={index} title={words.lane.past(index + 1)} tone="past">
+          <Fold key={index} title={pastTitle(words, attempt, index + 1)} tone="past">
             {attempt.trouble && <p className="trouble">{troubleText(words, attempt.trouble)}</p>}
             <Prose text={attempt.text} />
           </Fold>
@@ -188,6 +189,12 @@ export function LaneText({ lane, label, over, children }: LaneTextProps) {
     </div>
   )
 }
+
+/** An attempt that had come to its end was not given up: a later one took its place. */
+const pastTitle = ({ lane }: Words, { answer }: PastAttempt, number: number): string =>
+  answer === undefined || ('decision' in answer && isMissing(answer))
+    ? lane.past(number)
+    : lane.replaced(number)
 
 const troubleText = (words: Words, trouble: { code: string; message: string }): string =>
   `${words.trouble(trouble.code)}: ${trouble.message}`

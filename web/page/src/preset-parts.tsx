@@ -86,7 +86,7 @@ function Both({ editing: { form, readOnly, set, fault }, name, label, lines }: B
       {(['ja', 'en'] as const).map((lang) => (
         <Field
           key={lang}
-          label={`${label} (${texts.lang[lang]})`}
+          label={`${label}${words.aside(texts.lang[lang])}`}
           lang={lang}
           value={form[name][lang]}
           readOnly={readOnly}
@@ -180,6 +180,7 @@ export function RolesPart({ editing }: { editing: Editing }) {
 
 /** The deadlines. */
 export function TimePart({ editing }: { editing: Editing }) {
+  const words = useWords()
   const texts = useTexts(PRESETS)
   const inherited = useInherited()
   const { form, whole, readOnly, set, fault } = editing
@@ -189,7 +190,7 @@ export function TimePart({ editing }: { editing: Editing }) {
         {DEADLINES.map((name) => (
           <Field
             key={name}
-            label={`${texts.deadlines[name]} (${texts.seconds})`}
+            label={`${texts.deadlines[name]}${words.aside(texts.seconds)}`}
             numeric
             value={form.deadlines[name]}
             empty={inherited(whole?.effective.deadlines[name])}

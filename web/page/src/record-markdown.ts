@@ -16,6 +16,7 @@ import {
   type Status,
 } from '@magi/stream'
 import { isSplit } from './format.ts'
+import { whyOf } from './why.ts'
 
 export interface Labels {
   context: string
@@ -408,12 +409,12 @@ class Page {
 
   #decided(verdict: Complete): void {
     const labels = this.#labels
-    const summary = inert(oneLine(verdict.summary))
+    const why = inert(oneLine(whyOf(verdict)))
     const { final_decision: decision, voting_result: votes } = verdict
-    if (decision === 'UNDECIDED') this.#line(`No option was chosen: ${summary}`)
+    if (decision === 'UNDECIDED') this.#line(`No option was chosen: ${why}`)
     else {
       const option = decision === 'APPROVED' ? labels.approve : labels.reject
-      this.#line(`Chosen option: "${option}", because ${summary}`)
+      this.#line(`Chosen option: "${option}", because ${why}`)
     }
     this.#text += '\n'
     this.#item(`${labels.verdict}: ${labels.decisions[decision]}`)

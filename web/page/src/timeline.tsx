@@ -166,7 +166,7 @@ function Axis({ trace, width, height, x }: Scale & { trace: Trace; height: numbe
 
 function Lane({ row, length, width, x }: Scale & { row: Row; length: number }) {
   const texts = useTexts(TRACE)
-  const decision = useDecision()
+  const words = useWords()
   const base = ROW - STRIP - 10
   const count = Math.max(1, Math.floor(width / BIN))
   const bins = row.said.length > 0 ? density(row.said, length, count) : []
@@ -188,7 +188,7 @@ function Lane({ row, length, width, x }: Scale & { row: Row; length: number }) {
           mark={mark}
           x={x(mark.at)}
           width={width}
-          title={texts.mark(mark, decision)}
+          title={texts.mark(mark, words)}
         />
       ))}
     </>
@@ -203,7 +203,7 @@ export const barText = (bar: Bar, texts: (typeof TRACE)['en']): string =>
     bar.chars > 0 ? texts.chars(bar.chars) : '',
   ]
     .filter((part) => part !== '')
-    .join(', ')
+    .join(texts.comma)
 
 function Stretch({ bar, x, title }: { bar: Bar; x: (ms: number) => number; title: string }) {
   const wide = Math.max(1.5, x(bar.to) - x(bar.from))
@@ -235,6 +235,7 @@ const SIGNS: Partial<Record<Mark['kind'], string>> = {
   seam: 'M-2-6V6M2-6V6',
   note: 'M-5-5H5V3H0L-3 6V3H-5Z',
   verb: 'M-5 0H5M0-5V5',
+  refused: 'M-5-5 5 5M5-5-5 5',
   member: 'M0-6V6',
   stopped: 'M-5-5H5V5H-5Z',
 }

@@ -3,10 +3,11 @@ import { modelOf } from './lane.tsx'
 import { useWords } from './settings.tsx'
 import { Mark } from './shapes.tsx'
 import { useTexts } from './texts.ts'
-import { barText, useDecision, useNames } from './timeline.tsx'
-import type { Row, Trace } from './trace.ts'
+import { barText, useNames } from './timeline.tsx'
+import type { Mark as Happened, Row, Trace } from './trace.ts'
 import { PANEL } from './words-panel.ts'
 import { TRACE } from './words-trace.ts'
+import type { Words } from './words.ts'
 
 interface Line {
   actor: Row['actor']
@@ -18,11 +19,19 @@ interface Line {
 
 const seconds = (ms: number | undefined): string => (ms === undefined ? '' : (ms / 1000).toFixed(1))
 
+/** What is said beside it: a reason in words, a message as it came. */
+function detailOf({ kind, what, detail }: Happened, { cause }: Words): string {
+  if (kind === 'missing') return cause[detail as keyof typeof cause] ?? detail
+  // Who gave it stands in the text, and that a person stopped it needs no reason.
+  if (['verb', 'refused', 'vote', 'seam'].includes(kind)) return ''
+  return kind === 'stopped' && what === 'user' ? '' : detail
+}
+
 /** The same as the timeline, to be read line by line. */
 export function TraceTable({ trace }: { trace: Trace }) {
   const texts = useTexts(TRACE)
   const names = useNames()
-  const decision = useDecision()
+  const words = useWords()
   const lines: Line[] = trace.rows
     .flatMap(({ actor, bars, marks }) => [
       ...bars.map((bar) => ({
@@ -36,8 +45,8 @@ export function TraceTable({ trace }: { trace: Trace }) {
         actor,
         from: mark.at,
         to: undefined,
-        what: texts.mark(mark, decision),
-        detail: ['verb', 'vote'].includes(mark.kind) ? '' : mark.detail,
+        what: texts.mark(mark, words),
+        detail: detailOf(mark, words),
       })),
     ])
     .sort((left, right) => left.from - right.from)
@@ -116,7 +125,7 @@ export function CostTable({ trace, view }: { trace: Trace; view: View }) {
             {rows.map((row) => {
               const usage = row.done?.usage
               const share = shareOf(row)
-              const mark = usage?.estimated ? ` (${texts.estimated})` : ''
+              const mark = usage?.estimated ? words.aside(texts.estimated) : ''
               return (
                 <tr key={row.actor} data-agent={row.actor}>
                   <th scope="row">
@@ -130,7 +139,7 @@ export function CostTable({ trace, view }: { trace: Trace; view: View }) {
                   <td className="number">
                     {usage
                       ? number.format(usage.input_tokens) + mark
-                      : row.done
+                      : row.done || view.end
                         ? '–'
                         : texts.pending}
                   </td>

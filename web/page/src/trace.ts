@@ -26,6 +26,7 @@ export type MarkKind =
   | 'failed'
   | 'note'
   | 'verb'
+  | 'refused'
   | 'rewind'
   | 'seam'
   | 'lost'
@@ -49,6 +50,8 @@ export interface Mark {
   /** A decision, a code, a count: what the words need. */
   what: string
   detail: string
+  /** Whom a verb was meant for, where it was one of them. */
+  agent?: string
 }
 
 export interface Said {
@@ -262,12 +265,26 @@ function around(building: Building, event: Event, at: number): void {
   }
 }
 
+/** Verbs that have an event of their own once they are done. */
+const TOLD: readonly unknown[] = ['note', 'pause', 'resume']
+
+/** A verb of a person; one that the log tells of by itself is not told twice. */
+function verbOf(building: Building, attributes: Span['attributes'], at: number): void {
+  const { verb, by = '', agent, refused } = attributes
+  const told = TOLD.includes(verb) || (verb === 'stop' && agent === undefined)
+  if (told && refused === undefined) return
+  rowOf(building, 'net').marks.push({
+    kind: refused === undefined ? 'verb' : 'refused',
+    at,
+    what: String(verb ?? ''),
+    detail: by === 'user' ? '' : String(by),
+    ...(agent === undefined ? {} : { agent: String(agent) }),
+  })
+}
+
 /** What a span tells of: a verb, or one of a panel who has ended. */
 function span(building: Building, { name, attributes, duration_ms }: Span, at: number): void {
-  if (name === 'verb') {
-    const { verb, by } = attributes
-    return mark(building, 'net', 'verb', at, String(verb ?? ''), String(by ?? ''))
-  }
+  if (name === 'verb') return verbOf(building, attributes, at)
   if (name !== 'panel.member' || duration_ms === undefined) return
   const { provider, model, error } = attributes
   mark(building, 'solomon', 'member', at, `${provider}:${model}`, String(error ?? ''))

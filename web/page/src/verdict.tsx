@@ -1,5 +1,4 @@
 import {
-  isMissing,
   sagesOf,
   type Complete,
   type Failure,
@@ -10,16 +9,18 @@ import {
 import type { ReactNode } from 'react'
 import { Button } from 'react-aria-components'
 import { Conditions, Decision, type Remarked } from './decision.tsx'
-import { confidenceOf, isSplit, scoreText, sealOf, tokensOf } from './format.ts'
+import { confidenceOf, isSplit, scoreText, sealOf, tokensOf, votesIn } from './format.ts'
 import { Warn } from './icons.tsx'
+import { Fold } from './lane.tsx'
 import { PanelVotes } from './panel.tsx'
 import { findPassage } from './passage.ts'
-import { useContentLang } from './prose.tsx'
+import { Prose, useContentLang } from './prose.tsx'
 import { Seal } from './seal.tsx'
 import { useWords } from './settings.tsx'
 import { Mark } from './shapes.tsx'
 import { useTexts } from './texts.ts'
 import { PANEL } from './words-panel.ts'
+import { firstSentence, groundsOf, isOwn } from './why.ts'
 import { SEAL_WORDS, type Words } from './words.ts'
 
 interface CardProps {
@@ -57,7 +58,10 @@ export function VerdictCard({ view, actions, remarked, onDissent }: CardProps) {
       {end.kind === 'cancelled' && (
         <div className="verdict-text">
           <p className="verdict-lead">{words.verdict.stoppedBy(end.data.by)}</p>
-          {end.data.reason !== '' && <p className="muted">{end.data.reason}</p>}
+          {/* That a person stopped it is said by the line above. */}
+          {end.data.by !== 'user' && end.data.reason !== '' && (
+            <p className="muted">{end.data.reason}</p>
+          )}
           <p>{words.verdict.stoppedNote}</p>
         </div>
       )}
@@ -91,10 +95,7 @@ function Count({ view, data }: { view: View; data: Complete }) {
   const { approved, rejected, abstained } = data.voting_result
   const rule = view.council?.rule ?? 'majority'
   const sages = sagesOf(view)
-  const voted = sages.filter((sage) => {
-    const vote = view.sages[sage].vote
-    return vote !== undefined && !isMissing(vote)
-  })
+  const voted = votesIn(view)
   return (
     <div className="count">
       <p className="count-numbers">
@@ -118,8 +119,7 @@ function Count({ view, data }: { view: View; data: Complete }) {
       </ul>
       <p className="count-rule">
         {words.verdict.rule}: {ruleText(words, rule)}
-        {voted.length < sages.length &&
-          ` · ${words.verdict.sagesAnswered(voted.length, sages.length)}`}
+        {voted < sages.length && ` · ${words.verdict.sagesAnswered(voted, sages.length)}`}
       </p>
     </div>
   )
@@ -154,18 +154,15 @@ function Decided({ view, data, remarked, onDissent }: DecidedProps) {
         </div>
       )}
       <div className="verdict-text">
-        {data.summary !== '' && (
-          <p className="verdict-lead" lang={lang}>
-            {data.summary}
-          </p>
-        )}
+        {!isOwn(data) && <Agreement data={data} />}
+        <Why data={data} />
         {data.recommendation !== '' && data.recommendation !== data.summary && (
           <div className="verdict-recommendation">
             <h3>{words.verdict.recommendation}</h3>
             <p lang={lang}>{data.recommendation}</p>
           </div>
         )}
-        <Agreement data={data} />
+        {isOwn(data) && <Agreement data={data} />}
       </div>
       <Dissent view={view} judgment={judgment} onDissent={onDissent} />
       <div className="verdict-lists">
@@ -183,6 +180,35 @@ function Decided({ view, data, remarked, onDissent }: DecidedProps) {
       <PanelVotes view={view} judgment={judgment} />
       <Scores view={view} judgment={judgment} />
     </>
+  )
+}
+
+/** The judge's reason in its first sentence, the rest folded away; the votes in words where no judge spoke. */
+function Why({ data }: { data: Complete }) {
+  const { verdict } = useWords()
+  const lang = useContentLang()
+  const grounds = groundsOf(data.solomon_judgment)
+  if (grounds === undefined)
+    return (
+      data.summary !== '' && (
+        <p className="verdict-lead" lang={lang}>
+          {data.summary}
+        </p>
+      )
+    )
+  const first = firstSentence(grounds)
+  return (
+    <div className="verdict-why">
+      <h3>{isOwn(data) ? verdict.reason : verdict.judgeReason}</h3>
+      <p className="verdict-lead" lang={lang}>
+        {first}
+      </p>
+      {first !== grounds && (
+        <Fold title={verdict.wholeReason} tone="reason">
+          <Prose text={grounds} />
+        </Fold>
+      )}
+    </div>
   )
 }
 

@@ -26,9 +26,9 @@ const trustEn: Record<string, string> = {
   platform: 'The platform in front has let this page in.',
 }
 const trustJa: Record<string, string> = {
-  local: 'このサーバーは、この端末のプログラムとこのページに開かれています。',
+  local: 'このサーバーは、この端末のプログラムとこのページから利用できます。',
   token: 'トークンは受け付けられました。',
-  platform: '前段のプラットフォームがこのページを通しました。',
+  platform: '手前のプラットフォームが、このページからのアクセスを許可しました。',
 }
 
 export const CHECK: Texts<CheckWords> = {
@@ -127,7 +127,7 @@ export const CHECK: Texts<CheckWords> = {
   },
   ja: {
     title: '接続の確認',
-    intro: '評議までの経路を順に確かめます。審議は行わず、費用もかかりません。',
+    intro: 'サーバーまでの経路を順に確かめます。審議は行わず、費用もかかりません。',
     again: '確認し直す',
     running: '確認中',
     sum: (failed, warned) =>
@@ -139,7 +139,7 @@ export const CHECK: Texts<CheckWords> = {
     outcome: { ok: '正常', warn: '注意', fail: '問題', skip: '未確認', waiting: '確認中' },
     step: {
       network: 'この端末のネットワーク',
-      reach: '評議への到達',
+      reach: 'サーバーへの到達',
       trust: '利用の許可',
       clock: '時計',
       stream: 'ストリーミング',
@@ -165,9 +165,9 @@ export const CHECK: Texts<CheckWords> = {
           return { what: trustJa[found.trust] ?? 'このページの利用は許可されています。' }
         case 'clock': {
           const seconds = Math.round(Math.abs(found.skewMs) / 1000)
-          if (found.outcome === 'ok') return { what: 'この端末の時計は評議側と合っています。' }
+          if (found.outcome === 'ok') return { what: 'この端末の時計はサーバーと合っています。' }
           return {
-            what: `この端末の時計は評議側より${seconds}秒${found.skewMs > 0 ? '進んで' : '遅れて'}います。`,
+            what: `この端末の時計はサーバーより${seconds}秒${found.skewMs > 0 ? '進んで' : '遅れて'}います。`,
             fix: 'この端末の時計を合わせてください。5分を超えてずれると、署名付きのリクエストは拒否されます。',
           }
         }
@@ -195,13 +195,13 @@ export const CHECK: Texts<CheckWords> = {
             ? { what: `回答するモデル: ${found.models.join('、')}` }
             : {
                 what: 'モデルがつながっていません。リハーサルの台本が答えます。',
-                fix: '評議を動かしている側で環境変数を一つ設定し、起動し直してください。例: MAGI_MODEL=ollama:llama3.2',
+                fix: 'サーバーの環境変数を一つ設定し、起動し直してください。例: MAGI_MODEL=ollama:llama3.2',
               }
         case 'storage':
           return found.outcome === 'ok'
             ? { what: 'このブラウザはページの設定を保存できます。' }
             : {
-                what: 'このブラウザではページに保存が許されていません（プライベートウィンドウ、またはサイトデータが無効）。',
+                what: 'ブラウザの設定により保存できません（プライベートウィンドウ、またはサイトデータが無効）。',
                 fix: 'このページのサイトデータを許可するか、大事な記録をファイルに保存してください。',
               }
       }

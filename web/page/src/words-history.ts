@@ -156,7 +156,7 @@ export const HISTORY: Texts<HistoryWords> = {
     shown: (count, more) => `${count}件${more ? '以上' : ''}`,
     empty: {
       title: 'まだ審議はありません',
-      text: '評議に問うたことは、票、反対意見、費用とともにすべてここに残ります。あとから探し、比べ、実際どうなったかを書き添えられます。',
+      text: 'ここで問うたことは、票、反対意見、費用とともにすべてここに残ります。あとから探し、比べ、実際どうなったかを書き添えられます。',
       ask: '最初の問いを立てる',
     },
     nothing: {
@@ -197,7 +197,7 @@ export const HISTORY: Texts<HistoryWords> = {
       nameEmpty: '題名を空にはできません。',
       tooLong: (limit) => `${limit} バイトを超えています。`,
       decision: '自分の決定',
-      decisionHint: '評議は助言し、決めるのはあなたです。どう決め、なぜそうしましたか？',
+      decisionHint: '賢者たちは助言し、決めるのはあなたです。どう決め、なぜそうしましたか？',
       outcome: '結果はどうなったか',
       unknown: 'まだ分からない',
       note: 'メモ',

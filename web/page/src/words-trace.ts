@@ -1,5 +1,21 @@
 import type { Texts } from './texts.ts'
 import type { BarKind, Mark } from './trace.ts'
+import { SEAL_WORDS, type Words } from './words.ts'
+
+/** A decision in the reader's language. */
+const decided = (word: string, { code }: Words): string =>
+  SEAL_WORDS[word as keyof typeof SEAL_WORDS]?.[code] ?? word
+
+/** Whom something was meant for, by name. */
+const named = (to: string, { sages, judge, room }: Words): string =>
+  to === 'all' ? room.note.all : (sages[to as keyof typeof sages]?.name ?? judge.name)
+
+/** A verb, whom it was meant for, and who gave it where that was another program. */
+function verbText({ what, detail, agent }: Mark, words: Words): string {
+  const verb = words.room.verbs[what as keyof typeof words.room.verbs] ?? what
+  const to = agent === undefined ? '' : `: ${named(agent, words)}`
+  return `${verb}${to}${detail === '' ? '' : words.aside(detail)}`
+}
 
 export interface TraceWords {
   title: string
@@ -19,7 +35,9 @@ export interface TraceWords {
   toEnd: string
   attempt: (attempt: number) => string
   chars: (count: number) => string
-  mark: (mark: Mark, decision: (word: string) => string) => string
+  /** Between the parts of what a stretch was. */
+  comma: string
+  mark: (mark: Mark, words: Words) => string
   table: { from: string; to: string; who: string; what: string; detail: string; caption: string }
   cost: {
     caption: string
@@ -68,32 +86,36 @@ export const TRACE: Texts<TraceWords> = {
     toEnd: 'To the end',
     attempt: (attempt) => `attempt ${attempt}`,
     chars: (count) => `${count.toLocaleString('en')} characters`,
-    mark: ({ kind, what, detail }, decision) => {
+    comma: ', ',
+    mark: (mark, words) => {
+      const { kind, what, detail } = mark
       switch (kind) {
         case 'vote':
-          return `voted ${decision(what)}`
+          return `voted ${decided(what, words)}`
         case 'missing':
           return 'gave no vote'
         case 'judged':
-          return `judged ${decision(what)}`
+          return `judged ${decided(what, words)}`
         case 'member':
           return detail === '' ? `${what} has judged` : `${what}: no answer`
         case 'fault':
-          return `failed (${what}), tries again`
+          return `failed, tries again: ${words.trouble(what)}`
         case 'gave_up':
-          return `failed for good (${what})`
+          return `failed for good: ${words.trouble(what)}`
         case 'tally':
           return `votes counted: ${what}`
         case 'verdict':
-          return `verdict: ${decision(what)}`
+          return `verdict: ${decided(what, words)}`
         case 'stopped':
-          return `stopped by ${what}`
+          return words.verdict.stoppedBy(what)
         case 'failed':
-          return `failed (${what})`
+          return 'failed'
         case 'note':
-          return `note to ${what}`
+          return `note to ${named(what, words)}`
         case 'verb':
-          return detail === '' ? what : `${what}, by ${detail}`
+          return verbText(mark, words)
+        case 'refused':
+          return `${verbText(mark, words)}: refused`
         case 'rewind':
           return `taken up again after event ${what}`
         case 'seam':
@@ -159,32 +181,36 @@ export const TRACE: Texts<TraceWords> = {
     toEnd: '最後へ',
     attempt: (attempt) => `${attempt}回目`,
     chars: (count) => `${count.toLocaleString('ja')}文字`,
-    mark: ({ kind, what, detail }, decision) => {
+    comma: '、',
+    mark: (mark, words) => {
+      const { kind, what, detail } = mark
       switch (kind) {
         case 'vote':
-          return `${decision(what)}に投票`
+          return `${decided(what, words)}に投票`
         case 'missing':
           return '票なし'
         case 'judged':
-          return `${decision(what)}と裁定`
+          return `${decided(what, words)}と裁定`
         case 'member':
           return detail === '' ? `${what} が判断済み` : `${what}: 回答なし`
         case 'fault':
-          return `失敗（${what}）、再試行`
+          return `失敗、再試行（${words.trouble(what)}）`
         case 'gave_up':
-          return `失敗（${what}）、断念`
+          return `失敗、断念（${words.trouble(what)}）`
         case 'tally':
           return `集計: ${what}`
         case 'verdict':
-          return `評決: ${decision(what)}`
+          return `評決: ${decided(what, words)}`
         case 'stopped':
-          return `中断（${what}）`
+          return words.verdict.stoppedBy(what)
         case 'failed':
-          return `失敗（${what}）`
+          return '審議が失敗'
         case 'note':
-          return `${what} への伝言`
+          return `${words.room.note.toWhom(named(what, words))}の伝言`
         case 'verb':
-          return detail === '' ? what : `${what}(${detail})`
+          return verbText(mark, words)
+        case 'refused':
+          return `${verbText(mark, words)}: 受け付けられず`
         case 'rewind':
           return `イベント ${what} から再開`
         case 'seam':

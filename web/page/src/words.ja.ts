@@ -65,7 +65,7 @@ export const ja: Words = {
     fix: 'このページと同じ場所にあるファイルを直し、再読み込みしてください。各項目は docs/hosting.ja.md で説明しています。',
   },
   door: {
-    label: '評議への経路',
+    label: '接続先',
     name: ({ door, sign, service }, host) => {
       const how = {
         none: '',
@@ -79,23 +79,23 @@ export const ja: Words = {
       return `${host}${how}`
     },
     reaching: (host) =>
-      `${host} の評議に接続しています。最初の呼び出しでは起動に数秒かかることがあります。`,
+      `${host} に接続しています。最初の呼び出しでは起動に数秒かかることがあります。`,
   },
   way: (found) => {
     switch (found.kind) {
       case 'gave_up':
         return {
-          what: `途中の中継が${found.seconds === undefined ? '' : `${found.seconds.toFixed(0)}秒で`}待つのをやめました（504）。評議は最初の1秒から少しずつ答えています。この中継は答えが全部そろうまで溜め込み、そろう前に時間切れになっています。`,
+          what: `途中の中継が${found.seconds === undefined ? '' : `${found.seconds.toFixed(0)}秒で`}待つのをやめました（504）。サーバーは最初の1秒から少しずつ答えを送っています。この中継は答えが全部そろうまで溜め込み、そろう前に時間切れになっています。`,
           fix: 'ブラウザから Function URL か AgentCore を直接呼んでください（config.json の base）。ホスティングのプロキシ（SSR のルートやリライト）ではストリーミングできません。',
         }
       case 'web_page':
         return {
-          what: `${found.where} から返ってきたのは評議ではなく Web ページでした。`,
+          what: `${found.where} から返ってきたのは MAGI の答えではなく Web ページでした。`,
           fix: 'config.json の base が違うか、ホスティングがそのアドレスを index.html に書き換えています。',
         }
       case 'wrong_path':
         return {
-          what: `${found.where} に評議はありません（404）。`,
+          what: `${found.where} に MAGI はありません（404）。`,
           fix: 'config.json の base と runtime を確認してください。パスは /invocations で終わり、リージョンはランタイムのものと一致している必要があります。',
         }
       case 'cors':
@@ -188,12 +188,12 @@ export const ja: Words = {
   held: ({ kind, heldMs }) => ({
     what:
       kind === 'whole'
-        ? `評議への経路が答えを溜め込んでいます。評議はその間も話し続けていましたが、すべてが${(heldMs / 1000).toFixed(0)}秒後に一度に届きました。`
-        : `評議への経路が答えを溜め込んでいます。発言から最大${(heldMs / 1000).toFixed(0)}秒遅れて、まとめて届いています。`,
+        ? `サーバーまでの経路が答えを溜め込んでいます。賢者たちはその間も話し続けていましたが、すべてが${(heldMs / 1000).toFixed(0)}秒後に一度に届きました。`
+        : `サーバーまでの経路が答えを溜め込んでいます。発言から最大${(heldMs / 1000).toFixed(0)}秒遅れて、まとめて届いています。`,
     fix: '途中の中継がバッファリングしています。ホスティングのプロキシか、RESPONSE_STREAM ではなく BUFFERED の Function URL です。相手を直接呼んでください。',
   }),
   noWord: (seconds) =>
-    `${seconds}秒たっても最初の言葉が届きません。起動済みの評議は2秒ごとに合図を送るので、まだ起動中か、途中の中継が答えを溜め込んでいます`,
+    `${seconds}秒たっても最初の言葉が届きません。起動済みのサーバーは2秒ごとに合図を送るので、まだ起動中か、途中の中継が答えを溜め込んでいます`,
   own: {
     note: 'この経路には履歴がないため、記録はこのブラウザだけに保存されます。大事なものはファイルに保存してください。',
     promised: {
@@ -204,7 +204,7 @@ export const ja: Words = {
     unkept: {
       full: 'このブラウザにはもう空きがありません。これからの発言は表示されますが保存されません。古い審議を削除するか、記録をファイルに保存してください。',
       unavailable:
-        'このブラウザではページに保存が許されていません（プライベートウィンドウ、またはサイトデータが無効）。離れる前に記録をファイルに保存してください。',
+        'ブラウザの設定により保存できません（プライベートウィンドウ、またはサイトデータが無効）。離れる前に記録をファイルに保存してください。',
     },
     save: (format) => `${format} で保存`,
     saveFailed: (message) => `記録を作れませんでした: ${message}`,
@@ -260,6 +260,7 @@ export const ja: Words = {
     attempt: (attempt) => `${attempt}回目`,
     thoughts: '思考の過程',
     past: (attempt) => `${attempt}回目（破棄）`,
+    replaced: (attempt) => `${attempt}回目（置き換え済み）`,
     expand: (name) => `${name} を拡大`,
     shrink: (name) => `${name} を並べて表示`,
     latest: '最新へ',
@@ -277,6 +278,8 @@ export const ja: Words = {
   verdict: {
     title: '評決',
     reason: '理由',
+    judgeReason: '裁定者の理由',
+    wholeReason: '理由の全文',
     recommendation: '推奨',
     dissent: '最も強い反対意見',
     dissentBy: (name) => `最も強い反対意見（${name}）`,
@@ -441,9 +444,9 @@ export const ja: Words = {
   },
   deleting: {
     label: '削除',
-    soon: 'を10秒後に削除します。それまでは元に戻せます。ページを閉じた場合は削除されません。',
+    soon: '10秒後に削除します。それまでは元に戻せます。ページを閉じた場合は削除されません。',
     undo: '元に戻す',
-    failed: (why) => `を削除できませんでした: ${why}`,
+    failed: (why) => `削除できませんでした: ${why}`,
     again: 'もう一度試す',
     close: '閉じる',
   },
@@ -452,6 +455,7 @@ export const ja: Words = {
   seconds: (value) => (value < 60 ? `${value.toFixed(1)}秒` : clock(value)),
   tokens: (value) => `${number.format(value)} トークン`,
   estimated: '推定',
+  aside: (text) => `（${text}）`,
   cost: (usd) => `${usd === 0 ? '0' : usd.toFixed(usd < 0.1 ? 4 : 2)} USD`,
   noCost: '価格不明',
   when: (at) => time.format(at),

@@ -69,6 +69,7 @@ export const room: RoomWords = {
     about:
       'Whoever is writing finishes first. Whoever has voted replies once, blind as before, and votes again; each reply costs one call. The judge always reads it.',
     late: 'The judge has begun to speak, so a note comes too late here. A fork starts from the votes there are and lets each sage reply to it.',
+    rehearsal: 'A rehearsal repeats its scene; it cannot weigh a note.',
     tooLong: 'The note is too long: 16,384 bytes are taken.',
     send: 'Tell them',
     fork: 'Fork with this note',

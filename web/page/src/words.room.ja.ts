@@ -69,6 +69,7 @@ export const room: RoomWords = {
     about:
       '執筆中の賢者は書き終えてから読みます。投票を終えた賢者は、互いの答えを見ないまま一度だけ応答し、投票し直します（応答ごとに呼び出し一回分の費用がかかります）。裁定者は必ず読みます。',
     late: '裁定者がすでに話し始めているため、この審議には間に合いません。分岐すると、いまある票を引き継ぎ、各賢者がこの内容に応答します。',
+    rehearsal: 'リハーサルは台本を繰り返すだけです。伝えた内容は答えに反映されません。',
     tooLong: '長すぎます。16,384 バイトまで書けます。',
     send: '伝える',
     fork: 'この内容で分岐する',
@@ -121,7 +122,7 @@ export const room: RoomWords = {
     },
     met: (done, of) => `${of}件中${done}件を確認済み`,
     turned: '結果はどうなりましたか？',
-    turns: { none: 'まだ不明', good: 'よかった', mixed: 'どちらとも言えない', bad: 'よくなかった' },
+    turns: { none: 'まだ不明', good: '良い結果', mixed: '一長一短', bad: '悪い結果' },
     turnedNote: '起きたこと',
     saveTurned: '結果を保存',
   },
@@ -133,7 +134,7 @@ export const room: RoomWords = {
   preset: { label: 'プリセット', badAt: '苦手なこと:' },
   context: {
     attach: 'テキストファイルを添付',
-    drop: 'ここに落とすと背景に加わります',
+    drop: 'ここにドロップすると背景に加わります',
     size: (bytes, limit) => `${kilo(bytes)} / ${kilo(limit)}`,
     tooLong: (bytes, limit) => `背景が長すぎます（${kilo(bytes)} / ${kilo(limit)}）。`,
     unread: ({ name, why }) =>

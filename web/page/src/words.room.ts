@@ -56,6 +56,7 @@ export interface RoomWords {
     all: string
     about: string
     late: string
+    rehearsal: string
     tooLong: string
     send: string
     fork: string

@@ -81,6 +81,7 @@ export interface Words {
     attempt: (attempt: number) => string
     thoughts: string
     past: (attempt: number) => string
+    replaced: (attempt: number) => string
     expand: One
     shrink: One
     latest: string
@@ -98,6 +99,8 @@ export interface Words {
   verdict: {
     title: string
     reason: string
+    judgeReason: string
+    wholeReason: string
     recommendation: string
     dissent: string
     dissentBy: One
@@ -220,6 +223,8 @@ export interface Words {
   seconds: (value: number) => string
   tokens: (value: number) => string
   estimated: string
+  /** A remark in brackets, to put behind a text. */
+  aside: (text: string) => string
   cost: (usd: number) => string
   noCost: string
   when: (at: Date) => string

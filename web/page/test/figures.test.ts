@@ -76,15 +76,65 @@ test('the vendor’s own count takes the place of the guess', () => {
   })
 })
 
-test('a later attempt is counted for itself, and not with the vote before it', () => {
+const second = (): Event[] => [
+  ...begin(),
+  event('agent_complete', 3000, vote, 'caspar'),
+  event('agent_start', 4000, { attempt: 2, provider: 'openai', model: 'm' }, 'caspar'),
+  event('agent_chunk', 4500, { text: 'c'.repeat(8) }, 'caspar'),
+  event('agent_chunk', 6500, { text: 'd'.repeat(8) }, 'caspar'),
+]
+const usage = { input_tokens: 1100, output_tokens: 38 }
+
+test('a later attempt is added to what was counted before it, and its speed is its own', () => {
+  const view = second().reduce(fold, EMPTY)
+  const lane = view.sages.caspar
+  const figures = figuresOf(lane, lane.vote, PRICES['openai:m'], view.question)
+  expect(figures).toMatchObject({ tokens: 34, firstMs: 500, rate: 2, estimated: true })
+  expect(figures.cost).toBeCloseTo(0.002 + (10 * 1 + 4 * 10) / 1e6)
+})
+
+test('at its vote a later attempt makes no jump, and its speed is of what it wrote itself', () => {
+  const end = event('agent_complete', 7000, { ...vote, attempt: 2, usage }, 'caspar')
+  const view = [...second(), end].reduce(fold, EMPTY)
+  const lane = view.sages.caspar
+  expect(figuresOf(lane, lane.vote, undefined, '')).toMatchObject({
+    tokens: 38,
+    rate: 4,
+    estimated: false,
+  })
+})
+
+test('before its first word a later attempt takes nothing away', () => {
+  const view = second().slice(0, -2).reduce(fold, EMPTY)
+  const lane = view.sages.caspar
+  expect(figuresOf(lane, lane.vote, undefined, '')).toEqual({
+    firstMs: undefined,
+    tokens: 30,
+    rate: undefined,
+    cost: undefined,
+    estimated: false,
+  })
+})
+
+test('no speed is told where an attempt that was given up had written too', () => {
+  const fault = { code: 'network', message: '', attempt: 1, retryable: true }
   const view = [
     ...begin(),
-    event('agent_complete', 3000, vote, 'caspar'),
+    event('agent_error', 3000, fault, 'caspar'),
     event('agent_start', 4000, { attempt: 2, provider: 'openai', model: 'm' }, 'caspar'),
     event('agent_chunk', 4500, { text: 'c'.repeat(8) }, 'caspar'),
+    event('agent_chunk', 6500, { text: 'd'.repeat(8) }, 'caspar'),
   ].reduce(fold, EMPTY)
-  const lane = view.sages.caspar
-  expect(figuresOf(lane, lane.vote, undefined, '')).toMatchObject({ tokens: 2, firstMs: 500 })
+  expect(figuresOf(view.sages.caspar, undefined, undefined, '')).toMatchObject({
+    tokens: 24,
+    rate: 2,
+  })
+  const end = event('agent_complete', 7000, { ...vote, attempt: 2, usage }, 'caspar')
+  const { caspar } = fold(view, end).sages
+  expect(figuresOf(caspar, caspar.vote, undefined, '')).toMatchObject({
+    tokens: 38,
+    rate: undefined,
+  })
 })
 
 test('Japanese counts by the character', () => {

@@ -39,7 +39,7 @@ test('the card holds verdict, count, reason, dissent, conditions and what would 
   for (const part of [
     '可決 APPROVED',
     '2–1–0',
-    'Move billing in December, before the freeze',
+    'WhyTwo approve and one rejects, and they do not contradict each other: the measurements speak for the move, the calendar against it. The whole reason',
     'Strongest dissent, from CASPAR',
     'December is the month in which billing must not stop.',
     'Name a person on call',
@@ -60,7 +60,7 @@ test('a dissent leads to its words, or says that it leads to the vote', () => {
         <VerdictCard view={view} actions={null} onDissent={() => {}} />
       </SettingsProvider>,
     )
-    const said = screen.getByRole('button').textContent ?? ''
+    const said = screen.getByRole('button', { name: /Go to/ }).textContent ?? ''
     cleanup()
     return said
   }
@@ -69,6 +69,22 @@ test('a dissent leads to its words, or says that it leads to the vote', () => {
   )
   expect(leads('A rollback that nobody tried is none.')).toBe(
     'In the judge’s words. Go to CASPAR’s vote',
+  )
+})
+
+test('the votes in words stand where no judge spoke, and only there', () => {
+  const data = (viewOfScript(SCENES['billing'] as Script).end as { data: Complete }).data
+  const summary = 'Approved. SOLOMON agrees with the votes.'
+  expect(card(changed('billing', { summary }))).not.toContain(summary)
+  cleanup()
+  const mute = { ...data.solomon_judgment, judge_agrees: null }
+  const text = card(changed('billing', { summary, solomon_judgment: mute, judge_agrees: null }))
+  expect(text).toContain(summary)
+  expect(text).not.toContain('Why')
+  cleanup()
+  const other = { ...data.solomon_judgment, final_decision: 'REJECTED' as const }
+  expect(card(changed('billing', { judge_agrees: false, solomon_judgment: other }))).toContain(
+    'The judge’s reasonTwo approve',
   )
 })
 

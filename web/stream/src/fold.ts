@@ -32,12 +32,14 @@ export interface Trouble {
   at?: number
 }
 
-/** An attempt that was given up: its text is kept, outside the lane. */
+/** An attempt that a later one took the place of: its text is kept, outside the lane. */
 export interface PastAttempt {
   attempt: number
   text: string
   thinking: string
   trouble: Trouble | undefined
+  /** What it ended with; undefined where it was given up before its end. */
+  answer: AgentComplete | JudgeComplete | undefined
 }
 
 /** One role as shown: what it says now, and how it got there. */
@@ -202,7 +204,10 @@ function wentOn(view: View): View {
     if (done || (old.text === '' && old.thinking === '' && old.past.length === 0)) return empty
     const { attempt, text, thinking } = old
     const trouble: Trouble = { attempt, code: 'deadline', message: '', retryable: true }
-    return { ...empty, past: [...old.past, { attempt, text, thinking, trouble }] }
+    return {
+      ...empty,
+      past: [...old.past, { attempt, text, thinking, trouble, answer: undefined }],
+    }
   }
   const sage = (name: Sage): SageLane =>
     again(view.sages[name], sageLane, view.sages[name].vote !== undefined)
@@ -320,6 +325,12 @@ function withSage(view: View, sage: Sage, change: (old: SageLane) => SageLane): 
   return old ? { ...view, sages: { ...view.sages, [sage]: change(old) } } : view
 }
 
+/** What the newest attempt ended with. */
+function answerOf(lane: Lane & Partial<SageLane & JudgeLane>): PastAttempt['answer'] {
+  const answer = lane.vote ?? lane.judgment
+  return answer?.attempt === lane.attempt ? answer : undefined
+}
+
 /** An attempt begins: the lane starts afresh, and what an earlier attempt said is set aside. */
 function begin<L extends Lane>(
   old: L,
@@ -327,11 +338,9 @@ function begin<L extends Lane>(
   at: number,
 ): L {
   const spoke = old.attempt > 0 && (old.text !== '' || old.thinking !== '' || old.trouble)
+  const { attempt, text, thinking, trouble } = old
   const past: PastAttempt[] = spoke
-    ? [
-        ...old.past,
-        { attempt: old.attempt, text: old.text, thinking: old.thinking, trouble: old.trouble },
-      ]
+    ? [...old.past, { attempt, text, thinking, trouble, answer: answerOf(old) }]
     : [...old.past]
   return {
     ...old,
@@ -492,7 +501,13 @@ function laneOf(stored: LaneOfAgentComplete | LaneOfJudgeComplete): Lane {
     thinking: stored.thinking,
     past: troubles
       .filter((trouble) => trouble.attempt < attempt)
-      .map((trouble) => ({ attempt: trouble.attempt, text: '', thinking: '', trouble })),
+      .map((trouble) => ({
+        attempt: trouble.attempt,
+        text: '',
+        thinking: '',
+        trouble,
+        answer: undefined,
+      })),
     trouble: current?.attempt === attempt ? current : undefined,
     startedAt: instant(stored.started_at),
     begunAt: instant(stored.started_at),

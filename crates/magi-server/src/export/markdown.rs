@@ -7,7 +7,7 @@
 
 use std::fmt::Write;
 
-use magi_event::{Agent, Decision, FinalDecision, Sage, Status};
+use magi_event::{Agent, Complete, Decision, FinalDecision, Sage, Status, first_sentence};
 
 use super::labels::Labels;
 use super::{Record, name, one_line, panel_of, vote_of};
@@ -53,6 +53,16 @@ fn inert(text: &str) -> String {
 /// Writes a YAML string: JSON's are YAML's too.
 fn yaml(text: &str) -> String {
     serde_json::Value::from(text).to_string()
+}
+
+/// Returns the judge's first sentence where it came to what was decided; else the votes in words: a judge that
+/// came to something else did not say why.
+fn why_of(verdict: &Complete) -> String {
+    let judge = &verdict.solomon_judgment;
+    let said = judge
+        .grounds()
+        .filter(|_| judge.final_decision == verdict.final_decision);
+    said.map_or_else(|| verdict.summary.clone(), first_sentence)
 }
 
 impl Page<'_> {
@@ -177,16 +187,16 @@ impl Page<'_> {
         let snapshot = self.record.snapshot;
         match &snapshot.verdict {
             Some(verdict) => {
-                let summary = inert(&one_line(&verdict.summary));
+                let why = inert(&one_line(&why_of(verdict)));
                 let word = labels.final_decision(verdict.final_decision);
                 let line = match verdict.final_decision {
                     FinalDecision::Approved => {
-                        format!("Chosen option: \"{}\", because {summary}", labels.approve)
+                        format!("Chosen option: \"{}\", because {why}", labels.approve)
                     }
                     FinalDecision::Rejected => {
-                        format!("Chosen option: \"{}\", because {summary}", labels.reject)
+                        format!("Chosen option: \"{}\", because {why}", labels.reject)
                     }
-                    FinalDecision::Undecided => format!("No option was chosen: {summary}"),
+                    FinalDecision::Undecided => format!("No option was chosen: {why}"),
                 };
                 self.line(&line);
                 self.text.push('\n');

@@ -1,4 +1,4 @@
-use magi_event::{Body, Cursor, DeliberationId, Event, Timestamp};
+use magi_event::{Body, Cursor, DeliberationId, Event, FinalDecision, Timestamp};
 
 use super::*;
 
@@ -254,6 +254,40 @@ fn the_record_lists_what_each_of_a_panel_decided() {
         assert!(text.contains(line), "{line} in {text}");
     }
     assert!(!text.contains("裁定者は投票の結果に"), "{text}");
+}
+
+#[test]
+fn the_decision_stands_because_of_what_the_judge_said_first() {
+    let mut snapshot = snapshot("en");
+    let verdict = snapshot.verdict.as_mut().unwrap();
+    verdict.summary = "Rejected. 1 of 3.".into();
+    verdict.solomon_judgment.reasoning = "It costs\ttoo much. And more.".into();
+    let chosen = |snapshot: &Snapshot, because: &str| {
+        let text = record(snapshot).markdown();
+        let line = text.lines().find(|line| line.starts_with("Chosen option:"));
+        let line = line.unwrap();
+        assert!(line.ends_with(&format!("because {because}")), "{line}");
+    };
+    chosen(&snapshot, "It costs too much.");
+    // A panel's own line stands before what its speaker said.
+    judged_by_panel(&mut snapshot, "REJECTED");
+    let judge = |snapshot: &mut Snapshot, change: fn(&mut JudgeComplete)| {
+        change(&mut snapshot.verdict.as_mut().unwrap().solomon_judgment);
+    };
+    judge(&mut snapshot, |judge| {
+        judge.reasoning = "A panel judged instead.\n\nIt is late. Later.".into();
+    });
+    chosen(&snapshot, "It is late.");
+    // A judge that came to something else, and one that did not speak, gave no reason for this.
+    judge(&mut snapshot, |judge| {
+        judge.final_decision = FinalDecision::Approved;
+    });
+    chosen(&snapshot, "Rejected. 1 of 3.");
+    judge(&mut snapshot, |judge| {
+        judge.final_decision = FinalDecision::Rejected;
+        judge.judge_agrees = None;
+    });
+    chosen(&snapshot, "Rejected. 1 of 3.");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use magi_event::{Agent, AgentComplete, Complete, Mode, Sage, Snapshot, Status};
+use magi_event::{Agent, AgentComplete, Complete, Mode, Sage, Snapshot, Status, first_sentence};
 
 use super::words::{self, Lang};
 
@@ -178,49 +178,5 @@ fn list(out: &mut String, label: &str, items: &[String]) {
     line(out, &format!("  {label}:"));
     for item in items {
         line(out, &format!("    - {item}"));
-    }
-}
-
-/// Returns the text up to its first sentence's end, at most 200 characters.
-pub(crate) fn first_sentence(text: &str) -> String {
-    let text = text.trim();
-    let end = text
-        .char_indices()
-        .find(|(at, c)| match c {
-            '。' | '！' | '？' | '\n' => true,
-            '.' | '!' | '?' => text[at + c.len_utf8()..]
-                .chars()
-                .next()
-                .is_none_or(char::is_whitespace),
-            _ => false,
-        })
-        .map_or(
-            text.len(),
-            |(at, c)| if c == '\n' { at } else { at + c.len_utf8() },
-        );
-    let sentence = &text[..end];
-    match sentence.char_indices().nth(200) {
-        Some((cut, _)) => format!("{}…", &sentence[..cut]),
-        None => sentence.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_first_sentence_ends_where_a_reader_would_end_it() {
-        assert_eq!(
-            first_sentence("Ship 1.5 on Friday. Then rest."),
-            "Ship 1.5 on Friday."
-        );
-        assert_eq!(
-            first_sentence("移行は見送る。費用が合わない。"),
-            "移行は見送る。"
-        );
-        assert_eq!(first_sentence("no end"), "no end");
-        assert_eq!(first_sentence("line one\nline two."), "line one");
-        assert_eq!(first_sentence(&"あ".repeat(300)).chars().count(), 201);
     }
 }
