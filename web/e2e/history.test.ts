@@ -154,6 +154,13 @@ test('taken along: the records, the list, the question again, a question that fo
   await page.locator('.lanes').waitFor()
   expect(asked()).toMatchObject({ question: 'And on Sundays?' })
   expect(asked()).toHaveProperty('conversation_id')
+  // A scene takes nothing of it along, however it was prepared.
+  await page.getByRole('button', { name: 'Follow-up question' }).click()
+  await page.locator('.carry').waitFor()
+  await page.locator('.scene').first().click()
+  await page.locator('.lanes').waitFor()
+  expect(asked()).not.toMatchObject({ question: 'And on Sundays?' })
+  expect(asked()).not.toHaveProperty('conversation_id')
   await context.close()
 })
 

@@ -139,3 +139,17 @@ test('at the end a sage can be asked again, and nothing is left to stop', () => 
   shown(lane(start(1), vote({ decision: 'APPROVED' })), { over: true })
   expect(buttons()).toEqual(['Enlarge CASPAR', 'Ask CASPAR again in a new deliberation'])
 })
+
+const chunk = (text: string): Event => event('agent_chunk', { text })
+
+test('an attempt that had voted was replaced; one that broke off, or gave no vote, was given up', () => {
+  const cast = vote({ decision: 'APPROVED' })
+  expect(shown(lane(start(1), chunk('Yes.'), cast, start(2)))).toContain('Attempt 1, replaced')
+  cleanup()
+  for (const end of [failed('network'), vote({ cause: 'failed' })]) {
+    const text = shown(lane(start(1), chunk('Ye'), end, start(2)))
+    expect(text).toContain('Attempt 1, given up')
+    expect(text).not.toContain('replaced')
+    cleanup()
+  }
+})
