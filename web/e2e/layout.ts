@@ -19,7 +19,7 @@ export function layoutFaults(page: Page, plan: Plan): Promise<string[]> {
 const TARGET = 24
 
 /** May end with an ellipsis: the whole of it is one press away. */
-const SHORTENED = '.past-summary, .pending-one strong'
+const SHORTENED = '.past-summary, .past-main > a, .past-marks [data-mark=mine], .pending-one strong'
 const CONTROLS =
   'button, a[href], input, select, textarea, summary, [role=menuitem], label:has(input)'
 
@@ -219,7 +219,7 @@ function cutOff(texts: Piece[]): string[] {
 function overfull(controls: Piece[]): string[] {
   return controls.flatMap(({ element }) => {
     if (
-      element.matches('input, textarea, select') ||
+      element.matches(`input, textarea, select, ${SHORTENED}`) ||
       getComputedStyle(element).display === 'inline'
     )
       return []
