@@ -3,6 +3,9 @@ import { join } from 'node:path'
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core'
 import { inject } from 'vitest'
 
+/** A name under which the browser finds this machine, and the page does not know it for that. */
+export const AWAY = 'away.magi.test'
+
 /** Keeps the browser itself off the network. */
 export const FLAGS = [
   '--no-sandbox',
@@ -12,6 +15,7 @@ export const FLAGS = [
   '--disable-background-networking',
   '--disable-component-update',
   '--disable-sync',
+  `--host-resolver-rules=MAP ${AWAY} 127.0.0.1`,
   // A page that MAGI_PAGE puts in has no address of its own, and is asked whether it may call loopback.
   ...(process.env['MAGI_PAGE'] === undefined
     ? []

@@ -19,7 +19,7 @@ export function layoutFaults(page: Page, plan: Plan): Promise<string[]> {
 const TARGET = 24
 
 /** May end with an ellipsis: the whole of it is one press away. */
-const SHORTENED = '.past-summary, .pending-one strong'
+const SHORTENED = '.past-summary, .past-main > a, .past-marks [data-mark=mine], .pending-one strong'
 const CONTROLS =
   'button, a[href], input, select, textarea, summary, [role=menuitem], label:has(input)'
 
@@ -222,7 +222,7 @@ function overfull(controls: Piece[]): string[] {
     const floats = getComputedStyle(element, '::after').position === 'absolute'
     if (
       floats ||
-      element.matches('input, textarea, select') ||
+      element.matches(`input, textarea, select, ${SHORTENED}`) ||
       getComputedStyle(element).display === 'inline'
     )
       return []

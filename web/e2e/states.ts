@@ -3,6 +3,7 @@ import type { Page } from 'playwright-core'
 import type { Fake } from '../dev/fake.ts'
 import type { Draft } from '../dev/log.ts'
 import { SCENES } from '../dev/scenes.ts'
+import { AWAY } from './browser.ts'
 import type { CuttingProxy } from './proxy.ts'
 
 /** A page before a server of scripts, with a proxy between that can be down. */
@@ -29,7 +30,17 @@ export interface State {
 
 /** What lies behind the server before anybody asks. */
 export type Past = Readonly<
-  Record<'first' | 'second' | 'stopped' | 'failed' | 'quarantined' | 'degraded', string>
+  Record<
+    | 'first'
+    | 'second'
+    | 'stopped'
+    | 'failed'
+    | 'quarantined'
+    | 'degraded'
+    | 'overruled'
+    | 'dissents',
+    string
+  >
 >
 
 const QUARANTINED: Draft = {
@@ -57,7 +68,9 @@ export function pastOf(fake: Fake, scene: Stage['scene']): Past {
     my_decision: 'Moved on the 8th',
     outcome: 'good: no letter lost',
   })
-  const { parts } = SCENES[scene]!
+  const { parts, judge } = SCENES[scene]!
+  const other = judge?.decision === 'APPROVED' ? ('REJECTED' as const) : ('APPROVED' as const)
+  const against = { judge: { ...judge!, decision: other } }
   const caspar = { ...parts.caspar!, decision: 'APPROVED' as const, text: 'Go.\n\nDecember it is.' }
   const change = { parts: { ...parts, caspar } }
   const council = { bad_at: { ja: '急ぐ決定', en: 'Haste' }, council: { quorum: 2 } }
@@ -73,6 +86,8 @@ export function pastOf(fake: Fake, scene: Stage['scene']): Past {
     failed: fake.finished('broken', '2026-11-26T03:12:00Z'),
     quarantined: endedWith('2026-11-26T04:12:00Z', QUARANTINED),
     degraded: fake.finished('degraded', '2026-11-26T05:12:00Z'),
+    overruled: fake.finished(scene, '2026-11-26T06:12:00Z', {}, { ...against, rule: 'judge' }),
+    dissents: fake.finished(scene, '2026-11-26T07:12:00Z', {}, against),
   }
 }
 
@@ -104,6 +119,14 @@ async function refused(
   await act()
   await seen(stage, mark)
   stage.fake.refuse = undefined
+}
+
+/** One word without a place to break it, as people paste it: 145 characters. */
+const LONG = `https://wiki.example.test/${'a1b2c3d'.repeat(17)}`
+
+/** Writes it into every box of this kind that is in sight. */
+async function fillLong({ page }: Stage, boxes: string): Promise<void> {
+  for (const box of await page.locator(`${boxes} >> visible=true`).all()) await box.fill(LONG)
 }
 
 /** Before anything was asked. */
@@ -149,9 +172,23 @@ const LIVE: readonly State[] = [
     marks: ['[data-notice=paused]', '.note .note-input'],
   },
   {
+    name: 'a note of one long word',
+    open: (stage) => fillLong(stage, '.note .note-input'),
+    marks: ['.note .note-input'],
+  },
+  {
+    name: 'a note of one long word, told',
+    open: async (stage) => {
+      await press('Enter')(stage)
+      await seen(stage, '.notes')
+    },
+    marks: ['.notes'],
+  },
+  {
     name: 'a note refused',
     open: (stage) =>
       refused(stage, 409, '.note .refused', async () => {
+        await press('n')(stage)
         await stage.page.locator('.note .note-input').fill('x')
         await press('Enter')(stage)
       }),
@@ -205,6 +242,23 @@ const LIVE: readonly State[] = [
     marks: ['.verdict .dissent', '.verdict .checklist', '.decision .note-input', '.scores'],
   },
   {
+    name: 'a decision and an outcome of one long word',
+    open: (stage) => fillLong(stage, '.decision .note-input'),
+    marks: ['.decision .note-input', '.turned .note-input'],
+  },
+  {
+    name: 'a decision and an outcome of one long word, kept',
+    open: async (stage) => {
+      await click('.decision .form-row .primary')(stage)
+      await seen(stage, '.decision-said:not(:empty)')
+      await click('.turned .radio, .turned [role=radio]', 1)(stage)
+      await click('.turned .form-row .button')(stage)
+      await stage.page.reload()
+      await seen(stage, '.turned .note-input')
+    },
+    marks: ['.decision .note-input', '.turned .note-input'],
+  },
+  {
     name: 'judging again',
     open: click('.verdict-actions .button'),
     marks: ['dialog[open] .sheet-form'],
@@ -218,6 +272,15 @@ const LIVE: readonly State[] = [
     marks: ['dialog[open] .sheet-form'],
   },
   {
+    name: 'telling it more, in one long word',
+    open: async (stage) => {
+      await press('Escape')(stage)
+      await click('.verdict-actions .button', 2)(stage)
+      await fillLong(stage, 'dialog[open] .note-input')
+    },
+    marks: ['dialog[open] .note-input'],
+  },
+  {
     name: 'playing it again',
     open: async (stage) => {
       await press('Escape')(stage)
@@ -228,7 +291,59 @@ const LIVE: readonly State[] = [
   },
 ]
 
+/** The same server by a name that is not this machine's own, so that the page needs a network for it. */
+const away = (url: string): string => url.replace(/127\.0\.0\.1|localhost/, AWAY)
+
+/** The network goes, and with it what streams. */
+async function unplug({ page, proxy }: Stage): Promise<void> {
+  await page.context().setOffline(true)
+  proxy.cutNow()
+  await page.locator('.connection[data-state=offline]').waitFor()
+}
+
+const NETWORK: readonly State[] = [
+  {
+    name: 'offline',
+    open: async (stage) => {
+      stage.fake.hold('agent_complete')
+      await stage.page.goto(`${away(stage.url)}/`)
+      await click('.scene')(stage)
+      await seen(stage, '.lane-scroll > .prose')
+      await unplug(stage)
+    },
+    marks: ['.connection[data-state=offline] .link-button', '.lane-scroll > .prose'],
+  },
+  {
+    name: 'resumed',
+    open: async (stage) => {
+      await unplug(stage)
+      await stage.page.context().setOffline(false)
+    },
+    marks: ['.connection[data-state=live][data-resumed]'],
+    fleeting: true,
+  },
+]
+
 const OVER: readonly State[] = [
+  {
+    name: 'a question, its context and a leaning of one long word',
+    open: async (stage) => {
+      stage.fake.hold(undefined)
+      await at('')(stage)
+      await click('.composer .link-button')(stage)
+      await stage.page.locator('.composer .link-button').last().click()
+      await fillLong(stage, '.composer textarea')
+    },
+    marks: ['.context-input', '.composer .note-input'],
+  },
+  {
+    name: 'a question, its context and a leaning of one long word, asked',
+    open: async (stage) => {
+      await click('.composer .convene')(stage)
+      await seen(stage, '.verdict')
+    },
+    marks: ['.verdict', '.decision-leaning'],
+  },
   {
     name: 'verdict of a linked one',
     open: of((past) => `d/${past.second}`),
@@ -253,6 +368,16 @@ const OVER: readonly State[] = [
     name: 'degraded',
     open: of((past) => `d/${past.degraded}`),
     marks: ['.verdict .degraded'],
+  },
+  {
+    name: 'the judge overruled the votes',
+    open: of((past) => `d/${past.overruled}`),
+    marks: ['.verdict [data-judge=overruled]'],
+  },
+  {
+    name: 'the judge dissents from the votes',
+    open: of((past) => `d/${past.dissents}`),
+    marks: ['.verdict [data-judge=dissents]'],
   },
   {
     name: 'gone',
@@ -428,4 +553,12 @@ const OTHERS: readonly State[] = [
 ]
 
 /** With a past behind the server. */
-export const USED: readonly State[] = [...HOME, ...LIVE, ...OVER, ...HISTORY, ...TRACE, ...OTHERS]
+export const USED: readonly State[] = [
+  ...HOME,
+  ...LIVE,
+  ...NETWORK,
+  ...OVER,
+  ...HISTORY,
+  ...TRACE,
+  ...OTHERS,
+]

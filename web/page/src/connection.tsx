@@ -39,7 +39,12 @@ export function ConnectionState({
         ? words.noWord(silent)
         : textOf(state, words, seconds, busy)
   return (
-    <p className="connection" data-state={state.name} data-silent={silent > 0 || undefined}>
+    <p
+      className="connection"
+      data-state={state.name}
+      data-silent={silent > 0 || undefined}
+      data-resumed={(fresh && resumed) || undefined}
+    >
       <span className="connection-lamp" aria-hidden="true" />
       <span>{text}</span>
       {(state.name === 'waiting' || state.name === 'offline') && (
