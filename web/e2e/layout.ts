@@ -19,7 +19,8 @@ export function layoutFaults(page: Page, plan: Plan): Promise<string[]> {
 const TARGET = 24
 
 /** May end with an ellipsis: the whole of it is one press away. */
-const SHORTENED = '.past-summary, .past-main > a, .past-marks [data-mark=mine], .pending-one strong'
+const SHORTENED =
+  '.past-summary, .past-main > a, .past-marks [data-mark=mine], .pending-one strong, .dialog-about'
 const CONTROLS =
   'button, a[href], input, select, textarea, summary, [role=menuitem], label:has(input)'
 
