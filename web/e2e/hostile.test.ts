@@ -37,16 +37,19 @@ afterAll(async () => {
   await rm(data, { recursive: true, force: true })
 })
 
-/** What ran, or was asked for, against the page's will. */
-function watch(page: Page): string[] {
+/** What ran, or was asked for, against the page's will: of all addresses only these are its own. */
+function watch(page: Page, own: string): string[] {
   const seen: string[] = []
   page.on('dialog', (dialog) => {
     seen.push(`dialog: ${dialog.message()}`)
     void dialog.dismiss()
   })
   page.on('request', (request) => {
-    if (/canary|evil\.test/.test(request.url())) seen.push(`request: ${request.url()}`)
+    const url = request.url()
+    // From the server's own origin comes nothing that a text names, either.
+    if (!url.startsWith(own) || url.includes('canary')) seen.push(`request: ${url}`)
   })
+  page.on('websocket', (socket) => seen.push(`socket: ${socket.url()}`))
   page.on('popup', (popup) => seen.push(`popup: ${popup.url()}`))
   return seen
 }
@@ -69,6 +72,48 @@ const made = (page: Page, inside: string): Promise<string[]> =>
     return found
   }, inside)
 
+/** Every screen that draws what somebody wrote, and what must stand there before it is looked at. */
+const SCREENS: readonly (readonly [(id: string) => string, string])[] = [
+  [(id) => `#/d/${id}`, '.decision-leaning'],
+  [() => '', '.past'],
+  [() => '#/history', '.past-row'],
+  [(id) => `#/d/${id}/trace`, '.timeline-plot svg'],
+  [(id) => `#/compare/${id}/${id}`, '.pairs'],
+]
+
+/** Writes them beside a deliberation: as its title, as what was decided and why, and as how it turned out. */
+async function remark(id: string, texts: readonly string[]): Promise<void> {
+  const all = texts.join('\n').replaceAll('\u0000', '').trim()
+  // As the page writes them: what goes on stands further in.
+  const lines = all
+    .slice(0, 4000)
+    .split(/\r?\n|\r/)
+    .join('\n  ')
+  const body = {
+    title: [...all.replaceAll('\n', ' ')].slice(0, 120).join(''),
+    my_decision: ['Leaning before', 'Decision', 'Why']
+      .map((label) => `${label}: ${lines}`)
+      .join('\n'),
+    outcome: `good: ${lines}`,
+  }
+  const answer = await fetch(`${magi.url}/v1/deliberations/${id}`, {
+    method: 'PATCH',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  })
+  expect(answer.status, await answer.text()).toBe(200)
+}
+
+/** The trace as a picture at its first moments, as a table, and by cost. */
+async function everyView(page: Page): Promise<void> {
+  await page.getByRole('slider').focus()
+  await page.keyboard.press('PageUp')
+  for (const view of [1, 2, 0]) {
+    await page.locator('.trace-screen .screen-head [role=radio]').nth(view).click()
+    expect(await made(page, 'main'), 'elements of the trace').toEqual([])
+  }
+}
+
 const groups = Object.entries(HOSTILE)
   .map((_, index, all) => all.slice(index, index + AT_ONCE))
   .filter((_, index) => index % AT_ONCE === 0)
@@ -80,7 +125,7 @@ test('there are at least forty of them', () => {
 test
   .runIf(real)
   .each(groups.map((group) => [group.map(([name]) => name).join('; '), group] as const))(
-  'inert as question, answer, vote and verdict, live and in the record: %s',
+  'inert as question, answer, vote, verdict, title, decision and outcome, on every screen and in the record: %s',
   async (_names, group) => {
     const texts = group.map(([, text]) => text)
     speaker.texts = [0, 1, 2, 3].map((voice) => {
@@ -90,7 +135,7 @@ test
     // No question may hold a NUL; an answer may.
     const question = texts.join('\n').replaceAll('\u0000', '').trim()
     const { page, context, complaints } = await visit(browser, magi.url)
-    const seen = watch(page)
+    const seen = watch(page, `${magi.url}/`)
     await page.getByRole('textbox').first().fill(question)
     await page.keyboard.press('Enter')
     await page.locator('.verdict').waitFor()
@@ -98,17 +143,19 @@ test
     const id = idOf(page)
     const lanes = await page.locator('.lane-scroll').allTextContents()
     for (const lane of lanes) expect(lane, 'what was said is shown').toContain('After: ')
-    for (const address of [`${magi.url}/#/d/${id}`, `${magi.url}/`]) {
-      await page.goto(address)
-      await page.reload()
-      await page
-        .locator(address.endsWith('/') ? '.past' : '.verdict')
-        .first()
-        .waitFor()
+    await remark(id, texts)
+    for (const [hash, mark] of SCREENS) {
+      // From nowhere, so that each is loaded anew.
+      await page.goto('about:blank')
+      await page.goto(`${magi.url}/${hash(id)}`)
+      await page.locator(mark).first().waitFor()
+      if (hash(id).endsWith('/trace')) await everyView(page)
       // Whatever is folded away is drawn too.
       for (const fold of await page.locator('button[aria-expanded=false]').all())
         await fold.click({ timeout: 2000 }).catch(() => {})
-      for (const link of await page.locator('.prose a').all())
+      // All of them where they were said; elsewhere the same ones are drawn by the same part.
+      const links = await page.locator('.prose a').all()
+      for (const link of mark === '.decision-leaning' ? links : links.slice(0, 3))
         await link.hover({ timeout: 2000 }).catch(() => {})
       expect(await made(page, 'main'), 'elements').toEqual([])
     }
@@ -119,8 +166,9 @@ test
     const file = join(data, `${id}.html`)
     await writeFile(file, await response.text())
     const record = await context.newPage()
-    const there = watch(record)
-    await record.goto(pathToFileURL(file).href)
+    const at = pathToFileURL(file).href
+    const there = watch(record, at)
+    await record.goto(at)
     expect(await made(record, 'body'), 'elements of the record').toEqual([])
     expect([...seen, ...there]).toEqual([])
     expect(await page.evaluate(() => 'polluted' in {})).toBe(false)
