@@ -147,7 +147,7 @@ async function look(colorScheme: 'dark' | 'light', lang: 'en' | 'ja'): Promise<R
 
 test.concurrent.each(['dark', 'light'] as const)(
   'every state is laid out soundly and axe finds nothing: %s, in both languages',
-  { timeout: 600_000 },
+  { timeout: 1_500_000 },
   async (colorScheme) => {
     const reports = [await look(colorScheme, 'en'), await look(colorScheme, 'ja')]
     const looked = reports.reduce((sum, report) => sum + report.looked, 0)
