@@ -2,9 +2,6 @@
  * Whoever comes late, comes back, or looks from a second tab sees what the log holds, to the letter. The
  * models speak slowly over the wire, so that there is a middle to come back to.
  */
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { setTimeout as after } from 'node:timers/promises'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
@@ -36,17 +33,15 @@ const TEXTS = ['north', 'south', 'east', 'west'].map((who) => said(who, 30))
 const SPAN = ((2 * (TEXTS[0]?.length ?? 0)) / 7) * PACE * 0.9
 
 let browser: Browser
-let data: string
 let speaker: Speaker
 let magi: Magi
 beforeAll(async () => {
   if (!real) return
   browser = await launch()
-  data = await mkdtemp(join(tmpdir(), 'magi-agree-'))
   speaker = await Speaker.start()
   speaker.texts = TEXTS
   speaker.pace = PACE
-  magi = await Magi.start(data, {
+  magi = await Magi.start({
     OPENAI_BASE_URL: speaker.url,
     OPENAI_API_KEY: 'test',
     MAGI_MODEL: 'openai:speaker',
@@ -54,10 +49,9 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   if (!real) return
-  await magi.down('SIGTERM')
+  await magi.end()
   await speaker.stop()
   await browser.close()
-  await rm(data, { recursive: true, force: true })
 })
 
 async function asked(question: string) {

@@ -1,6 +1,3 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
 import { launch, visit } from './browser.ts'
@@ -19,8 +16,7 @@ const firstVote = (page: Page): Promise<void> => page.locator('.vote').first().w
 test.runIf(inject('real'))(
   'the server is killed twice and comes back: the page goes on by itself to the stored words',
   async () => {
-    const data = await mkdtemp(join(tmpdir(), 'magi-crash-'))
-    const magi = await Magi.start(data)
+    const magi = await Magi.start()
     try {
       const [scene] = await scenes(magi.url, 'en')
       if (!scene) throw new Error('no scene')
@@ -42,8 +38,7 @@ test.runIf(inject('real'))(
       expect(events.filter((event) => event.type === 'rewind')).toHaveLength(2)
       await context.close()
     } finally {
-      await magi.down('SIGTERM')
-      await rm(data, { recursive: true, force: true })
+      await magi.end()
     }
   },
 )

@@ -3,9 +3,7 @@
  * the names that stand on the page. With MAGI_PICTURES=<folder> their pictures are taken on the way
  * (`npm run pictures`).
  */
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { readFile } from 'node:fs/promises'
 import type { Browser, Locator, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Client, questionOf } from '../stream/src/index.ts'
@@ -330,8 +328,7 @@ async function whole({ page, magi, lang }: Walk, id: string): Promise<void> {
 test.concurrent.each(['en', 'ja'] as const)(
   'the guide, done as it says: %s',
   async (lang) => {
-    const data = await mkdtemp(join(tmpdir(), 'magi-guide-'))
-    const magi = await Magi.start(data)
+    const magi = await Magi.start()
     const { page, context, complaints } = await visit(browser, magi.url, {
       locale: lang === 'ja' ? 'ja-JP' : 'en-US',
       colorScheme: 'light',
@@ -358,8 +355,7 @@ test.concurrent.each(['en', 'ja'] as const)(
       expect(complaints).toEqual([])
     } finally {
       await context.close()
-      await magi.down('SIGTERM')
-      await rm(data, { recursive: true, force: true })
+      await magi.end()
     }
     // Four rehearsals one after the other, at a model's pace: a minute where nothing else runs.
   },

@@ -1,5 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Browser, Page } from 'playwright-core'
@@ -15,15 +14,13 @@ const real = inject('real')
 const EACH = 3
 const AT_ONCE = 4 * EACH
 let browser: Browser
-let data: string
 let magi: Magi
 let speaker: Speaker
 beforeAll(async () => {
   if (!real) return
   browser = await launch()
-  data = await mkdtemp(join(tmpdir(), 'magi-hostile-'))
   speaker = await Speaker.start()
-  magi = await Magi.start(data, {
+  magi = await Magi.start({
     OPENAI_BASE_URL: speaker.url,
     OPENAI_API_KEY: 'test',
     MAGI_MODEL: 'openai:speaker',
@@ -32,9 +29,8 @@ beforeAll(async () => {
 afterAll(async () => {
   if (!real) return
   await browser.close()
-  await magi.down('SIGTERM')
+  await magi.end()
   await speaker.stop()
-  await rm(data, { recursive: true, force: true })
 })
 
 /** What ran, or was asked for, against the page's will: of all addresses only these are its own. */
@@ -163,7 +159,7 @@ test
     expect(complaints).toEqual([])
 
     const response = await fetch(`${magi.url}/v1/deliberations/${id}/export?format=html`)
-    const file = join(data, `${id}.html`)
+    const file = join(magi.data, `${id}.html`)
     await writeFile(file, await response.text())
     const record = await context.newPage()
     const at = pathToFileURL(file).href

@@ -1,6 +1,9 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { existsSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const BUILT = fileURLToPath(new URL('../../target/debug/magi', import.meta.url))
@@ -18,19 +21,21 @@ export function binary(): string {
 /** One `magi serve` over a data folder of its own; without any model where none is given. */
 export class Magi {
   readonly url: string
+  /** The folder, which `end` removes. */
+  readonly data: string
   readonly #port: number
-  readonly #data: string
   readonly #env: Record<string, string>
   #child: ChildProcess | undefined
 
   private constructor(port: number, data: string, env: Record<string, string>) {
     this.#port = port
-    this.#data = data
+    this.data = data
     this.#env = env
     this.url = `http://127.0.0.1:${port}`
   }
 
-  static async start(data: string, env: Record<string, string> = {}): Promise<Magi> {
+  static async start(env: Record<string, string> = {}): Promise<Magi> {
+    const data = await mkdtemp(join(tmpdir(), 'magi-e2e-'))
     const magi = new Magi(await freePort(), data, env)
     await magi.up()
     return magi
@@ -38,12 +43,12 @@ export class Magi {
 
   /** Starts the program, again at the same address and over the same folder. */
   async up(): Promise<void> {
-    const args = ['serve', '--port', String(this.#port), '--data-dir', this.#data]
+    const args = ['serve', '--port', String(this.#port), '--data-dir', this.data]
     const child = spawn(binary(), args, {
       env: {
         PATH: process.env['PATH'] ?? '',
-        HOME: this.#data,
-        XDG_CONFIG_HOME: this.#data,
+        HOME: this.data,
+        XDG_CONFIG_HOME: this.data,
         ...this.#env,
       },
       stdio: ['ignore', 'ignore', 'inherit'],
@@ -69,6 +74,12 @@ export class Magi {
     const gone = new Promise((resolve) => child.once('exit', resolve))
     child.kill(signal)
     await gone
+  }
+
+  /** Ends the program for good. */
+  async end(): Promise<void> {
+    await this.down('SIGTERM')
+    await rm(this.data, { recursive: true, force: true })
   }
 }
 

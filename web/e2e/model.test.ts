@@ -1,6 +1,3 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
 import { SAGES } from '../stream/src/index.ts'
@@ -18,9 +15,8 @@ afterAll(() => browser.close())
 test.runIf(inject('real'))(
   'with a model, a question of one’s own is deliberated and never marked as a rehearsal',
   async () => {
-    const data = await mkdtemp(join(tmpdir(), 'magi-model-'))
     const vendors = await Vendors.start()
-    const magi = await Magi.start(data, {
+    const magi = await Magi.start({
       OPENAI_BASE_URL: vendors.url,
       OPENAI_API_KEY: 'test',
       MAGI_MODEL: 'openai:fake+by-role+len-40+tps-60',
@@ -45,9 +41,8 @@ test.runIf(inject('real'))(
         await context.close()
       }
     } finally {
-      await magi.down('SIGTERM')
+      await magi.end()
       await vendors.stop()
-      await rm(data, { recursive: true, force: true })
     }
   },
 )

@@ -1,6 +1,3 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
 import { recordOf, type Told } from '../page/src/record.ts'
 import { Client, questionOf, type Event, type Question } from '../stream/src/index.ts'
@@ -59,14 +56,12 @@ const REFUSED = 'openai:fake+401'
 const FOR = 'openai:fake+len-10+approve'
 const AGAINST = 'openai:fake+len-10+reject'
 
-let data: string
 let vendors: Vendors
 let magi: Magi
 beforeAll(async () => {
   if (!inject('real')) return
-  data = await mkdtemp(join(tmpdir(), 'magi-record-'))
   vendors = await Vendors.start()
-  magi = await Magi.start(data, {
+  magi = await Magi.start({
     OPENAI_BASE_URL: vendors.url,
     OPENAI_API_KEY: 'test',
     MAGI_MODEL: FOR,
@@ -74,9 +69,8 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   if (!inject('real')) return
-  await magi.down('SIGTERM')
+  await magi.end()
   await vendors.stop()
-  await rm(data, { recursive: true, force: true })
 })
 
 test.runIf(inject('real')).each([

@@ -1,6 +1,3 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
 import { serve } from '../dev/serve.ts'
 import { Magi } from './magi.ts'
@@ -22,11 +19,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     project.provide('url', url)
     return async () => close()
   }
-  const data = await mkdtemp(join(tmpdir(), 'magi-e2e-'))
-  const magi = await Magi.start(data)
+  const magi = await Magi.start()
   project.provide('url', magi.url)
-  return async () => {
-    await magi.down('SIGTERM')
-    await rm(data, { recursive: true, force: true })
-  }
+  return () => magi.end()
 }

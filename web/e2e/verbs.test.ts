@@ -1,7 +1,4 @@
 /** The verbs from the page to a real server and back: what the page asked for is what the log says. */
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
 import { Client } from '../stream/src/index.ts'
@@ -13,15 +10,13 @@ import { idOf, stored, untilOver } from './steps.ts'
 const real = inject('real')
 
 let browser: Browser
-let data: string
 let vendors: Vendors
 let magi: Magi
 beforeAll(async () => {
   if (!real) return
   browser = await launch()
-  data = await mkdtemp(join(tmpdir(), 'magi-verbs-'))
   vendors = await Vendors.start()
-  magi = await Magi.start(data, {
+  magi = await Magi.start({
     OPENAI_BASE_URL: vendors.url,
     OPENAI_API_KEY: 'test',
     // Long enough to be spoken to in the middle, on a slow machine too.
@@ -30,10 +25,9 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   if (!real) return
-  await magi.down('SIGTERM')
+  await magi.end()
   await vendors.stop()
   await browser.close()
-  await rm(data, { recursive: true, force: true })
 })
 
 async function asked(question: string) {

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use magi_event::{Agent, AttemptError, Cause, FinalDecision, JudgeComplete, PanelVote, Sage};
+use magi_event::{
+    Agent, AttemptError, Cause, FinalDecision, JudgeComplete, PANEL, PanelVote, Sage,
+};
 use magi_log::Closed;
 use magi_model::ModelName;
 use serde_json::json;
@@ -18,9 +20,6 @@ use crate::member::Member;
 use crate::prompt::{self, Argument};
 use crate::stage::{Span, Stage};
 use crate::words;
-
-/// What `judge_start` names as the provider of a panel's attempt; its model is the list.
-pub(crate) const PANEL: &str = "panel";
 
 /// The code of the `judge_error` of a panel that came to nothing.
 const FAILED: &str = "panel_failed";

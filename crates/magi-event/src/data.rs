@@ -271,6 +271,9 @@ pub struct Dissent {
     pub text: String,
 }
 
+/// What `judge_start` names as the provider of a panel's attempt; its model is the list.
+pub const PANEL: &str = "panel";
+
 /// What one model of a panel said, where a panel judged in the judge's place.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PanelVote {

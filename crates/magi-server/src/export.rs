@@ -8,13 +8,10 @@ mod markdown;
 use std::str::FromStr;
 
 use magi_event::{
-    Agent, Decision, FinalDecision, JudgeComplete, Mode, PanelVote, Sage, SageLane, Snapshot,
+    Agent, Decision, FinalDecision, JudgeComplete, Mode, PANEL, PanelVote, Sage, SageLane, Snapshot,
 };
 
 use labels::Labels;
-
-/// The provider that `judge_start` names where a panel judges; its model is the list.
-const PANEL: &str = "panel";
 
 /// In which form a record is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

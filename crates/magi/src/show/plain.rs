@@ -1,12 +1,9 @@
 //! Plain blocks: progress for a pipe, a log file or a narrow terminal. Nothing is ever redrawn.
 
-use magi_event::{Agent, Body, Event, Sage, Snapshot};
+use magi_event::{Agent, Body, Event, PANEL, Sage, Snapshot};
 
 use super::verdict;
 use super::words::{self, Lang};
-
-/// The provider that `judge_start` names where a panel judges; its model is the list.
-const PANEL: &str = "panel";
 
 /// Tells what an event means to somebody who reads line by line; most deltas mean nothing alone.
 pub(crate) fn progress(snapshot: &Snapshot, event: &Event, lang: Lang) -> Option<String> {
