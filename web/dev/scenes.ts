@@ -199,7 +199,7 @@ export const SCENES: Record<string, Script> = {
       },
     },
     judge: {
-      text: 'ソロモンのモデルがすべて失敗したため、2つのモデルの裁定パネルが代わりに判断しました（賛成1、反対1、回答なし0）。点数は各モデルの中央値、以下は openai:gpt-5-mini の文章です。\n\n費用の不確かさと、失われるものの大きさが釣り合っており、どちらとも決められません。',
+      text: 'SOLOMON のモデルがすべて失敗したため、2つのモデルの裁定パネルが代わりに判断しました（賛成1、反対1、回答なし0）。点数は各モデルの中央値、以下は openai:gpt-5-mini の文章です。\n\n費用の不確かさと、失われるものの大きさが釣り合っており、どちらとも決められません。',
       decision: 'UNDECIDED',
       scores: { caspar: 75.5, balthasar: 68, melchior: 70 },
       panel: [
@@ -217,7 +217,7 @@ export const SCENES: Record<string, Script> = {
       ],
     },
     summary:
-      '可決。賢者3名のうち、賛成2、反対1、棄権・無回答0でした。ソロモンに代わる裁定パネルの判断は割れました。',
+      '可決。賢者3名のうち、賛成2、反対1、棄権・無回答0でした。SOLOMON に代わる裁定パネルの判断は割れました。',
     recommendation: '耐震補強の見積もりを三社目から取る。',
   },
   degraded: {

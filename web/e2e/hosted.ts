@@ -55,6 +55,11 @@ export const HOSTED: readonly Hosted[] = [
     marks: ['.past-row', '.own-note'],
   },
   {
+    name: 'hosted, the settings with where the page asks',
+    then: (page) => page.getByRole('button', { name: /^(?:Settings|設定)$/ }).click(),
+    marks: ['dialog[open] .settings-way'],
+  },
+  {
     name: 'hosted, a hop that holds the answer back',
     cloud: { pace: 30, holds: { limitMs: 60_000 } },
     then: ask,

@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { Cloud, type CloudOptions } from '../dev/cloud.ts'
 import { SCENES } from '../dev/scenes.ts'
 import { host } from '../dev/serve.ts'
-import { SAGES } from '../stream/src/contract.ts'
+import { EMPTY, fold, SAGES, type Event } from '../stream/src/index.ts'
 import { launch, visit } from './browser.ts'
 import { bare, idOf, laneTexts } from './steps.ts'
 
@@ -215,7 +215,7 @@ test('this browser’s own history: reopened, found again, named, deleted and ta
 })
 
 test('with a token: asked for before anything is called, refused, accepted', async () => {
-  const { cloud, page } = await open({
+  const { cloud, address, page } = await open({
     cloud: { wants: 'Bearer right-token' },
     config: (base) => ({ door: 'invocations', base, sign: 'bearer' }),
   })
@@ -230,6 +230,15 @@ test('with a token: asked for before anything is called, refused, accepted', asy
   await page.locator('.question-input').waitFor()
   await ask(page)
   await verdict(page)
+  // The settings say where the page asks, and take the token back: for this tab, also after a reload.
+  await page.getByRole('button', { name: 'Settings' }).click()
+  const way = page.getByRole('region', { name: 'The way to the council' })
+  expect(await way.textContent()).toContain(`${new URL(address).host}, with a token`)
+  await way.getByRole('button', { name: /^Sign out/ }).click()
+  await field.waitFor()
+  await page.reload()
+  await field.waitFor()
+  expect(await page.locator('.question-input').count()).toBe(0)
 })
 
 test('behind CloudFront each request carries the hash of its body', async () => {
@@ -283,11 +292,17 @@ test('a reload in the middle goes on by cursor, in the session it was asked unde
 })
 
 test('where the door keeps nothing, a cut says so, and what was said can be saved', async () => {
-  const { cloud, page } = await open({ cloud: { keeps: false } })
+  // A browser drops what came but was not read before the cut, so that only the pace says how much was.
+  const { cloud, page } = await open({ cloud: { keeps: false, pace: 25 } })
   cloud.cutAfter = 40
   await ask(page)
   await page.getByText('this door keeps nothing to go on from').waitFor()
-  expect((await saved(page, 'ndjson')).trimEnd().split('\n').length).toBeGreaterThan(30)
+  const lines = (await saved(page, 'ndjson')).trimEnd().split('\n')
+  const { sages } = lines.map((line) => JSON.parse(line) as Event).reduce(fold, EMPTY)
+  const shown = await laneTexts(page)
+  const said = (text: string): string => bare(text).replaceAll('*', '')
+  for (const sage of SAGES) expect(said(shown[sage])).toBe(said(sages[sage].text))
+  expect(Object.values(shown).join('')).not.toBe('')
   expect(cloud.calls.filter(({ body }) => body['action'] === 'ask')).toHaveLength(1)
 })
 

@@ -2,6 +2,7 @@ import { SAGES, type Sage, type View } from '@magi/stream'
 import type { ReactNode } from 'react'
 import { confidenceOf, isSplit, sealOf } from './format.ts'
 import { modelOf } from './lane.tsx'
+import { usePresetNames } from './preset-names.ts'
 import { Seal } from './seal.tsx'
 import { useWords } from './settings.tsx'
 import { useTexts } from './texts.ts'
@@ -46,6 +47,7 @@ interface AllWords {
   words: Words
   texts: CompareWords
   panel: PanelWords
+  preset: (name: string) => string
 }
 
 /** How the judge, or the panel in its place, stood to the votes. */
@@ -64,7 +66,7 @@ const votesOf = (view: View) =>
   view.end?.kind === 'complete' ? view.end.data.solomon_judgment.panel : undefined
 
 /** What a panel decided, or who would have been one. */
-function panelText(view: View, { texts }: AllWords): string | undefined {
+function panelText(view: View, texts: CompareWords): string | undefined {
   const votes = votesOf(view)
   if (votes)
     return votes.map((one) => `${one.model} ${one.final_decision ?? one.error ?? ''}`).join('\n')
@@ -75,9 +77,8 @@ function panelText(view: View, { texts }: AllWords): string | undefined {
 function PanelCell({ view }: { view: View }) {
   const texts = useTexts(COMPARE)
   const panel = useTexts(PANEL)
-  const words = useWords()
   const votes = votesOf(view)
-  if (!votes) return <>{panelText(view, { words, texts, panel }) ?? texts.none}</>
+  if (!votes) return <>{panelText(view, texts) ?? texts.none}</>
   return (
     <ul className="panel-cell">
       {votes.map((one) => (
@@ -121,7 +122,7 @@ function factsOf(left: View, right: View, all: AllWords): Fact[] {
     })),
     both(texts.judge, (view) => standing(view, all)),
     {
-      ...both(texts.panel, (view) => panelText(view, all)),
+      ...both(texts.panel, (view) => panelText(view, texts)),
       draw: [<PanelCell view={left} />, <PanelCell view={right} />],
     },
     both(texts.cost, (view) => {
@@ -136,7 +137,10 @@ function factsOf(left: View, right: View, all: AllWords): Fact[] {
       const tokens = tokensOf(view)
       return tokens === undefined ? undefined : number.format(tokens)
     }),
-    both(texts.preset, ({ council }) => council && `${council.name} v${council.version}`),
+    both(
+      texts.preset,
+      ({ council }) => council && `${all.preset(council.name)} v${council.version}`,
+    ),
     both(texts.rule, ({ council }) => council && ruleText(words, council.rule)),
     both(texts.quorum, ({ council }) => council && String(council.quorum)),
     ...sages.map((sage) =>
@@ -171,7 +175,8 @@ export function Facts({ left, right }: { left: View; right: View }) {
   const words = useWords()
   const texts = useTexts(COMPARE)
   const panel = useTexts(PANEL)
-  const facts = factsOf(left, right, { words, texts, panel })
+  const preset = usePresetNames()
+  const facts = factsOf(left, right, { words, texts, panel, preset })
   return (
     <div className="table-scroll" tabIndex={0} role="group" aria-label={texts.facts}>
       <table className="table compare-table">

@@ -1,7 +1,10 @@
-import { Switch } from 'react-aria-components'
+import { Button, Switch } from 'react-aria-components'
+import { hashOf } from './route.ts'
 import { Sheet } from './sheet.tsx'
 import { Segments } from './segments.tsx'
 import { useSettings, useWords, type SendKey, type Theme } from './settings.tsx'
+import { token } from './token.ts'
+import { hostOf, useWayIfAny } from './way.ts'
 import type { Lang } from './words.ts'
 
 /** The choices of the person; each holds at once and is remembered in this browser. */
@@ -47,8 +50,40 @@ export function SettingsDialog({ onClose }: { onClose: () => void }) {
           set={all.setFigures}
         />
         <p className="muted settings-note">{texts.kept}</p>
+        <Endpoint onLeave={onClose} />
       </div>
     </Sheet>
+  )
+}
+
+/** Where the page asks and how it is let in: the deployer's choice, so it is shown; a token can be taken back. */
+function Endpoint({ onLeave }: { onLeave: () => void }) {
+  const words = useWords()
+  const { settings: texts } = words.room
+  const config = useWayIfAny()?.config
+  if (!config) return null
+  const forget = (): void => {
+    token.forget()
+    // Every reader in this tab was let in by it.
+    window.location.reload()
+  }
+  return (
+    <section className="settings-way" aria-label={words.door.label}>
+      <p>
+        {words.door.label}: <strong>{words.door.name(config, hostOf(config))}</strong>
+      </p>
+      <p className="muted">{config.base === '' ? texts.ownServer : texts.byConfig}</p>
+      <div className="settings-way-row">
+        <a href={hashOf({ name: 'connection' })} onClick={onLeave}>
+          {texts.check}
+        </a>
+        {token.read() !== undefined && (
+          <Button className="button" onPress={forget}>
+            {texts.forget}
+          </Button>
+        )}
+      </div>
+    </section>
   )
 }
 

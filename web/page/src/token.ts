@@ -6,4 +6,5 @@ const KEY = 'magi.token'
 export const token = {
   read: (): string | undefined => tab.read(KEY),
   write: (value: string): void => tab.write(KEY, value),
+  forget: (): void => tab.write(KEY, undefined),
 }

@@ -70,6 +70,9 @@ const Context = createContext<Way | undefined>(undefined)
 
 export const WayProvider = Context
 
+/** The way, or nothing where `config.json` names none that can be understood. */
+export const useWayIfAny = (): Way | undefined => use(Context)
+
 export function useWay(): Way {
   const way = use(Context)
   if (!way) throw new Error('useWay stands outside WayProvider')

@@ -163,6 +163,11 @@ export const room: RoomWords = {
     figures: 'Numbers in the lanes',
     figuresNote: 'Time to the first word, tokens, speed and cost.',
     kept: 'Kept in this browser.',
+    ownServer: 'The server this page came from.',
+    byConfig:
+      'Set by config.json beside the page, for all who open it: the address and how requests are signed.',
+    check: 'Check the connection',
+    forget: 'Sign out: forget the token',
   },
   help: {
     title: 'Help',

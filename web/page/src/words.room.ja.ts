@@ -155,6 +155,11 @@ export const room: RoomWords = {
     figures: '数値の表示',
     figuresNote: '応答開始までの時間、トークン数、速さ、費用を各賢者の欄に表示します。',
     kept: 'このブラウザに保存されます。',
+    ownServer: 'このページを配信しているサーバーです。',
+    byConfig:
+      'ページと同じ場所に置かれた config.json で決まり、開く人すべてに共通です（アドレスと署名の方法）。',
+    check: '接続を確認する',
+    forget: 'サインアウト（トークンを消去）',
   },
   help: {
     title: 'ヘルプ',

@@ -119,6 +119,10 @@ export interface RoomWords {
     figures: string
     figuresNote: string
     kept: string
+    ownServer: string
+    byConfig: string
+    check: string
+    forget: string
   }
   help: {
     title: string

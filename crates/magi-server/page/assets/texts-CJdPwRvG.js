@@ -1,1 +1,0 @@
-import{r as e}from"./settings-D1uw3qF7.js";var t=t=>t[e().lang];export{t};
