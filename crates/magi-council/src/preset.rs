@@ -187,12 +187,12 @@ const CLASSIC: Preset = Preset {
         en: "Classic",
     },
     good_for: Text {
-        ja: "元祖 MAGI と同じ進め方。三賢者の論拠を読んだうえで、ソロモンが最終的な評決を下します。既存のクライアントとの互換にも使います。",
+        ja: "元祖 MAGI と同じ進め方。三賢者の論拠を読んだうえで、SOLOMON が最終的な評決を下します。既存のクライアントとの互換にも使います。",
         en: "Deliberating as the original MAGI did: SOLOMON reads the three sages and decides. It is \
              also what the original's clients get.",
     },
     bad_at: Text {
-        ja: "裁定者一人に頼らない結論。ソロモンは票の結果を覆すことがあり、ソロモンが欠けると結論は出ません。",
+        ja: "裁定者一人に頼らない結論。SOLOMON は票の結果を覆すことがあり、SOLOMON が欠けると結論は出ません。",
         en: "Conclusions that must not hang on one model: SOLOMON may overrule the majority, and \
              without SOLOMON there is no decision.",
     },

@@ -27,17 +27,13 @@ pub(crate) struct Facts<'a> {
 /// How many conditions the recommendation repeats; the rest stand in the events.
 const SHOWN: usize = 3;
 
-/// Returns a sage's or the judge's name as a reader knows it.
-fn name(agent: Agent, lang: Lang) -> &'static str {
-    match (lang, agent) {
-        (Lang::Ja, Agent::Sage(Sage::Caspar)) => "カスパー",
-        (Lang::Ja, Agent::Sage(Sage::Balthasar)) => "バルタザール",
-        (Lang::Ja, Agent::Sage(Sage::Melchior)) => "メルキオール",
-        (Lang::Ja, Agent::Judge) => "ソロモン",
-        (Lang::En, Agent::Sage(Sage::Caspar)) => "CASPAR",
-        (Lang::En, Agent::Sage(Sage::Balthasar)) => "BALTHASAR",
-        (Lang::En, Agent::Sage(Sage::Melchior)) => "MELCHIOR",
-        (Lang::En, Agent::Judge) => "SOLOMON",
+/// Returns a sage's or the judge's name as a reader knows it, in every language.
+fn name(agent: Agent) -> &'static str {
+    match agent {
+        Agent::Sage(Sage::Caspar) => "CASPAR",
+        Agent::Sage(Sage::Balthasar) => "BALTHASAR",
+        Agent::Sage(Sage::Melchior) => "MELCHIOR",
+        Agent::Judge => "SOLOMON",
     }
 }
 
@@ -82,19 +78,15 @@ impl Facts<'_> {
         }
         match (self.overruled, self.judge_agrees) {
             _ if self.judgment.is_split_panel() => {
-                text.push_str("ソロモンに代わる裁定パネルの判断は割れました。");
+                text.push_str("SOLOMON に代わる裁定パネルの判断は割れました。");
             }
-            (true, _) => text.push_str("ソロモンは票の結果を覆しました。"),
-            (false, Some(true)) => text.push_str("ソロモンの判断も票と一致しています。"),
-            (false, Some(false)) => text.push_str("ソロモンの判断は票と異なります。"),
+            (true, _) => text.push_str("SOLOMON は票の結果を覆しました。"),
+            (false, Some(true)) => text.push_str("SOLOMON の判断も票と一致しています。"),
+            (false, Some(false)) => text.push_str("SOLOMON の判断は票と異なります。"),
             (false, None) => {}
         }
         if !self.missing.is_empty() {
-            let names: Vec<&str> = self
-                .missing
-                .iter()
-                .map(|m| name(m.agent, Lang::Ja))
-                .collect();
+            let names: Vec<&str> = self.missing.iter().map(|m| name(m.agent)).collect();
             text.push_str(&format!("次の回答が欠けています: {}。", names.join("、")));
         }
         text
@@ -130,11 +122,7 @@ impl Facts<'_> {
             (false, None) => {}
         }
         if !self.missing.is_empty() {
-            let names: Vec<&str> = self
-                .missing
-                .iter()
-                .map(|m| name(m.agent, Lang::En))
-                .collect();
+            let names: Vec<&str> = self.missing.iter().map(|m| name(m.agent)).collect();
             text.push_str(&format!(" Missing: {}.", names.join(", ")));
         }
         text
@@ -253,7 +241,7 @@ impl Facts<'_> {
                 "結論は出ていません。賢者が答えられなかった原因を取り除いて、もう一度問うてください。"
             }
             (Lang::Ja, false, true) => {
-                "結論は出ていません。ソロモンの裁定が得られませんでした。もう一度問うてください。"
+                "結論は出ていません。SOLOMON の裁定が得られませんでした。もう一度問うてください。"
             }
             (Lang::Ja, false, false) => {
                 "結論は出ていません。問いをより具体的にするか、背景に資料を加えて問い直してください。"
@@ -276,7 +264,7 @@ pub(crate) fn no_quorum(lang: Lang, votes: Votes, quorum: u32) -> String {
     let valid = votes.valid();
     match lang {
         Lang::Ja => format!(
-            "有効な票が{valid}票で、定足数の{quorum}に届かないため、ソロモンは呼ばれませんでした。"
+            "有効な票が{valid}票で、定足数の{quorum}に届かないため、SOLOMON は呼ばれませんでした。"
         ),
         Lang::En => format!(
             "SOLOMON was not called: {valid} valid votes do not reach the quorum of {quorum}."
@@ -287,7 +275,7 @@ pub(crate) fn no_quorum(lang: Lang, votes: Votes, quorum: u32) -> String {
 /// Says why no judge was called: the council has none.
 pub(crate) fn no_judge(lang: Lang) -> String {
     match lang {
-        Lang::Ja => "この評議にソロモンは加わっていません。",
+        Lang::Ja => "この評議に SOLOMON は加わっていません。",
         Lang::En => "SOLOMON is not in this council.",
     }
     .to_owned()
@@ -296,7 +284,7 @@ pub(crate) fn no_judge(lang: Lang) -> String {
 /// Says why the judge gave no judgment.
 pub(crate) fn judge_failed(lang: Lang, message: &str) -> String {
     match lang {
-        Lang::Ja => format!("ソロモンの裁定は得られませんでした（{message}）。"),
+        Lang::Ja => format!("SOLOMON の裁定は得られませんでした（{message}）。"),
         Lang::En => format!("SOLOMON gave no judgment ({message})."),
     }
 }
@@ -311,7 +299,7 @@ pub(crate) fn panel(lang: Lang, votes: &[PanelVote], speaker: &str) -> String {
     let (rejected, none) = (n(Some(FinalDecision::Rejected)), n(None));
     match lang {
         Lang::Ja => format!(
-            "ソロモンのモデルがすべて失敗したため、{all}個のモデルによる裁定パネルが代わりに裁定しました（可決{approved}、否決{rejected}、回答なし{none}）。評点は各モデルの中央値、以下は {speaker} の文章です。"
+            "SOLOMON のモデルがすべて失敗したため、{all}個のモデルによる裁定パネルが代わりに裁定しました（可決{approved}、否決{rejected}、回答なし{none}）。評点は各モデルの中央値、以下は {speaker} の文章です。"
         ),
         Lang::En => format!(
             "All of SOLOMON's models failed, so a panel of {all} judged instead: {approved} for, {rejected} against, {none} without an answer. Scores are medians; the words are those of {speaker}."
@@ -340,7 +328,7 @@ pub(crate) fn panel_failed(lang: Lang, votes: &[PanelVote]) -> String {
 /// Says that the judge was told to stop.
 pub(crate) fn judge_stopped(lang: Lang) -> String {
     match lang {
-        Lang::Ja => "ソロモンは利用者の指示で中断したため、裁定はありません。",
+        Lang::Ja => "SOLOMON は利用者の指示で中断したため、裁定はありません。",
         Lang::En => "SOLOMON was stopped on request and gave no judgment.",
     }
     .to_owned()
@@ -351,7 +339,7 @@ pub(crate) fn no_votes(lang: Lang, missing: &[Missing]) -> String {
     let lines: Vec<String> = missing
         .iter()
         .map(|missing| {
-            let who = name(missing.agent, lang);
+            let who = name(missing.agent);
             let what = missing.message.as_deref().unwrap_or(missing.cause.word());
             format!("{who}: {what}")
         })

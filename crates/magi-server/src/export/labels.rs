@@ -222,7 +222,7 @@ const JAPANESE: Labels = Labels {
     judge_agrees: "裁定者は票の結果に同意しています。",
     judge_differs: "裁定者は票の結果に同意していません。",
     overruled: "決め方に従い、裁定者が票の結果を覆しました。",
-    split: "ソロモンに代わる裁定パネルの判断は割れました。",
+    split: "SOLOMON に代わる裁定パネルの判断は割れました。",
     missing: "欠けているもの",
     conditions: "条件",
     dissent: "最も強い反対意見",
