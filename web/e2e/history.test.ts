@@ -257,7 +257,7 @@ test('row, menu and dialog by keyboard alone', async () => {
   await page.keyboard.press('Enter')
   const dialog = page.getByRole('dialog')
   await dialog.waitFor()
-  await focused(page, 'dialog input')
+  await focused(page, '[role=dialog] input')
   await page.keyboard.press('Escape')
   await dialog.waitFor({ state: 'detached' })
   await focused(page, actions)
