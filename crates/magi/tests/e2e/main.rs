@@ -27,6 +27,7 @@ mod gateway;
 #[cfg(feature = "bedrock")]
 mod hops;
 mod kill;
+mod languages;
 mod lockstep;
 #[cfg(feature = "bedrock")]
 mod meddler;
