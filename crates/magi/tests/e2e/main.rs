@@ -18,6 +18,7 @@ mod direct;
 mod doctor;
 #[cfg(feature = "bedrock")]
 mod doctor_on_the_way;
+mod doors;
 #[cfg(target_os = "linux")]
 mod failures;
 #[cfg(feature = "bedrock")]
