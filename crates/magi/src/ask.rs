@@ -174,7 +174,13 @@ pub(crate) async fn see_through(
     let _watch = house.engine.watch(id);
     let mut feed = feed(&house.logs, id).await?;
     let followed = follower.run(&mut feed).await;
-    let kept = || format!("{id} was interrupted; what is stored goes on with: magi resume {id}");
+    let lang = follower.lang();
+    let kept = || match lang {
+        Lang::En => format!("{id} was interrupted; what is stored goes on with: magi resume {id}"),
+        Lang::Ja => {
+            format!("{id} は途中で止まりました。保存された分から続けるには: magi resume {id}")
+        }
+    };
     let why = match followed.with_context(kept)? {
         Pause::Over => return Ok(ended(follower, gate)),
         Pause::Cut => bail!(kept()),
@@ -249,10 +255,10 @@ pub(crate) async fn resume(settings: &Settings, at: &args::At, view: View) -> Re
         return crate::remote::resume(settings, url, &at.id, view).await;
     }
     let house = house::open(settings)?;
-    let id = house::find(&house.logs, &at.id).await?;
+    let id = house::find(&house.logs, &at.id, settings).await?;
     let asked = house.engine.resume(id, Told::by("user")).await?;
     if asked.id != id && !view.is_quiet {
-        say_goes_on(id, asked.id)?;
+        say_goes_on(id, asked.id, Lang::of_terminal(settings.text("lang")))?;
     }
     let mut follower = Follower::new(view, None)?;
     let exit = see_through(&house, asked.id, &mut follower, false).await;
@@ -261,9 +267,14 @@ pub(crate) async fn resume(settings: &Settings, at: &args::At, view: View) -> Re
 }
 
 /// Says that another deliberation goes on from one that is over.
-pub(crate) fn say_goes_on(id: DeliberationId, next: DeliberationId) -> io::Result<()> {
-    let mut err = io::stderr().lock();
-    writeln!(err, "{id} is over; {next} goes on from its votes")
+pub(crate) fn say_goes_on(id: DeliberationId, next: DeliberationId, lang: Lang) -> io::Result<()> {
+    let text = match lang {
+        Lang::En => format!("{id} is over; {next} goes on from its votes"),
+        Lang::Ja => {
+            format!("{id} は終了しています。{next} がその票を引き継いで審議します")
+        }
+    };
+    writeln!(io::stderr().lock(), "{text}")
 }
 
 /// Hands over what runs here and closes the store.

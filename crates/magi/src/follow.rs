@@ -22,8 +22,13 @@ pub(crate) enum Said {
     Event(Box<Event>),
     /// Everything up to here, where single events are no longer kept.
     Snapshot(Box<Snapshot>),
-    /// How the connection to a server stands.
-    Connection(String),
+    /// The connection to a server was lost.
+    Lost {
+        /// Why.
+        reason: String,
+        /// How long it waits before it tries again.
+        delay: Duration,
+    },
 }
 
 /// One deliberation as it is heard, from wherever it comes.
@@ -58,6 +63,15 @@ pub(crate) enum Pause {
     Interrupted,
     /// The time given ran out.
     TimedOut,
+}
+
+/// What is said while a lost connection is waited for.
+fn lost(reason: &str, delay: Duration, lang: Lang) -> String {
+    let seconds = delay.as_secs_f64();
+    match lang {
+        Lang::En => format!("connection lost ({reason}); trying again in {seconds:.1} s"),
+        Lang::Ja => format!("接続が切れました（{reason}）。{seconds:.1}秒後に再接続します"),
+    }
 }
 
 /// Somebody who follows one deliberation.
@@ -149,7 +163,8 @@ impl Follower {
                 self.snapshot = Some(*snapshot);
                 Ok(is_over)
             }
-            Said::Connection(text) => {
+            Said::Lost { reason, delay } => {
+                let text = lost(&reason, delay, self.lang());
                 if self.lanes.is_none() && !self.view.is_quiet {
                     writeln!(io::stderr().lock(), "{text}")?;
                 }

@@ -29,7 +29,7 @@ pub(crate) async fn run(
         None => list(&logs, bare, settings).await?,
         Some(HistoryCommand::List(flags)) => list(&logs, flags, settings).await?,
         Some(HistoryCommand::Show { id, output }) => {
-            let id = house::find(&logs, id).await?;
+            let id = house::find(&logs, id, settings).await?;
             show(&logs, id, *output, settings).await?;
         }
         Some(HistoryCommand::Rm {
@@ -39,7 +39,7 @@ pub(crate) async fn run(
         }) => remove_old(&logs, age, *all).await?,
         Some(HistoryCommand::Rm { ids, .. }) => {
             for id in ids {
-                let id = house::find(&logs, id).await?;
+                let id = house::find(&logs, id, settings).await?;
                 logs.catalogue().delete(id).await?;
                 writeln!(io::stderr().lock(), "removed {id}")?;
             }
@@ -199,7 +199,7 @@ async fn lines(logs: &Logs, id: DeliberationId) -> Result<()> {
 /// Runs `magi export`.
 pub(crate) async fn export(settings: &Settings, id: &str, format: Format) -> Result<Exit> {
     let logs = house::logs_to_read(settings)?;
-    let id = house::find(&logs, id).await?;
+    let id = house::find(&logs, id, settings).await?;
     let (snapshot, _) = logs.snapshot(id).await?;
     let row = logs.catalogue().get(id).await?;
     let record = Record {
@@ -241,7 +241,7 @@ pub(crate) async fn replay(settings: &Settings, id: &str, view: View, pace: Pace
         "--speed must be a number above 0, as in --speed 4"
     );
     let logs = house::logs_to_read(settings)?;
-    let id = house::find(&logs, id).await?;
+    let id = house::find(&logs, id, settings).await?;
     let events = logs.events(id).await?;
     logs.close().await;
     let over = Snapshot::fold(id, &events);

@@ -14,6 +14,7 @@ use crate::choice::{self, Choice};
 use crate::exit::OrUsage;
 use crate::providers;
 use crate::settings::Settings;
+use crate::show::words::Lang;
 
 /// The rooms of a process that deliberates.
 pub(crate) struct House {
@@ -230,7 +231,7 @@ pub(crate) async fn count(settings: &Settings) -> Result<usize> {
 /// # Errors
 ///
 /// When there is none, or more than one.
-pub(crate) async fn find(logs: &Logs, text: &str) -> Result<DeliberationId> {
+pub(crate) async fn find(logs: &Logs, text: &str, settings: &Settings) -> Result<DeliberationId> {
     if let Ok(id) = text.parse() {
         return Ok(id);
     }
@@ -249,12 +250,24 @@ pub(crate) async fn find(logs: &Logs, text: &str) -> Result<DeliberationId> {
             None => break,
         }
     }
+    let lang = Lang::of_terminal(settings.text("lang"));
     match found.as_slice() {
         [id] => Ok(*id),
-        [] => bail!("no deliberation's id begins with `{text}`: `magi history` lists them"),
-        many => bail!(
-            "{} deliberations' ids begin with `{text}`: give more of it",
-            many.len()
-        ),
+        [] => bail!(match lang {
+            Lang::En =>
+                format!("no deliberation's id begins with `{text}`: `magi history` lists them"),
+            Lang::Ja => format!(
+                "`{text}` で始まる ID の審議はありません。`magi history` が一覧を表示します"
+            ),
+        }),
+        many => {
+            let n = many.len();
+            bail!(match lang {
+                Lang::En => format!("{n} deliberations' ids begin with `{text}`: give more of it"),
+                Lang::Ja => format!(
+                    "`{text}` で始まる ID の審議は{n}件あります。もっと長く指定してください"
+                ),
+            })
+        }
     }
 }

@@ -12,6 +12,7 @@ use crate::ask::{ended, say_goes_on, say_how_to_resume};
 use crate::exit::{Exit, OrUsage};
 use crate::follow::{Feed, Follower, Pause, Said, View};
 use crate::settings::Settings;
+use crate::show::words::Lang;
 use crate::way::Way;
 
 /// Puts the question to a server and follows it to its end; a first Ctrl+C stops it there.
@@ -40,7 +41,7 @@ pub(crate) async fn resume(settings: &Settings, url: &str, id: &str, view: View)
     let (client, id) = about(settings, url, id).await?;
     let done = client.resume(id).await?;
     if done.id != id && !view.is_quiet {
-        say_goes_on(id, done.id)?;
+        say_goes_on(id, done.id, Lang::of_terminal(settings.text("lang")))?;
     }
     let mut feed: Feed = client
         .events(done.id, None)
@@ -57,9 +58,11 @@ pub(crate) async fn about(
     url: &str,
     id: &str,
 ) -> Result<(Client, DeliberationId)> {
-    let whole = id
-        .parse()
-        .map_err(|_| anyhow!("`{id}` is no whole id: with --server all of it is needed"));
+    let lang = Lang::of_terminal(settings.text("lang"));
+    let whole = id.parse().map_err(|_| match lang {
+        Lang::En => anyhow!("`{id}` is no whole id: with --server all of it is needed"),
+        Lang::Ja => anyhow!("`{id}` は ID の全体ではありません。--server には全体が必要です"),
+    });
     let way = Way::read(url, settings).or_usage()?;
     Ok((way.client().await?, whole.or_usage()?))
 }
@@ -73,7 +76,7 @@ async fn see_through(
 ) -> Result<Exit> {
     let why = match follower.run(feed).await? {
         Pause::Over => return Ok(ended(follower, gate)),
-        Pause::Cut => bail!("the server ended the stream before the verdict"),
+        Pause::Cut => bail!(cut_short(follower.lang())),
         Pause::Interrupted => Exit::Interrupted,
         Pause::TimedOut => Exit::Timeout,
     };
@@ -89,6 +92,14 @@ async fn see_through(
     Ok(why)
 }
 
+/// What is said of a stream that ended without a last event.
+pub(crate) const fn cut_short(lang: Lang) -> &'static str {
+    lang.pick(
+        "the server ended the stream before the verdict",
+        "評決の前に、サーバーがストリームを閉じました",
+    )
+}
+
 /// Returns what a follower needs to hear of a step.
 ///
 /// A deliberation that has begun is worth waiting for; a server that was never there is not.
@@ -101,10 +112,7 @@ pub(crate) fn said(step: Step, has_begun: bool) -> Result<Option<Said>> {
             if !has_begun {
                 bail!("failed to ask the server: {reason}");
             }
-            let seconds = delay.as_secs_f64();
-            Ok(Some(Said::Connection(format!(
-                "connection lost ({reason}); trying again in {seconds:.1} s"
-            ))))
+            Ok(Some(Said::Lost { reason, delay }))
         }
         Step::State(
             State::Connecting { .. } | State::Live { .. } | State::Over | State::Paused,

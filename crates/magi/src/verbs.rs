@@ -112,7 +112,7 @@ impl Place {
     async fn open(settings: &Settings, at: &At) -> Result<(Place, DeliberationId)> {
         let Some(url) = &at.server else {
             let house = house::open(settings)?;
-            let id = house::find(&house.logs, &at.id).await?;
+            let id = house::find(&house.logs, &at.id, settings).await?;
             return Ok((Place::Here(Box::new(house)), id));
         };
         let (client, id) = remote::about(settings, url, &at.id).await?;
@@ -147,7 +147,7 @@ impl Place {
             .boxed();
         match follower.run(&mut feed).await? {
             Pause::Over => Ok(ended(&follower, false)),
-            Pause::Cut => bail!("the server ended the stream before the verdict"),
+            Pause::Cut => bail!(remote::cut_short(follower.lang())),
             // It belongs to the server: leaving is not stopping.
             Pause::Interrupted | Pause::TimedOut => Ok(Exit::Interrupted),
         }
@@ -157,9 +157,15 @@ impl Place {
     async fn stability(&self, id: DeliberationId, done: &Done, lang: Lang) -> Result<Option<Exit>> {
         let before = self.end_of(id).await?;
         let Some(before) = judgment(&before) else {
-            bail!(
-                "{id} has no judgment to compare with: `magi rejudge` without --stability gives one"
-            );
+            bail!(match lang {
+                Lang::En => format!(
+                    "{id} has no judgment to compare with: `magi rejudge` without --stability \
+                     gives one"
+                ),
+                Lang::Ja => format!(
+                    "{id} には比べる裁定がありません。--stability なしの `magi rejudge` で得られます"
+                ),
+            });
         };
         let ids = if done.ids.is_empty() {
             vec![done.id]

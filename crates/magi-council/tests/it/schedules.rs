@@ -8,7 +8,7 @@
 #![cfg(test)]
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Mutex;
@@ -69,9 +69,13 @@ fn random_schedules_end_properly() {
             });
         }
     });
-    println!("{:#?}", sum.into_inner().unwrap());
+    let sum = sum.into_inner().unwrap();
+    println!("{sum:#?}");
     let failed = failed.into_inner().unwrap();
     assert!(failed.is_empty(), "these seeds fail: {failed:?}");
+    if count >= FEW {
+        sum.assert_none_is_missing();
+    }
 }
 
 /// What happened in all schedules together: a run in which something never happens proves little.
@@ -90,9 +94,74 @@ struct Figures {
     verdicts: u64,
     cancelled: u64,
     errors: u64,
+    /// The verbs and the faults of the store, each by its name.
+    kinds: BTreeMap<&'static str, Kind>,
 }
 
+/// How often something was said or made, and how often that changed anything.
+#[derive(Clone, Copy, Debug, Default)]
+struct Kind {
+    said: u64,
+    changed: u64,
+}
+
+/// The verbs, as [`World::verb`] says them; a stop of one member is told from one of all.
+const VERBS: [&str; 8] = [
+    "stop all", "stop one", "note", "pause", "resume", "retry", "rejudge", "fork",
+];
+
+/// What [`World::something`] does to the store.
+const FAULTS: [&str; 3] = ["unconfirmed", "slow", "down"];
+
 impl Figures {
+    /// Notes that a verb was said, or the store was broken.
+    fn note(&mut self, kind: &'static str, changed: bool) {
+        let figures = self.kinds.entry(kind).or_default();
+        figures.said += 1;
+        figures.changed += u64::from(changed);
+    }
+
+    /// Fails when something never came about: the schedules then prove nothing of it.
+    fn assert_none_is_missing(&self) {
+        let Figures {
+            schedules,
+            deliberations,
+            events,
+            model_calls,
+            verbs,
+            crashes,
+            takeovers,
+            suspensions,
+            store_faults,
+            rewinds,
+            verdicts,
+            cancelled,
+            errors,
+            kinds,
+        } = self;
+        for (name, figure) in [
+            ("schedules", schedules),
+            ("events", events),
+            ("model_calls", model_calls),
+            ("verbs", verbs),
+            ("crashes", crashes),
+            ("takeovers", takeovers),
+            ("suspensions", suspensions),
+            ("store_faults", store_faults),
+            ("rewinds", rewinds),
+            ("verdicts", verdicts),
+            ("cancelled", cancelled),
+            ("errors", errors),
+        ] {
+            assert!(*figure > 0, "{name}: none in {schedules} schedules");
+        }
+        assert!(deliberations > schedules, "no verb linked a deliberation");
+        for kind in VERBS.into_iter().chain(FAULTS) {
+            let Kind { said, changed } = kinds.get(kind).copied().unwrap_or_default();
+            assert!(changed > 0, "`{kind}`: {said} times, never with effect");
+        }
+    }
+
     fn add(&mut self, other: &Figures) {
         self.schedules += other.schedules;
         self.deliberations += other.deliberations;
@@ -107,6 +176,11 @@ impl Figures {
         self.verdicts += other.verdicts;
         self.cancelled += other.cancelled;
         self.errors += other.errors;
+        for (kind, Kind { said, changed }) in &other.kinds {
+            let sum = self.kinds.entry(kind).or_default();
+            sum.said += said;
+            sum.changed += changed;
+        }
     }
 }
 
@@ -429,13 +503,13 @@ impl World {
             18 => self.suspend(id).await,
             19 => self.watch(id),
             20 => {
-                self.figures.borrow_mut().store_faults += 1;
+                self.break_store("unconfirmed");
                 let n = 1 + self.dice(4);
                 self.tell(&format!("the next {n} commits are not confirmed"));
                 self.somebody().house.fault.lose_confirmations(n);
             }
             21 => {
-                self.figures.borrow_mut().store_faults += 1;
+                self.break_store("slow");
                 let (slow, process) = (self.millis(7_000), self.somebody());
                 self.tell(&format!("the store takes {slow:?}"));
                 process.house.fault.set_slow(slow);
@@ -443,7 +517,7 @@ impl World {
                 process.house.fault.set_slow(Duration::ZERO);
             }
             _ => {
-                self.figures.borrow_mut().store_faults += 1;
+                self.break_store("down");
                 let process = self.somebody();
                 self.tell("the store is down");
                 process.is_well.set(false);
@@ -458,6 +532,16 @@ impl World {
                 self.tell("the store is back");
             }
         }
+    }
+
+    fn break_store(&self, how: &'static str) {
+        let mut figures = self.figures.borrow_mut();
+        figures.store_faults += 1;
+        figures.note(how, true);
+    }
+
+    fn note_said(&self, verb: &'static str, changed: bool) {
+        self.figures.borrow_mut().note(verb, changed);
     }
 
     /// The process that runs it ends without a word, and another one recovers.
@@ -572,14 +656,17 @@ impl World {
             1 | 2 => {
                 let agent = agent.unwrap_or(Agent::Judge);
                 let stopped = engine.stop(id, Some(agent), "user").await;
+                self.note_said("stop one", stopped.as_ref().is_ok_and(|done| done.changed));
                 return self.tell(&format!("stop {agent}: {stopped:?}"));
             }
             3..6 => {
                 let note = engine.note(id, agent, "It is Friday.", told).await;
+                self.note_said("note", note.as_ref().is_ok_and(|done| done.changed));
                 return self.tell(&format!("note to {who}: {note:?}"));
             }
             6..8 => {
                 let paused = engine.pause(id, told).await;
+                self.note_said("pause", paused.as_ref().is_ok_and(|done| done.changed));
                 self.tell(&format!("pause: {paused:?}"));
                 sleep(self.millis(60_000)).await;
                 return;
@@ -598,6 +685,7 @@ impl World {
                     ..Rejudge::default()
                 };
                 let judged = engine.rejudge(id, &wish, None).await;
+                self.note_said("rejudge", judged.is_ok());
                 self.tell(&format!("rejudge: {judged:?}"));
                 return self.note_linked(judged.into_iter().flatten());
             }
@@ -608,14 +696,14 @@ impl World {
                     ..Fork::default()
                 };
                 let forked = engine.fork(id, &wish, None).await;
+                self.note_said("fork", forked.is_ok());
                 self.tell(&format!("fork: {forked:?}"));
                 return self.note_linked(forked.into_iter());
             }
         };
-        self.tell(&format!(
-            "{} {who} {key:?}: {done:?}",
-            if verb == 8 { "resume" } else { "retry" }
-        ));
+        let word = if verb == 8 { "resume" } else { "retry" };
+        self.note_said(word, done.as_ref().is_ok_and(|done| done.changed));
+        self.tell(&format!("{word} {who} {key:?}: {done:?}"));
         let fresh = done.ok().filter(|done| done.fresh);
         if let (Some(_), Some(key)) = (&fresh, key) {
             let is_new = self.used.borrow_mut().insert(key);
@@ -627,6 +715,7 @@ impl World {
     /// Stops it all: once that is answered nothing is called any more.
     async fn stop(&self, engine: &Engine, id: DeliberationId) {
         let stopped = engine.stop(id, None, "user").await;
+        self.note_said("stop all", stopped.as_ref().is_ok_and(|done| done.changed));
         self.tell(&format!("stopped: {stopped:?}"));
         let all_are_well = self.processes.borrow().iter().all(|one| one.is_well.get());
         let Ok(stopped) = stopped else { return };

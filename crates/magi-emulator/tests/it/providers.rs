@@ -291,6 +291,50 @@ async fn waits_are_passed_on_and_a_dropped_call_closes_its_connection() {
     }
 }
 
+/// How long anything may take before a test gives up.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// How many streams stand still: more than a pool of a hundred has room for. With `MAGI_STALLED=1100` as many as in the
+/// report of `docs/regressions.md`, each of which takes two of this process's file descriptors.
+fn n_stalled() -> usize {
+    std::env::var("MAGI_STALLED").map_or(110, |text| text.parse().expect("MAGI_STALLED"))
+}
+
+/// Whoever stands still keeps a connection of its own, and nothing that the next call needs.
+#[tokio::test]
+async fn streams_that_stand_still_take_no_place_from_the_next_call() {
+    let fakes = Fakes::start().await;
+    for vendor in [Vendor::OpenAi, Vendor::Anthropic] {
+        let provider = provider(&fakes, vendor);
+        fakes.running.ledger().clear();
+        let mut stalled = Vec::new();
+        for _ in 0..n_stalled() {
+            let mut stream = provider.stream(call("fake+stall-after-3"));
+            while !matches!(stream.next().await, Some(Ok(Chunk::Text(_)))) {}
+            stalled.push(stream);
+        }
+        let next = tokio::time::timeout(PATIENCE, ask(&*provider, "fake")).await;
+        let outcome = next.unwrap_or_else(|_| panic!("{vendor:?}: the next call has no place"));
+        assert_eq!(outcome.end.unwrap(), StopReason::ToolUse, "{vendor:?}");
+        let n_open = |entries: &[magi_emulator::Entry]| {
+            entries.iter().filter(|entry| entry.end.is_none()).count()
+        };
+        let entries = fakes.running.ledger().entries();
+        assert_eq!(
+            n_open(&entries),
+            n_stalled(),
+            "{vendor:?}: they stood still"
+        );
+        drop(stalled);
+        let (entries, gone) = fakes
+            .running
+            .ledger()
+            .until(PATIENCE, |entries| n_open(entries) == 0)
+            .await;
+        assert!(gone, "{vendor:?}: {} are left open", n_open(&entries));
+    }
+}
+
 /// One bad event costs itself, not the answer; `[DONE]` after a finish reason is a courtesy, but
 /// without `message_stop` a message has no end.
 #[tokio::test]

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use magi_event::{Body, Rewind, Sage};
+use magi_event::{Body, FinalDecision, Rewind, Sage};
 use magi_log::{After, Error, Logs, New, Query, SqliteStore};
 use rusqlite::Connection;
 
@@ -120,6 +120,31 @@ async fn damage_is_told_with_the_deliberations_id_and_harms_no_other() {
         }
         assert_eq!(logs.events(id(2)).await.unwrap().len(), 14);
     }
+}
+
+/// The checksums are the events'. What the catalogue says beside them is believed, and believed by nobody who reads the
+/// deliberation itself.
+#[tokio::test(start_paused = true)]
+async fn what_stands_beside_the_events_has_no_checksum_and_the_record_stays_true() {
+    let place = Place::disk();
+    let logs = two(&place).await;
+    let (snapshot, _) = logs.snapshot(id(1)).await.unwrap();
+    let events = logs.events(id(1)).await.unwrap();
+    let verdict = snapshot.verdict.clone().unwrap().final_decision;
+    assert_eq!(verdict, FinalDecision::Approved);
+    let wound = "UPDATE deliberations SET title = 'Another', verdict = 'REJECTED', summary = 'No.' \
+                 WHERE id = ?1";
+    database(&place)
+        .execute(wound, [id(1).to_string()])
+        .unwrap();
+    let logs = place.logs();
+    let row = logs.catalogue().get(id(1)).await.unwrap();
+    assert_eq!(
+        (&*row.title, row.facts.verdict),
+        ("Another", Some(FinalDecision::Rejected))
+    );
+    assert_eq!(logs.snapshot(id(1)).await.unwrap().0, snapshot);
+    assert_eq!(logs.events(id(1)).await.unwrap(), events);
 }
 
 #[tokio::test(start_paused = true)]

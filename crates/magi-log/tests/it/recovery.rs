@@ -184,21 +184,66 @@ fn as_after_a_crash(folder: &Path) {
     fs::write(folder.join("owners").join("killed.lock"), "").unwrap();
 }
 
+/// Returns the database with everything in it: the write-ahead log is empty.
+fn moved_in(place: &Place) -> Vec<u8> {
+    let file = folder(place).join(DATABASE);
+    let whole = rusqlite::Connection::open(&file).unwrap();
+    let moved = "PRAGMA wal_checkpoint(TRUNCATE)";
+    whole.query_row(moved, [], |_| Ok(())).unwrap();
+    fs::read(file).unwrap()
+}
+
+/// Makes a folder in which one page of a database is overwritten.
+fn wounded(database: &[u8], page: usize) -> (tempfile::TempDir, Vec<u8>) {
+    let mut damaged = database.to_vec();
+    damaged[page * PAGE..(page + 1) * PAGE].fill(0xAA);
+    let copy = tempfile::tempdir().unwrap();
+    fs::write(copy.path().join(DATABASE), &damaged).unwrap();
+    (copy, damaged)
+}
+
+/// Reads every log: as it was written, or told to be damaged. Returns how many are lost.
+async fn n_lost(logs: &Logs, written: &[Vec<Event>], page: usize) -> usize {
+    let mut lost = 0;
+    for (number, written) in (1..).zip(written) {
+        match logs.events(id(number)).await {
+            Ok(read) => assert_eq!(read, *written, "page {page}"),
+            Err(Error::Damaged { .. } | Error::Corrupt { .. }) => lost += 1,
+            Err(error) => panic!("page {page}: {error}"),
+        }
+    }
+    lost
+}
+
+#[tokio::test(start_paused = true)]
+async fn damage_that_nobody_looked_for_is_told_where_it_is_read() {
+    let place = Place::disk();
+    let written = all(&three(&place).await).await;
+    let database = moved_in(&place);
+    let (mut opened, mut lost) = (0, 0);
+    for page in 1..database.len() / PAGE {
+        let (copy, _) = wounded(&database, page);
+        // Nobody was killed here.
+        match logs_in(copy.path()) {
+            Ok(logs) => {
+                opened += 1;
+                lost += n_lost(&logs, &written, page).await;
+            }
+            Err(Error::Damaged { .. }) => {}
+            Err(error) => panic!("page {page}: {error}"),
+        }
+    }
+    assert!(opened > 5 && lost > 5, "{opened} opened, {lost} logs lost");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_damaged_page_is_found_kept_and_read_around() {
     let place = Place::disk();
     let written = all(&three(&place).await).await;
-    // Everything is in the database itself, the write-ahead log is empty.
-    let whole = rusqlite::Connection::open(folder(&place).join(DATABASE)).unwrap();
-    let moved = "PRAGMA wal_checkpoint(TRUNCATE)";
-    whole.query_row(moved, [], |_| Ok(())).unwrap();
-    let database = fs::read(folder(&place).join(DATABASE)).unwrap();
+    let database = moved_in(&place);
     let (mut refused, mut lost) = (0, 0);
     for page in 1..database.len() / PAGE {
-        let mut damaged = database.clone();
-        damaged[page * PAGE..(page + 1) * PAGE].fill(0xAA);
-        let copy = tempfile::tempdir().unwrap();
-        fs::write(copy.path().join(DATABASE), &damaged).unwrap();
+        let (copy, damaged) = wounded(&database, page);
         as_after_a_crash(copy.path());
         let logs = match SqliteStore::open(copy.path()) {
             Ok(store) => logs_on(std::sync::Arc::new(store)),
@@ -224,13 +269,7 @@ async fn a_damaged_page_is_found_kept_and_read_around() {
                 logs_on(std::sync::Arc::new(store))
             }
         };
-        for (number, written) in (1..).zip(&written) {
-            match logs.events(id(number)).await {
-                Ok(read) => assert_eq!(read, *written, "page {page}"),
-                Err(Error::Damaged { .. } | Error::Corrupt { .. }) => lost += 1,
-                Err(error) => panic!("page {page}: {error}"),
-            }
-        }
+        lost += n_lost(&logs, &written, page).await;
     }
     assert!(
         refused > 5 && lost > 5,

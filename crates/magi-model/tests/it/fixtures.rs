@@ -7,6 +7,7 @@ use std::path::Path;
 use magi_event::Usage;
 use magi_model::decode::{Anthropic, Decode, OpenAi};
 use magi_model::{Chunk, Error, Kind, StopReason};
+use serde_json::{Value, json};
 
 const TOOL: Option<&str> = Some("cast_vote");
 
@@ -522,6 +523,73 @@ fn usage_that_every_event_repeats_is_told_once_per_change() {
         .filter(|chunk| matches!(chunk, Chunk::Usage(_)))
         .count();
     assert_eq!(n_told, 4);
+}
+
+/// A vote whose pieces stand among those of another call, whose index comes first or later.
+#[test]
+fn pieces_of_several_calls_are_told_apart_by_their_index() {
+    let piece = |index: u8, name: &str, arguments: &str| {
+        let call = json!({"index": index, "function": {"name": name, "arguments": arguments}});
+        let choice = json!({"index": 0, "delta": {"tool_calls": [call]}});
+        format!("data: {}\n\n", json!({"choices": [choice]}))
+    };
+    let stop =
+        "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"tool_calls\"}]}\n\n";
+    for (own, other) in [(0, 1), (1, 0)] {
+        let stream = [
+            &piece(other, "look_up", "{\"of\":"),
+            &piece(own, "cast_vote", "{\"decision\":"),
+            &piece(other, "", "\"APPROVED\"}"),
+            &piece(own, "", "\"REJECTED\"}"),
+            stop,
+        ];
+        let (chunks, failed) = decoder("openai").run(&[stream.concat().as_bytes()]);
+        let heard = hear(&chunks, failed);
+        assert_eq!(
+            (&*heard.tool, failed),
+            (r#"{"decision":"REJECTED"}"#, None),
+            "{own}"
+        );
+    }
+    let event = |name: &str, mut data: Value| {
+        data["type"] = json!(name);
+        format!("event: {name}\ndata: {data}\n\n")
+    };
+    let begin = |index: u8, name: &str| {
+        let block = json!({"type": "tool_use", "id": name, "name": name, "input": {}});
+        event(
+            "content_block_start",
+            json!({"index": index, "content_block": block}),
+        )
+    };
+    let piece = |index: u8, json: &str| {
+        let delta = json!({"type": "input_json_delta", "partial_json": json});
+        event(
+            "content_block_delta",
+            json!({"index": index, "delta": delta}),
+        )
+    };
+    for (own, other) in [(0, 1), (1, 0)] {
+        let stream = [
+            begin(other, "look_up"),
+            begin(own, "cast_vote"),
+            piece(own, "{\"decision\":"),
+            piece(other, "\"APPROVED\"}"),
+            piece(own, "\"REJECTED\"}"),
+            event(
+                "message_delta",
+                json!({"delta": {"stop_reason": "tool_use"}}),
+            ),
+            event("message_stop", json!({})),
+        ];
+        let (chunks, failed) = decoder("anthropic").run(&[stream.concat().as_bytes()]);
+        let heard = hear(&chunks, failed);
+        assert_eq!(
+            (&*heard.tool, failed),
+            (r#"{"decision":"REJECTED"}"#, None),
+            "{own}"
+        );
+    }
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod direct;
 mod doctor;
 #[cfg(feature = "bedrock")]
 mod doctor_on_the_way;
+mod doors;
 #[cfg(target_os = "linux")]
 mod failures;
 #[cfg(feature = "bedrock")]
@@ -27,6 +28,7 @@ mod gateway;
 #[cfg(feature = "bedrock")]
 mod hops;
 mod kill;
+mod languages;
 mod lockstep;
 #[cfg(feature = "bedrock")]
 mod meddler;
