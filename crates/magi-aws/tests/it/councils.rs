@@ -8,7 +8,7 @@ use futures_util::StreamExt;
 use magi_council::{Ask, CouncilPatch, Door, Engine, Limits, Rooms};
 use magi_emulator::Running;
 use magi_event::check::{Checker, Mode};
-use magi_event::{Body, Complete, Event, Sage};
+use magi_event::{Agent, Body, Cause, Complete, Event, FinalDecision, Sage, Status};
 use magi_log::{After, Env, Logs, MemoryStore, Options};
 use magi_model::{ModelName, Prices, Registry};
 use serde_json::{Value, json};
@@ -88,6 +88,23 @@ fn shown(events: &[Event]) -> Vec<String> {
     caspar.collect()
 }
 
+/// What the judge's lane shows of its attempts: `judge_error throttled`, ...
+fn shown_of_the_judge(events: &[Event]) -> Vec<String> {
+    let judge = events.iter().filter_map(|event| match &event.body {
+        Body::JudgeError(error) => Some(format!("judge_error {}", error.code)),
+        Body::JudgeTimeout(late) => {
+            let kind = serde_json::to_value(late.kind).unwrap();
+            Some(format!("judge_timeout {}", kind.as_str().unwrap()))
+        }
+        Body::JudgeComplete(judgment) => Some(format!(
+            "judge_complete {} attempt {}",
+            judgment.final_decision, judgment.attempt
+        )),
+        _ => None,
+    });
+    judge.collect()
+}
+
 /// Holds that what the first column names is what came: the exception by its name and its status stand in
 /// the message that the reader is shown, and the fake's own book has the status. Returns whether there was
 /// a message to hold.
@@ -102,7 +119,7 @@ fn is_named(row: &Row, events: &[Event], status: Option<u16>) -> bool {
     let (first, others) = exception.split_at(1);
     let exception = first.to_uppercase() + others;
     let told = events.iter().find_map(|event| match &event.body {
-        Body::AgentError(Sage::Caspar, error) => Some(&error.message),
+        Body::AgentError(Sage::Caspar, error) | Body::JudgeError(error) => Some(&error.message),
         _ => None,
     });
     let Some(told) = told else {
@@ -136,11 +153,20 @@ fn expected(row: &Row) -> Vec<String> {
     }
 }
 
+/// The rows that a sage is held to, and the judge like it.
+fn rows_of_a_sage() -> Vec<Row> {
+    let rows = rows(ENGLISH)
+        .into_iter()
+        .filter(|row| !row.is_of_the_judge());
+    let rows: Vec<_> = rows.collect();
+    assert!(rows.len() >= 35, "only {} rows", rows.len());
+    rows
+}
+
 #[tokio::test]
 async fn every_row_of_the_table_is_what_a_council_shows() {
     let fakes = fakes().await;
-    let rows = rows(ENGLISH);
-    assert!(rows.len() >= 35, "only {} rows", rows.len());
+    let rows = rows_of_a_sage();
     let councils = rows.iter().enumerate().map(async |(n, row)| {
         // The fault strikes once: what is asked again must then be answered.
         let model = format!("fake-row{n}+reject+{}-once", row.word);
@@ -167,6 +193,112 @@ async fn every_row_of_the_table_is_what_a_council_shows() {
     }
     assert_eq!(n_seen, rows.len());
     assert!(n_named >= 20, "only {n_named} exceptions are named");
+}
+
+/// Puts the question to a council whose judge has this model and no other; its sages approve, all three.
+async fn deliberate_before(fakes: &Running, judge: &str) -> Vec<Event> {
+    let mut council = quick();
+    council["roles"] = json!({"solomon": {"model": format!("bedrock:{judge}"), "fallbacks": []}});
+    deliberate(fakes, "fake", council).await
+}
+
+/// Holds that the votes alone decided, and that the judge is told to be missing.
+fn stands_without_a_judge(events: &[Event], cause: Cause, model: &str) {
+    let complete = complete(events);
+    assert_eq!(complete.status, Status::Degraded, "{model}");
+    assert_eq!(complete.final_decision, FinalDecision::Approved, "{model}");
+    assert_eq!(complete.voting_result.agreement(), "3-0-0", "{model}");
+    let missing = complete.missing.iter();
+    let missing: Vec<_> = missing.map(|one| (one.agent, one.cause)).collect();
+    assert_eq!(missing, [(Agent::Judge, cause)], "{model}");
+    let judgment = &complete.solomon_judgment;
+    assert_eq!(judgment.final_decision, FinalDecision::Undecided, "{model}");
+    assert!(!judgment.reasoning.is_empty(), "{model}: nothing says why");
+    assert_eq!(complete.judge_agrees, None, "{model}");
+}
+
+/// The judge rejects where it can be heard, so that no vote is taken for its judgment.
+#[tokio::test]
+async fn every_row_of_the_table_is_the_same_at_the_judge() {
+    let fakes = fakes().await;
+    let rows = rows_of_a_sage();
+    let councils = rows.iter().enumerate().map(async |(n, row)| {
+        let model = format!("fake-judge{n}+reject+{}-once", row.word);
+        (row, deliberate_before(&fakes, &model).await, model)
+    });
+    let mut councils = futures_util::stream::iter(councils).buffer_unordered(8);
+    let (mut n_seen, mut n_named) = (0, 0);
+    while let Some((row, events, model)) = councils.next().await {
+        let event = row.event.join(" ").replace("agent_", "judge_");
+        let judged = |attempt: u32| format!("judge_complete REJECTED attempt {attempt}");
+        let then = row.then.split(':').next().unwrap();
+        let expected = match then {
+            "asks again" => vec![event, judged(2)],
+            "abstains" => vec![event],
+            "the vote counts" => vec![judged(1)],
+            other => panic!("{other}: no such end"),
+        };
+        assert_eq!(
+            shown_of_the_judge(&events),
+            expected,
+            "{model}: {}",
+            row.what
+        );
+        if then == "abstains" {
+            stands_without_a_judge(&events, Cause::Failed, &model);
+        } else {
+            let complete = complete(&events);
+            assert_eq!(complete.status, Status::Completed, "{model}");
+            assert_eq!(complete.judge_agrees, Some(false), "{model}");
+            assert_eq!(complete.solomon_judgment.sage_scores.len(), 3, "{model}");
+        }
+        let asked = fakes.ledger().of(&model);
+        n_named += usize::from(is_named(row, &events, asked[0].status));
+        for entry in asked {
+            assert!(entry.end.is_some(), "{model}: a connection was left open");
+        }
+        n_seen += 1;
+    }
+    assert_eq!(n_seen, rows.len());
+    assert!(n_named >= 20, "only {n_named} exceptions are named");
+}
+
+/// The rows of the judge: what is broken at each of its attempts.
+#[tokio::test]
+async fn a_judge_that_stays_lost_leaves_the_votes_as_they_are() {
+    let fakes = fakes().await;
+    let rows = rows(ENGLISH).into_iter().filter(Row::is_of_the_judge);
+    let rows: Vec<_> = rows.collect();
+    assert!(rows.len() >= 6, "only {} rows", rows.len());
+    let councils = rows.iter().enumerate().map(async |(n, row)| {
+        let model = format!("fake-lost{n}+{}", row.word);
+        (row, deliberate_before(&fakes, &model).await, model)
+    });
+    for (row, events, model) in futures_util::future::join_all(councils).await {
+        let attempts = match row.then.as_str() {
+            "the votes stand: after one attempt" => 1,
+            "the votes stand: after two attempts" => 2,
+            "the votes stand: after three attempts" => 3,
+            other => panic!("{other}: no such end"),
+        };
+        let expected = vec![row.event.join(" "); attempts];
+        assert_eq!(
+            shown_of_the_judge(&events),
+            expected,
+            "{model}: {}",
+            row.what
+        );
+        let is_late = row.event[0] == "judge_timeout";
+        let cause = if is_late {
+            Cause::Timeout
+        } else {
+            Cause::Failed
+        };
+        stands_without_a_judge(&events, cause, &model);
+        let asked = fakes.ledger().of(&model);
+        assert_eq!(asked.len(), attempts, "{model}");
+        is_named(row, &events, asked[0].status);
+    }
 }
 
 /// A fault that stays is never a verdict, and never a hang.

@@ -27,6 +27,13 @@ pub(crate) struct Row {
     pub(crate) tests: Vec<String>,
 }
 
+impl Row {
+    /// Tells whether it is about the judge alone.
+    pub(crate) fn is_of_the_judge(&self) -> bool {
+        self.event[0].starts_with("judge_")
+    }
+}
+
 /// Reads the rows of the tables whose last column names tests.
 pub(crate) fn rows(page: &str) -> Vec<Row> {
     let lines = page.lines().filter(|line| line.starts_with("| "));
@@ -71,6 +78,23 @@ fn every_test_that_the_table_names_is_there() {
                     .any(|file| file.contains(&format!("async fn {test}()")));
                 assert!(is_there, "{}: there is no test `{test}`", row.what);
             }
+        }
+    }
+}
+
+/// A timeout is an event of the council: a test that asks a model alone cannot see it.
+#[test]
+fn what_is_late_names_a_test_that_sees_the_event_of_it() {
+    for row in rows(ENGLISH) {
+        if row.event[0].ends_with("_timeout") {
+            let councils = include_str!("councils.rs");
+            let is_seen = |test: &String| councils.contains(&format!("async fn {test}()"));
+            assert!(
+                row.tests.iter().any(is_seen),
+                "{}: {:?}",
+                row.what,
+                row.tests
+            );
         }
     }
 }

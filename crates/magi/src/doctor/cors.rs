@@ -10,7 +10,7 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use magi_client::Transport;
 
-use super::faults::{self, Found};
+use super::faults::{self, Found, Words};
 use super::reply::{Reply, action, capabilities, exchange, no_reply, plain};
 use crate::way::{Kind, Sign, Way};
 
@@ -38,11 +38,17 @@ fn reads(way: &Way) -> &'static [&'static str] {
     }
 }
 
-fn setting(way: &Way) -> &'static str {
+fn setting(way: &Way) -> Words {
     match way.kind {
-        Kind::FunctionUrl => "`Cors` of the Function URL",
-        Kind::AgentCore => "what answers preflights before AgentCore",
-        Kind::Server => "`cors_origins` (MAGI_CORS_ORIGINS)",
+        Kind::FunctionUrl => ["`Cors` of the Function URL", "Function URL の `Cors` 設定"],
+        Kind::AgentCore => [
+            "what answers preflights before AgentCore",
+            "AgentCore の手前でプリフライトに答える中継の設定",
+        ],
+        Kind::Server => [
+            "`cors_origins` (MAGI_CORS_ORIGINS)",
+            "サーバーの `cors_origins`（MAGI_CORS_ORIGINS）",
+        ],
     }
 }
 
@@ -55,7 +61,11 @@ pub(crate) async fn check(
 ) -> Result<(), Box<Found>> {
     let url = way.invocations();
     let Ok(value) = HeaderValue::from_str(origin) else {
-        return Err(faults::ADDRESS.found(&[("why", "the origin is no text of one line")]));
+        let why = [
+            "the origin is no text of one line",
+            "オリジンが 1 行の文字列ではありません",
+        ];
+        return Err(faults::ADDRESS.found(&[]).in_words("why", why));
     };
     let asked = sends(way);
     let list = HeaderValue::from_str(&asked.join(","));
@@ -79,24 +89,16 @@ pub(crate) async fn check(
     };
     // `POST` needs no leave by the Fetch standard, but a front that lists methods without it refuses it.
     if !allowed.is_empty() && !may(&allowed, "POST") {
-        let values = &[
-            ("origin", origin),
-            ("method", "POST"),
-            ("setting", setting(way)),
-        ];
-        return Err(faults::CORS_METHOD.found(values));
+        let found = faults::CORS_METHOD.found(&[("origin", origin), ("method", "POST")]);
+        return Err(found.in_words("setting", setting(way)));
     }
     let allowed = words(&reply.headers, &ACCESS_CONTROL_ALLOW_HEADERS);
     for header in asked {
         // The star does not cover `authorization`. Source: Fetch, "CORS-preflight fetch".
         let is_named = allowed.iter().any(|one| one.eq_ignore_ascii_case(header));
         if !is_named && (header == "authorization" || !may(&allowed, header)) {
-            let values = &[
-                ("origin", origin),
-                ("header", header),
-                ("setting", setting(way)),
-            ];
-            return Err(faults::CORS_HEADER.found(values));
+            let found = faults::CORS_HEADER.found(&[("origin", origin), ("header", header)]);
+            return Err(found.in_words("setting", setting(way)));
         }
     }
     answered(signed, way, origin, value).await
@@ -123,12 +125,8 @@ async fn answered(
             .iter()
             .any(|one| one.eq_ignore_ascii_case(header) || one == "*")
         {
-            let values = &[
-                ("origin", origin),
-                ("header", *header),
-                ("setting", setting(way)),
-            ];
-            return Err(faults::CORS_EXPOSE.found(values));
+            let found = faults::CORS_EXPOSE.found(&[("origin", origin), ("header", *header)]);
+            return Err(found.in_words("setting", setting(way)));
         }
     }
     Ok(())
@@ -144,12 +142,10 @@ fn allows(reply: &Reply, way: &Way, origin: &str) -> Result<(), Box<Found>> {
         [one] if *one == "*" || one.as_bytes() == origin.as_bytes() => Ok(()),
         [] | [_] => {
             let status = reply.status.to_string();
-            let values = &[
-                ("origin", origin),
-                ("status", status.as_str()),
-                ("setting", setting(way)),
-            ];
-            Err(faults::CORS_ORIGIN.found(values))
+            let values = &[("origin", origin), ("status", status.as_str())];
+            Err(faults::CORS_ORIGIN
+                .found(values)
+                .in_words("setting", setting(way)))
         }
         many => Err(faults::CORS_TWICE.found(&[("times", &many.len().to_string())])),
     }
@@ -165,4 +161,44 @@ fn words(headers: &HeaderMap, name: &HeaderName) -> Vec<String> {
         .map(|word| word.trim().to_owned())
         .filter(|word| !word.is_empty())
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::show::words::Lang;
+
+    #[test]
+    fn a_setting_is_named_in_the_language_of_its_sentence() {
+        let silent = Reply {
+            status: 403,
+            headers: HeaderMap::new(),
+            body: bytes::Bytes::new(),
+            took: Duration::ZERO,
+        };
+        for (kind, en, ja) in [
+            (
+                Kind::FunctionUrl,
+                "add https://page.example to `Cors` of the Function URL",
+                "Function URL の `Cors` 設定に https://page.example を加えてください",
+            ),
+            (
+                Kind::AgentCore,
+                "add https://page.example to what answers preflights before AgentCore",
+                "AgentCore の手前でプリフライトに答える中継の設定に https://page.example を加えてください",
+            ),
+            (
+                Kind::Server,
+                "add https://page.example to `cors_origins` (MAGI_CORS_ORIGINS)",
+                "サーバーの `cors_origins`（MAGI_CORS_ORIGINS）に https://page.example を加えてください",
+            ),
+        ] {
+            let way = Way::new("https://door.example".to_owned(), kind, Sign::None);
+            let found = allows(&silent, &way, "https://page.example").unwrap_err();
+            assert_eq!(found.fix(Lang::En), en);
+            assert_eq!(found.fix(Lang::Ja), ja);
+        }
+    }
 }

@@ -333,11 +333,12 @@ async fn connect(uri: &Uri) -> Looked<String> {
         });
     let name = host.trim_matches(['[', ']']);
     let found = tokio::net::lookup_host((name, port)).await;
-    let unknown = |why: &str| faults::DNS.found(&[("host", host), ("why", why)]);
     let peers: Vec<_> = found
-        .map_err(|error| unknown(&error.to_string()))?
+        .map_err(|error| faults::DNS.found(&[("host", host), ("why", &error.to_string())]))?
         .collect();
-    let mut last = unknown("no address");
+    let mut last = faults::DNS
+        .found(&[("host", host)])
+        .in_words("why", ["no address", "アドレスなし"]);
     for peer in &peers {
         let at = peer.to_string();
         last = match timeout(CONNECT, TcpStream::connect(peer)).await {

@@ -66,20 +66,29 @@ pub(crate) struct Fault {
 }
 
 impl Fault {
-    /// Finds this fault; `values` fill the words in braces.
+    /// Finds this fault; `values` fill the words in braces. They are what others say, or names, which are the same in
+    /// every language; words of our own come by [`Found::in_words`].
     pub(crate) fn found(&'static self, values: &[(&'static str, &str)]) -> Box<Found> {
-        let own = |(name, value): &(&'static str, &str)| (*name, (*value).to_owned());
+        let alike = |(name, value): &(&'static str, &str)| {
+            (*name, [(*value).to_owned(), (*value).to_owned()])
+        };
         Box::new(Found {
             fault: self,
-            values: values.iter().map(own).collect(),
+            values: values.iter().map(alike).collect(),
         })
     }
+}
 
-    const fn of(lang: Lang, texts: &[&'static str; 2]) -> &'static str {
-        match lang {
-            Lang::En => texts[0],
-            Lang::Ja => texts[1],
-        }
+/// Words of our own in English and in Japanese.
+pub(crate) type Words = [&'static str; 2];
+
+/// That nothing came for too long.
+pub(crate) const SILENCE: Words = ["silence", "応答が途絶えた"];
+
+const fn of(lang: Lang) -> usize {
+    match lang {
+        Lang::En => 0,
+        Lang::Ja => 1,
     }
 }
 
@@ -87,25 +96,31 @@ impl Fault {
 #[derive(Debug)]
 pub(crate) struct Found {
     pub(crate) fault: &'static Fault,
-    values: Vec<(&'static str, String)>,
+    values: Vec<(&'static str, [String; 2])>,
 }
 
 impl Found {
+    /// Fills one more word in braces with words of our own.
+    pub(crate) fn in_words(mut self: Box<Self>, name: &'static str, words: Words) -> Box<Self> {
+        self.values.push((name, words.map(str::to_owned)));
+        self
+    }
+
     /// Returns what was found.
     pub(crate) fn says(&self, lang: Lang) -> String {
-        self.fill(Fault::of(lang, &self.fault.says))
+        self.fill(lang, self.fault.says[of(lang)])
     }
 
     /// Returns the one fix.
     pub(crate) fn fix(&self, lang: Lang) -> String {
-        self.fill(Fault::of(lang, &self.fault.fix))
+        self.fill(lang, self.fault.fix[of(lang)])
     }
 
-    fn fill(&self, text: &str) -> String {
+    fn fill(&self, lang: Lang, text: &str) -> String {
         self.values
             .iter()
-            .fold(text.to_owned(), |text, (name, value)| {
-                text.replace(&format!("{{{name}}}"), value)
+            .fold(text.to_owned(), |text, (name, values)| {
+                text.replace(&format!("{{{name}}}"), &values[of(lang)])
             })
     }
 }
@@ -238,7 +253,7 @@ faults! {
     en "pages of {origin} may not call: the preflight is answered {status} without them"
         => "add {origin} to {setting}"
     ja "{origin} のページからは呼べません: プリフライトの応答（{status}）にこのオリジンがありません"
-        => "{setting} に {origin} を加えてください";
+        => "{setting}に {origin} を加えてください";
     CORS_TWICE "cors-twice" Cors Fail
     en "`access-control-allow-origin` stands {times} times, which browsers refuse"
         => "let only one of them answer for other origins: the Function URL's CORS, or what stands behind it"
@@ -246,17 +261,17 @@ faults! {
         => "CORS の応答は、Function URL の設定か、その背後のものか、どちらか一方だけにさせてください";
     CORS_METHOD "cors-method" Cors Fail
     en "pages of {origin} may not send {method}" => "add {method} to the allowed methods of {setting}"
-    ja "{origin} のページは {method} を送れません" => "{setting} の許可メソッドに {method} を加えてください";
+    ja "{origin} のページは {method} を送れません" => "{setting}の許可メソッドに {method} を加えてください";
     CORS_HEADER "cors-header" Cors Fail
     en "pages of {origin} may not send the header `{header}`"
         => "add `{header}` to the allowed headers of {setting}"
     ja "{origin} のページはヘッダー `{header}` を送れません"
-        => "{setting} の許可ヘッダーに `{header}` を加えてください";
+        => "{setting}の許可ヘッダーに `{header}` を加えてください";
     CORS_EXPOSE "cors-expose" Cors Warn
     en "pages of {origin} cannot read the header `{header}`"
         => "add `{header}` to the exposed headers of {setting}"
     ja "{origin} のページはヘッダー `{header}` を読めません"
-        => "{setting} の公開ヘッダーに `{header}` を加えてください";
+        => "{setting}の公開ヘッダーに `{header}` を加えてください";
     PATH "path" Door Fail
     en "{url} is no door of MAGI ({what})" => "call {door} instead"
     ja "{url} は MAGI の入口ではありません（{what}）" => "代わりに {door} を呼んでください";
@@ -448,8 +463,7 @@ mod tests {
     fn table(lang: Lang) -> String {
         let mut out = String::new();
         for fault in ALL {
-            let says = Fault::of(lang, &fault.says);
-            let fix = Fault::of(lang, &fault.fix);
+            let (says, fix) = (fault.says[of(lang)], fault.fix[of(lang)]);
             let (name, hop, outcome) = (fault.name, fault.hop.name(), fault.outcome.word());
             out += &format!("| `{name}` | {hop} | {outcome} | {says} | {fix} |\n");
         }

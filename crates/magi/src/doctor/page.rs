@@ -9,7 +9,7 @@ use magi_client::Transport;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::faults::{self, Found};
+use super::faults::{self, Found, Words};
 use super::policy::Policies;
 use super::reply::{NoReply, Reply, exchange, plain, redirect};
 use crate::settings::Settings;
@@ -83,7 +83,11 @@ pub(crate) async fn look(
             Err(error) => invalid(&error.to_string()),
         },
         Err(_) if is_page(&reply) => {
-            invalid("a page stands in its place: a rewrite rule, most likely, answers for it")
+            let why = [
+                "a page stands in its place: a rewrite rule, most likely, answers for it",
+                "その場所にページがあります。おそらくリライトルールが代わりに答えています",
+            ];
+            Ok(Err(faults::CONFIG_INVALID.found(&[]).in_words("why", why)))
         }
         Err(error)
             if reply
@@ -177,6 +181,7 @@ impl PageConfig {
     /// What is wrong with the file, or with the identity pool that it names.
     pub(crate) async fn way(&self, page: &str, settings: &Settings) -> Result<Way, Box<Found>> {
         let invalid = |why: &str| faults::CONFIG_INVALID.found(&[("why", why)]);
+        let lacks = |why: Words| faults::CONFIG_INVALID.found(&[]).in_words("why", why);
         let base = self.base.trim_end_matches('/');
         let base = if base.is_empty() || base.starts_with('/') {
             format!("{}{base}", origin_of(page))
@@ -185,7 +190,10 @@ impl PageConfig {
         };
         let address = match (&self.runtime, self.door) {
             (Some(_), PageDoor::Server) => {
-                return Err(invalid("`runtime` needs \"door\": \"invocations\""));
+                return Err(lacks([
+                    "`runtime` needs \"door\": \"invocations\"",
+                    "`runtime` には \"door\": \"invocations\" が必要です",
+                ]));
             }
             (Some(arn), PageDoor::Invocations) => {
                 let qualifier = self.qualifier.as_deref().unwrap_or("DEFAULT");
@@ -233,8 +241,11 @@ impl PageConfig {
             },
             PageSign::Sigv4 => {
                 let pool = self.identity_pool.as_deref();
-                let pool = pool
-                    .ok_or_else(|| invalid("`sign` is sigv4, and there is no `identity_pool`"))?;
+                let none = [
+                    "`sign` is sigv4, and there is no `identity_pool`",
+                    "`sign` が sigv4 なのに、`identity_pool` がありません",
+                ];
+                let pool = pool.ok_or_else(|| lacks(none))?;
                 let by_arn = self.runtime.as_deref().and_then(way::region_of);
                 let by_pool = pool.split(':').next().unwrap_or_default().to_owned();
                 let region = self.region.clone().or(by_arn).unwrap_or(by_pool);
@@ -275,6 +286,7 @@ fn identity_service(pool: &str) -> String {
 /// Source: Amazon Cognito Federated Identities API reference, `GetId`, `GetCredentialsForIdentity`.
 async fn guest(pool: &str, endpoint: Option<&str>) -> Result<Keys, Box<Found>> {
     let none = |why: &str| faults::POOL.found(&[("pool", pool), ("why", why)]);
+    let says = |why: Words| faults::POOL.found(&[("pool", pool)]).in_words("why", why);
     let aws = identity_service(pool);
     let url = endpoint.unwrap_or(&aws);
     let way = Way::new(url.to_owned(), Kind::Server, Sign::None);
@@ -285,7 +297,11 @@ async fn guest(pool: &str, endpoint: Option<&str>) -> Result<Keys, Box<Found>> {
     let call = async |name: &str, body: Value| -> Result<Value, Box<Found>> {
         let target = format!("AWSCognitoIdentityService.{name}");
         let request = plain(Method::POST, url).zip(HeaderValue::from_str(&target).ok());
-        let (mut request, target) = request.ok_or_else(|| none("its endpoint is no address"))?;
+        let no_address = [
+            "its endpoint is no address",
+            "エンドポイントがアドレスではありません",
+        ];
+        let (mut request, target) = request.ok_or_else(|| says(no_address))?;
         *request.body_mut() = Bytes::from(body.to_string());
         let kind = HeaderValue::from_static("application/x-amz-json-1.1");
         request.headers_mut().insert(CONTENT_TYPE, kind);
@@ -293,7 +309,7 @@ async fn guest(pool: &str, endpoint: Option<&str>) -> Result<Keys, Box<Found>> {
         let reply = match exchange(&bare, request).await {
             Ok(reply) => reply,
             Err(NoReply::Transport(error)) => return Err(none(&error.to_string())),
-            Err(NoReply::Silent) => return Err(none("silence")),
+            Err(NoReply::Silent) => return Err(says(faults::SILENCE)),
         };
         if reply.status != 200 {
             return Err(none(&reply.words()));
@@ -305,7 +321,8 @@ async fn guest(pool: &str, endpoint: Option<&str>) -> Result<Keys, Box<Found>> {
     let given = call("GetCredentialsForIdentity", body).await?;
     let text = |name: &str| given["Credentials"][name].as_str().map(str::to_owned);
     let keys = text("AccessKeyId").zip(text("SecretKey"));
-    let (key, secret) = keys.ok_or_else(|| none("its answer holds none"))?;
+    let empty = ["its answer holds none", "応答に認証情報がありません"];
+    let (key, secret) = keys.ok_or_else(|| says(empty))?;
     Ok(Keys {
         key,
         secret,
@@ -324,6 +341,25 @@ mod tests {
         let error = read(r#"{"dor":"server"}"#).unwrap_err().to_string();
         assert!(error.contains("`dor`"), "{error}");
         assert!(read(r#"{"sign":"sigv5"}"#).is_err());
+    }
+
+    #[test]
+    fn a_page_that_signs_gets_its_keys_at_the_pool_of_its_region_or_at_the_endpoint_named() {
+        let at = |text: &str| {
+            let config = serde_json::from_str::<PageConfig>(text).unwrap();
+            config.identity_url()
+        };
+        assert_eq!(
+            at(r#"{"sign":"sigv4","identity_pool":"eu-west-1:p"}"#).as_deref(),
+            Some("https://cognito-identity.eu-west-1.amazonaws.com")
+        );
+        assert_eq!(
+            at(r#"{"sign":"sigv4","identity_pool":"p","identity_endpoint":"http://h:1"}"#)
+                .as_deref(),
+            Some("http://h:1")
+        );
+        assert_eq!(at(r#"{"sign":"sigv4"}"#), None);
+        assert_eq!(at(r#"{"sign":"bearer","identity_pool":"p"}"#), None);
     }
 
     #[test]

@@ -223,8 +223,16 @@ pub(crate) fn redirect(reply: &Reply, url: &str, tail: &str) -> Option<Box<Found
 fn refuses(json: &Map<String, Value>, words: &str) -> Box<Found> {
     let text = |name: &str| json.get(name).and_then(Value::as_str);
     let message = text("detail").or(text("message")).unwrap_or(words);
-    let fix = text("fix").unwrap_or("read the log of what answers there");
-    faults::REFUSES.found(&[("message", message), ("fix", fix)])
+    match text("fix") {
+        Some(fix) => faults::REFUSES.found(&[("message", message), ("fix", fix)]),
+        None => faults::REFUSES.found(&[("message", message)]).in_words(
+            "fix",
+            [
+                "read the log of what answers there",
+                "そこで応答しているもののログを見てください",
+            ],
+        ),
+    }
 }
 
 /// Reads an error that a door must tell with a 200.

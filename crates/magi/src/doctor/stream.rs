@@ -10,7 +10,7 @@ use magi_event::sse::Decoder;
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
 
-use super::faults::{self, Found};
+use super::faults::{self, Found, Words};
 use super::reply;
 use crate::way::{Kind, Way};
 
@@ -22,6 +22,9 @@ const PATIENCE: Duration = Duration::from_secs(180);
 
 /// What the doctor asks when it may pay.
 const QUESTION: &str = "Is one plus one two? Answer in one sentence.";
+
+/// Who failed where it was no member alone.
+const COUNCIL: Words = ["council", "評議"];
 
 /// How the frames of a probe came.
 pub(crate) enum Came {
@@ -38,10 +41,11 @@ pub(crate) async fn probe(client: &Client, way: &Way) -> Result<Came, Box<Found>
     for _ in 0..2 {
         let stamped = stamped(client, frames).await?;
         let (Some(first), Some(last)) = (stamped.first(), stamped.last()) else {
-            return Err(ends(0, frames, "it was empty"));
+            return Err(broke_off(0, frames, ["it was empty", "空でした"]));
         };
         if stamped.len() < frames as usize {
-            return Err(ends(stamped.len(), frames, "no more came"));
+            let why = ["no more came", "続きが来ませんでした"];
+            return Err(broke_off(stamped.len(), frames, why));
         }
         let sent = last.beat.sent_at.millis_since(first.beat.sent_at);
         let arrived = last.at.duration_since(first.at).as_millis();
@@ -130,6 +134,13 @@ fn ends(seen: usize, asked: u32, why: &str) -> Box<Found> {
     faults::STREAM_ENDS.found(&[("frames", &seen), ("asked", &asked), ("why", why)])
 }
 
+/// The same, and why is said in words of our own.
+fn broke_off(seen: usize, asked: u32, why: Words) -> Box<Found> {
+    let (seen, asked) = (seen.to_string(), asked.to_string());
+    let found = faults::STREAM_ENDS.found(&[("frames", &seen), ("asked", &asked)]);
+    found.in_words("why", why)
+}
+
 fn broken(error: &Error, (seen, asked): (usize, u32), began: Instant) -> Box<Found> {
     if error.problem().is_some_and(|problem| problem.status == 504) {
         let seconds = began.elapsed().as_secs().to_string();
@@ -146,8 +157,8 @@ pub(crate) struct Answered {
     /// The longest silence, and whether a heartbeat came.
     silence: Duration,
     has_beaten: bool,
-    /// The first failure that ended an attempt.
-    failure: Option<(String, String, String)>,
+    /// The first failure that ended an attempt: whose, if it was one member's; its code and message.
+    failure: Option<(Option<String>, String, String)>,
 }
 
 /// Puts one short question and reads its answer.
@@ -166,7 +177,10 @@ pub(crate) async fn ask(way: &Way) -> Result<Answered, Box<Found>> {
     let answer = match sending {
         Ok(Ok(answer)) => answer,
         Ok(Err(error)) => return Err(cut(&error.to_string())),
-        Err(_) => return Err(cut("silence")),
+        Err(_) => {
+            let found = faults::CUT.found(&[("host", host)]);
+            return Err(found.in_words("why", faults::SILENCE));
+        }
     };
     let mut answered = Answered::default();
     let mut decoder = Decoder::new(4 << 20);
@@ -177,14 +191,15 @@ pub(crate) async fn ask(way: &Way) -> Result<Answered, Box<Found>> {
             Ok(Some(Ok(piece))) => piece,
             Ok(None) => break,
             Ok(Some(Err(error))) => return Err(ends(0, 0, &error.to_string())),
-            Err(_) => return Err(ends(0, 0, "silence")),
+            Err(_) => return Err(broke_off(0, 0, faults::SILENCE)),
         };
         answered.silence = answered.silence.max(last.elapsed());
         last = Instant::now();
         answered.has_beaten |= piece.starts_with(b":") || piece.windows(2).any(|two| two == b"\n:");
         let read = decoder.push(&piece, |message| answered.take(&message.data));
         if read.is_err() {
-            return Err(ends(0, 0, "a frame above 4 MiB"));
+            let why = ["a frame above 4 MiB", "4 MiB を超えるフレーム"];
+            return Err(broke_off(0, 0, why));
         }
     }
     Ok(answered)
@@ -203,7 +218,7 @@ impl Answered {
                     "judge_error" => "solomon".to_owned(),
                     _ => text(&frame["agentId"]),
                 };
-                let failure = (agent, text(&data["code"]), text(&data["message"]));
+                let failure = (Some(agent), text(&data["code"]), text(&data["message"]));
                 self.failure.get_or_insert(failure);
             }
             "complete" | "error" | "cancelled" | "paused" => {
@@ -213,8 +228,7 @@ impl Answered {
                 };
                 if kind == "error" {
                     let (code, message) = (text(&data["code"]), text(&data["message"]));
-                    self.failure
-                        .get_or_insert(("council".to_owned(), code, message));
+                    self.failure.get_or_insert((None, code, message));
                 }
             }
             _ => {}
@@ -223,17 +237,29 @@ impl Answered {
 
     /// Says what was wrong with the answers.
     pub(crate) fn failed(&self) -> Option<Box<Found>> {
-        let (agent, code, message) = match &self.failure {
-            Some((agent, code, message)) => (agent.as_str(), code.as_str(), message.as_str()),
-            None if self.end.is_empty() => ("council", "", "the stream ended before the verdict"),
-            None => return None,
+        let Some((agent, code, message)) = &self.failure else {
+            let message = [
+                "the stream ended before the verdict",
+                "評決の前にストリームが終わりました",
+            ];
+            let found = self.end.is_empty().then(|| faults::MODEL.found(&[]));
+            return found.map(|found| {
+                found
+                    .in_words("agent", COUNCIL)
+                    .in_words("message", message)
+            });
         };
-        let fault = match code {
+        let fault = match code.as_str() {
             "unauthorised" => &faults::MODEL_ACCESS,
             "not_found" | "bad_request" => &faults::MODEL_ID,
             _ => &faults::MODEL,
         };
-        Some(fault.found(&[("agent", agent), ("message", message)]))
+        Some(match agent {
+            Some(agent) => fault.found(&[("agent", agent), ("message", message)]),
+            None => fault
+                .found(&[("message", message)])
+                .in_words("agent", COUNCIL),
+        })
     }
 
     /// Says that nothing kept the stream alive while the models thought.

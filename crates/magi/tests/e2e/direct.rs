@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use magi_emulator::{Config, Emulator};
+use magi_emulator::{Config, Emulator, End, Entry, Who};
 use magi_event::check::{Checker, Mode};
+use magi_event::sse::Decoder;
 use magi_event::{Agent, Body, Decision, FinalDecision, Rule, Sage, Status};
 use serde_json::{Value, json};
 
 use super::cloud::{Deployed, events, function, only_frame, text};
-use super::support::{Seen, http};
+use super::support::{PATIENCE, Seen, http};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -295,6 +296,83 @@ async fn before_its_deadline_a_function_puts_the_deliberation_down_and_another_g
     ];
     assert_eq!(counts, [1, 1, 2, 1]);
     second.ended_well(2).await;
+    vendors.stop().await;
+}
+
+/// Tokens of the sage that waits for leave to say each.
+const HELD: usize = 40;
+
+/// Lambda tells a function nothing of a client that leaves: the council goes on to its verdict, which nobody reads.
+#[tokio::test]
+async fn after_its_client_left_a_function_goes_on_to_the_verdict_and_all_of_it_is_paid_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let vendors = Emulator::start(Config::default()).await.unwrap();
+    let held = format!("fake-m+lockstep+len-{HELD}");
+    let launch =
+        with_models(folder.path(), &vendors).env("MAGI_MELCHIOR_MODEL", format!("openai:{held}"));
+    let deployed = Deployed::open(launch, MINUTE).await;
+    let asking = json!({ "action": "ask", "question": "Should we ship?", "preset": "default" });
+    let mut answer = deployed.post(&asking).await;
+    let (mut seen, mut decoder) = (Seen::default(), Decoder::new(1 << 20));
+    let speaks = |seen: &Seen| {
+        let mut entries = seen.entries.iter();
+        entries.any(|(_, event)| matches!(&event.body, Body::AgentChunk(Sage::Melchior, _)))
+    };
+    while !speaks(&seen) {
+        let bytes = tokio::time::timeout(PATIENCE, answer.chunk()).await;
+        let bytes = bytes.expect("nothing comes").unwrap().unwrap();
+        decoder.push(&bytes, |message| seen.take(&message)).unwrap();
+    }
+    // In the middle: one sage has said a word, and there can be no judge yet.
+    drop(answer);
+    assert_eq!(deployed.function.running(), 1);
+    let who = Who {
+        model: Some(held.clone()),
+        role: None,
+    };
+    for token in 0..HELD {
+        let is_sent = |entries: &[Entry]| {
+            let mut entries = entries.iter();
+            entries.any(|entry| entry.model == held && entry.tokens_sent > token)
+        };
+        let (entries, sent) = vendors.ledger().until(PATIENCE, is_sent).await;
+        assert!(sent, "the function has stopped at {token}: {entries:?}");
+        vendors.lockstep().report(&who, token as u64).unwrap();
+    }
+    deployed.ended_well(1).await;
+    let billed = deployed.function.billed().remove(0);
+    assert!(
+        billed.unread > 0 && billed.unread < billed.bytes,
+        "{billed:?}"
+    );
+    assert_eq!(
+        deployed.url.held().now(),
+        0,
+        "the front keeps what nobody reads"
+    );
+    // Each call to a model ran to its end, the judge's as well.
+    let entries = vendors.ledger().entries();
+    let asked: Vec<_> = entries
+        .iter()
+        .map(|entry| (entry.role, entry.end))
+        .collect();
+    for agent in Agent::ALL {
+        assert!(asked.contains(&(Some(agent), Some(End::Sent))), "{asked:?}");
+    }
+    assert_eq!(asked.len(), 4, "{asked:?}");
+
+    // Nothing of it is kept: who comes back is told to ask anew, and the same instance answers that whole.
+    let id = seen.entries[0].0.deliberation;
+    let looking = json!({ "action": "snapshot", "id": id });
+    let problem: Value = deployed.post(&looking).await.json().await.unwrap();
+    assert_eq!(problem["code"], "unsupported", "{problem}");
+    let again = json!({ "action": "ask", "question": "Should we ship?", "preset": "default",
+        "council": { "roles": { "melchior": { "model": "openai:fake" } } } });
+    let again = events(deployed.post(&again).await).await;
+    is_whole(&again);
+    assert_ne!(again.entries[0].0.deliberation, id);
+    deployed.ended_well(3).await;
+    assert_eq!(deployed.function.instances(), 1);
     vendors.stop().await;
 }
 

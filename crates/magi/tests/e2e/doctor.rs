@@ -73,8 +73,27 @@ fn row(page: &str, fault: &str) -> (String, String, String) {
 
 /// Holds that the doctor finds this one fault, at its hop, with its fix; `values` are what the fix names.
 pub(crate) async fn finds(command: Command, fault: &str, values: &[(&str, &str)]) -> Value {
+    held_to("doctor.md", command, fault, values).await
+}
+
+/// The same of the doctor in Japanese; nothing of what it says may be English but what stands in backticks.
+async fn found_in_japanese(mut command: Command, fault: &str, values: &[(&str, &str)]) {
+    command.env("MAGI_LANG", "ja");
+    let report = held_to("doctor.ja.md", command, fault, values).await;
+    let found = faults(&report).next().unwrap();
+    for text in [&found["found"], &found["fix"]] {
+        let text = text.as_str().unwrap();
+        let plain: String = text.split('`').step_by(2).collect();
+        let is_word =
+            |word: &&str| word.len() > 1 && word.bytes().all(|byte| byte.is_ascii_lowercase());
+        let words: Vec<_> = plain.split(' ').filter(is_word).collect();
+        assert!(words.is_empty(), "{fault}: {words:?} in {text}");
+    }
+}
+
+async fn held_to(page: &str, command: Command, fault: &str, values: &[(&str, &str)]) -> Value {
     let (is_fine, report) = report(command).await;
-    let (hop, outcome, fix) = row("doctor.md", fault);
+    let (hop, outcome, fix) = row(page, fault);
     let fix = values.iter().fold(fix, |fix, (name, value)| {
         fix.replace(&format!("{{{name}}}"), value)
     });
@@ -114,14 +133,14 @@ pub(crate) fn page_folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../magi-server/page")
 }
 
-async fn cloud() -> RunningCloud {
+pub(crate) async fn cloud() -> RunningCloud {
     let mut config = CloudConfig::new(env!("CARGO_BIN_EXE_magi"));
     config.page = Some(page_folder());
     config.quiet = true;
     Cloud::start(config).await.unwrap()
 }
 
-fn page(cloud: &RunningCloud, name: &str) -> String {
+pub(crate) fn page(cloud: &RunningCloud, name: &str) -> String {
     let (_, page) = cloud
         .pages()
         .iter()
@@ -640,6 +659,13 @@ async fn a_page_that_calls_wrongly_and_a_browser_that_may_not_are_told() {
         &[("header", "x-amzn-errortype"), setting],
     )
     .await;
+    let setting = ("setting", "Function URL の `Cors` 設定");
+    let values = [("header", "x-amzn-errortype"), setting];
+    found_in_japanese(doctor(folder, &url, &open), "cors-expose", &values).await;
+    let other = "https://other.example";
+    let setting = ("setting", "サーバーの `cors_origins`（MAGI_CORS_ORIGINS）");
+    let asks = doctor(folder, &served.address, &["--origin", other]);
+    found_in_japanese(asks, "cors-origin", &[("origin", other), setting]).await;
 }
 
 #[tokio::test]

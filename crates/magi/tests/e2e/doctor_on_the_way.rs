@@ -13,10 +13,11 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
-use super::doctor::{Ground, doctor, finds, healthy, page_folder, server};
+use super::doctor::{Ground, cloud, doctor, finds, healthy, page, page_folder, server};
 use super::meddler::{Does, meddle};
 use super::runtime::{ARN, Reply, Runtime};
 use super::support::magi;
+use super::ways::told;
 
 #[tokio::test]
 async fn what_a_proxy_changes_on_the_way_is_named() {
@@ -186,6 +187,28 @@ async fn a_page_whose_policy_forbids_its_door_is_told_which_origins_to_add() {
     finds(own, "page-policy", &values).await;
     let named = with("default-src 'none'; connect-src 'self' http://127.0.0.1:*").await;
     healthy(named, &["page", "config", "door"]).await;
+}
+
+/// A page that signs calls two origins: where a guest's keys come from, and its door.
+#[tokio::test]
+async fn a_page_whose_policy_forbids_its_identity_pool_is_told_that_origin() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let cloud = cloud().await;
+    let door = cloud.gateway().url();
+    let pool = told(&cloud, "AWS_ENDPOINT_URL_COGNITO_IDENTITY");
+    let with = async |origins: &str| {
+        let policy = format!("default-src 'none'; connect-src 'self' {origins}");
+        let sets = Does::Sets("content-security-policy", policy.leak());
+        let page = meddle(&page(&cloud, "gateway"), sets).await;
+        doctor(folder, &page, &[])
+    };
+    let both = format!("{door} {pool}");
+    finds(with(&door).await, "page-policy", &[("origins", &pool)]).await;
+    finds(with(&pool).await, "page-policy", &[("origins", &door)]).await;
+    finds(with("").await, "page-policy", &[("origins", &both)]).await;
+    healthy(with(&both).await, &["page", "pool", "door", "stream"]).await;
+    cloud.stop().await;
 }
 
 #[tokio::test]
