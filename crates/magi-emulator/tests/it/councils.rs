@@ -39,9 +39,17 @@ pub(crate) async fn deliberate_with(
     question: &str,
     council: Value,
 ) -> Vec<Event> {
+    let engine = engine(models, model);
+    let events = put(&engine, question, council).await;
+    engine.shutdown(std::time::Duration::from_secs(5)).await;
+    events
+}
+
+/// An engine over these vendors whose councils' models are all `model`.
+pub(crate) fn engine(models: Registry, model: &str) -> Engine {
     let env = Env::seeded(7);
     let model: ModelName = model.parse().unwrap();
-    let engine = Engine::new(Rooms {
+    Engine::new(Rooms {
         logs: Logs::new(
             Arc::new(MemoryStore::new()),
             env.clone(),
@@ -53,7 +61,11 @@ pub(crate) async fn deliberate_with(
         prices: Prices::default(),
         settings: CouncilPatch::default().with_model(&model),
         state_key: None,
-    });
+    })
+}
+
+/// Puts a question to a council of this engine, and returns its log.
+pub(crate) async fn put(engine: &Engine, question: &str, council: Value) -> Vec<Event> {
     let body = json!({"question": question, "council": council});
     let asked = engine
         .ask(Ask::read(&body, &Door::default()).unwrap())
@@ -74,7 +86,6 @@ pub(crate) async fn deliberate_with(
         }
     }
     checker.finish(true).unwrap();
-    engine.shutdown(std::time::Duration::from_secs(5)).await;
     events
 }
 

@@ -5,13 +5,18 @@
 //! its text compared with what the fake wrote, word for word. Limits are the scenarios' own, scaled so
 //! that a test takes seconds; what is compared with a clock is only ever "not sooner than".
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use futures_util::future::join_all;
+use magi_council::{Breaker, Engine};
 use magi_emulator::{Entry, Vendor};
 use magi_event::{Agent, Body, Event, FinalDecision, JudgeComplete};
+use magi_model::{Key, OpenAi, OpenAiConfig};
 use serde_json::{Value, json};
 
 use crate::Fakes;
-use crate::councils::{ENGLISH, complete, deliberate_with, outcome, vendors};
+use crate::councils::{ENGLISH, complete, engine, outcome, put, vendors};
 
 /// The healthy second model. It does not go on from its own words, as newer models do not (S14).
 const FALLBACK: &str = "fake-fallback+no-prefill";
@@ -46,13 +51,26 @@ async fn play(vendor: Vendor, words: &str, deadlines: Value) -> Played {
 }
 
 async fn play_on(fakes: &Fakes, vendor: Vendor, words: &str, deadlines: Value) -> Played {
+    let engine = engine(vendors(fakes), "openai:fake-sages");
+    let played = play_by(&engine, fakes, vendor, words, deadlines).await;
+    engine.shutdown(Duration::from_secs(5)).await;
+    played
+}
+
+async fn play_by(
+    engine: &Engine,
+    fakes: &Fakes,
+    vendor: Vendor,
+    words: &str,
+    deadlines: Value,
+) -> Played {
     let (primary, fallback) = names(vendor, words);
     let council = json!({
         "roles": {"solomon": {"model": primary}},
         "judge_fallback": fallback,
         "deadlines": deadlines,
     });
-    let events = deliberate_with(vendors(fakes), "openai:fake-sages", ENGLISH, council).await;
+    let events = put(engine, ENGLISH, council).await;
     Played {
         events,
         primary: fakes.running.ledger().of(model_of(&primary)),
@@ -294,29 +312,63 @@ async fn s14_the_fallback_is_not_handed_half_an_answer_to_go_on_from() {
     }
 }
 
-/// The outage is 4 s here, and the calls come one after another as long as each takes.
+/// How many calls in a row must fail before a vendor is left alone, and for how long it then is, in milliseconds.
+const FAILURES: usize = 10;
+const REST: u64 = 10_000;
+
+/// The scenario's own figures: an outage of 60 s, and calls 4 s apart, all of one engine. Between two of them nothing is
+/// under way, and the clock of the engine and of the fakes is moved on.
 #[tokio::test]
 async fn s15_an_outage_is_served_by_the_fallback_and_its_end_is_noticed() {
-    let fakes = Fakes::start().await;
     for vendor in [Vendor::OpenAi, Vendor::Anthropic] {
-        let mut served = Vec::new();
-        let (mut primary, mut fallback) = (0, 0);
-        while served.len() < 20 {
-            let played = play_on(&fakes, vendor, "503-for-4s", patient()).await;
+        let fakes = Fakes::start().await;
+        // The sages' vendor is another one, or their answers would begin the count anew.
+        let key = Some(Key::new("sk-test").unwrap());
+        let sages = OpenAiConfig::new("sages", fakes.running.openai_url(), key);
+        let models = vendors(&fakes).with(Arc::new(OpenAi::new(sages).unwrap()));
+        let engine = engine(models, "sages:fake-sages");
+        let (mut asked, mut shut) = (Vec::new(), 0);
+        let mut primary = Vec::new();
+        for _ in 0..20 {
+            let played = play_by(&engine, &fakes, vendor, "503-for-60s", patient()).await;
             played.judgment();
-            served.push(played.fallback.len() == fallback);
-            (primary, fallback) = (played.primary.len(), played.fallback.len());
+            asked.push(played.primary.len() - primary.len());
+            if asked.ends_with(&[0]) {
+                assert_eq!(played.failures(), ["circuit_open"]);
+                shut += 1;
+            }
+            primary = played.primary;
+            tokio::time::pause();
+            tokio::time::advance(Duration::from_secs(4)).await;
+            tokio::time::resume();
         }
-        let outage = served.iter().filter(|by_primary| !**by_primary).count();
-        println!("{vendor:?}: {outage} calls by the fallback, {primary} requests at the primary");
-        // All before the end of the outage by the fallback, all after it by the model itself.
-        assert!(outage > 0 && outage < served.len(), "{served:?}");
+        let refused = primary.iter().take_while(|entry| entry.status == Some(503));
+        let refused = refused.count();
+        println!("{vendor:?}: requests of each call {asked:?}, of all {refused} in the outage");
+        // Ten open the breaker. From there on it promises one request in a rest, the first one after the outage too.
+        assert!(refused > FAILURES && shut > 0, "{asked:?}");
+        let tries: Vec<u64> = primary[FAILURES - 1..=refused]
+            .iter()
+            .map(|entry| entry.arrived_ms)
+            .collect();
         assert!(
-            served[outage..].iter().all(|by_primary| *by_primary),
-            "{served:?}"
+            tries.windows(2).all(|two| two[1] - two[0] >= REST),
+            "{tries:?}"
         );
-        // In the outage every call asks three times at the most.
-        assert!(primary <= outage * 3 + 3 * (served.len() - outage));
+        let rests = usize::try_from(60_000 / REST).unwrap();
+        assert!(refused <= FAILURES + rests, "{asked:?}");
+        // That one closes it: all calls after it are the model's own, of one request each.
+        let well = primary.len() - refused;
+        assert!(well > 1 && asked.ends_with(&vec![1; well]), "{asked:?}");
+        assert!(
+            primary[refused..]
+                .iter()
+                .all(|entry| entry.status == Some(200))
+        );
+        let name = names(vendor, "").0;
+        let closed = (name.split_once(':').unwrap().0.to_owned(), Breaker::Closed);
+        assert!(engine.breakers().contains(&closed));
+        engine.shutdown(Duration::from_secs(5)).await;
     }
 }
 
