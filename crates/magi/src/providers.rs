@@ -10,6 +10,7 @@ use magi_model::{
 
 use crate::choice::{self, Choice};
 use crate::settings::Settings;
+use crate::show::words::Lang;
 
 /// Makes every provider that the settings could name; nothing is sent before the first call.
 ///
@@ -101,21 +102,33 @@ fn with_bedrock(registry: Registry, settings: &Settings) -> Result<Registry> {
 /// # Errors
 ///
 /// As a call's.
-pub(crate) async fn check_bedrock(settings: &Settings, model: &str) -> Result<String, Error> {
+pub(crate) async fn check_bedrock(
+    lang: Lang,
+    settings: &Settings,
+    model: &str,
+) -> Result<String, Error> {
     #[cfg(feature = "bedrock")]
     {
         let provider = bedrock(settings)
             .map_err(|error| Error::new(Kind::BadRequest, format!("{error:#}")))?;
-        Ok(match provider.check(model).await? {
-            magi_aws::Reach::Known => format!("bedrock takes the credentials and knows {model}"),
-            magi_aws::Reach::Unsure(why) => format!(
+        Ok(match (provider.check(model).await?, lang) {
+            (magi_aws::Reach::Known, Lang::En) => {
+                format!("bedrock takes the credentials and knows {model}")
+            }
+            (magi_aws::Reach::Known, Lang::Ja) => {
+                format!("bedrock は認証情報を受け入れ、{model} を知っています")
+            }
+            (magi_aws::Reach::Unsure(why), Lang::En) => format!(
                 "bedrock answers; whether this account may use {model} only a question tells ({why})"
+            ),
+            (magi_aws::Reach::Unsure(why), Lang::Ja) => format!(
+                "bedrock は応答しています。このアカウントで {model} を使えるかどうかは、問うまで分かりません（{why}）"
             ),
         })
     }
     #[cfg(not(feature = "bedrock"))]
     {
-        let _ = (settings, model);
+        let _ = (lang, settings, model);
         Err(Error::new(Kind::NotFound, NO_BEDROCK))
     }
 }
@@ -188,42 +201,80 @@ pub(crate) async fn list(settings: &Settings, vendor: &str) -> Result<Vec<String
 }
 
 /// Names the one fix of a vendor's failure.
-pub(crate) fn fix(vendor: &str, error: &Error) -> String {
+pub(crate) fn fix(lang: Lang, vendor: &str, error: &Error) -> String {
     if vendor == "bedrock" {
-        return fix_bedrock(error.kind).to_owned();
+        return fix_bedrock(lang, error.kind).to_owned();
     }
     let name = vendor.to_ascii_uppercase();
-    match error.kind {
-        Kind::Unauthorised => format!("set {name}_API_KEY to a key that this server accepts"),
-        Kind::Throttled => "wait, or ask the vendor for a higher limit".to_owned(),
-        Kind::Overloaded | Kind::Timeout => "wait: the trouble is on the vendor's side".to_owned(),
-        _ if vendor == "ollama" => {
-            "start Ollama, or set OLLAMA_HOST to where it listens".to_owned()
+    match (error.kind, lang) {
+        (Kind::Unauthorised, Lang::En) => {
+            format!("set {name}_API_KEY to a key that this server accepts")
         }
-        _ => format!(
+        (Kind::Unauthorised, Lang::Ja) => {
+            format!("{name}_API_KEY に、このサーバーが受け入れるキーを設定してください")
+        }
+        (Kind::Throttled, _) => lang
+            .pick(
+                "wait, or ask the vendor for a higher limit",
+                "しばらく待つか、プロバイダーに上限の引き上げを申し込んでください",
+            )
+            .to_owned(),
+        (Kind::Overloaded | Kind::Timeout, _) => lang
+            .pick(
+                "wait: the trouble is on the vendor's side",
+                "しばらく待ってください。障害はプロバイダーにあります",
+            )
+            .to_owned(),
+        _ if vendor == "ollama" => lang
+            .pick(
+                "start Ollama, or set OLLAMA_HOST to where it listens",
+                "Ollama を起動するか、待ち受けているアドレスを OLLAMA_HOST に設定してください",
+            )
+            .to_owned(),
+        (_, Lang::En) => format!(
             "set {name}_BASE_URL to the address of the API (for OpenAI-compatible servers with /v1)"
+        ),
+        (_, Lang::Ja) => format!(
+            "{name}_BASE_URL に API のアドレスを設定してください（OpenAI 互換のサーバーでは /v1 まで）"
         ),
     }
 }
 
 /// Names the one fix of Bedrock's failure.
-const fn fix_bedrock(kind: Kind) -> &'static str {
+const fn fix_bedrock(lang: Lang, kind: Kind) -> &'static str {
     match kind {
-        _ if cfg!(not(feature = "bedrock")) => {
-            "use a magi made with the feature `bedrock`, or name another provider's model"
-        }
-        Kind::Unauthorised => {
+        _ if cfg!(not(feature = "bedrock")) => lang.pick(
+            "use a magi made with the feature `bedrock`, or name another provider's model",
+            "機能 `bedrock` を含めて作った magi を使うか、別のプロバイダーのモデルを指定してください",
+        ),
+        Kind::Unauthorised => lang.pick(
             "set AWS_BEARER_TOKEN_BEDROCK, or sign in (`aws sso login`, AWS_PROFILE), and allow the \
-             identity bedrock:InvokeModelWithResponseStream on the model and its inference profile"
-        }
-        Kind::NotFound => {
+             identity bedrock:InvokeModelWithResponseStream on the model and its inference profile",
+            "AWS_BEARER_TOKEN_BEDROCK を設定するかサインインし（`aws sso login`、AWS_PROFILE）、モデルとその推論プロファイルに\
+             対する bedrock:InvokeModelWithResponseStream を許可してください",
+        ),
+        Kind::NotFound => lang.pick(
             "set MAGI_MODEL=bedrock:ID to an id of this region: `aws bedrock \
-             list-inference-profiles` shows them"
-        }
-        Kind::BadRequest => "correct what the message names: AWS_REGION, or the model's id",
-        Kind::Throttled => "wait, or ask AWS for a higher quota of this model",
-        Kind::Overloaded | Kind::Timeout => "wait: the trouble is on AWS's side",
-        _ => "check AWS_REGION, the network, and AWS_ENDPOINT_URL_BEDROCK_RUNTIME if it is set",
+             list-inference-profiles` shows them",
+            "MAGI_MODEL=bedrock:ID に、このリージョンの ID を指定してください。`aws bedrock \
+             list-inference-profiles` で一覧できます",
+        ),
+        Kind::BadRequest => lang.pick(
+            "correct what the message names: AWS_REGION, or the model's id",
+            "メッセージが示すもの（AWS_REGION またはモデルの ID）を直してください",
+        ),
+        Kind::Throttled => lang.pick(
+            "wait, or ask AWS for a higher quota of this model",
+            "しばらく待つか、このモデルのクォータの引き上げを AWS に申請してください",
+        ),
+        Kind::Overloaded | Kind::Timeout => lang.pick(
+            "wait: the trouble is on AWS's side",
+            "しばらく待ってください。障害は AWS にあります",
+        ),
+        _ => lang.pick(
+            "check AWS_REGION, the network, and AWS_ENDPOINT_URL_BEDROCK_RUNTIME if it is set",
+            "AWS_REGION とネットワーク、設定していれば AWS_ENDPOINT_URL_BEDROCK_RUNTIME を確認してください",
+        ),
     }
 }
 

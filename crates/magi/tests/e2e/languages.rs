@@ -202,3 +202,62 @@ async fn every_line_of_a_verb_is_in_the_language_that_is_wanted() {
     place.served.kill().await;
     place.vendors.stop().await;
 }
+
+/// What `magi doctor` says where no model is chosen, where the vendor refuses the key, and where it lists another model.
+#[tokio::test]
+async fn doctor_speaks_the_language_that_is_wanted() {
+    let mut config = Config::default();
+    config.key = Some("the-right-key".to_owned());
+    let vendors = Emulator::start(config).await.unwrap();
+    let cases = [
+        (
+            None,
+            ["rehearsal answers", "for a local model"],
+            ["リハーサルが答えます", "ローカルのモデルなら"],
+        ),
+        (
+            Some(("a-wrong-key", "fake")),
+            ["to a key that this server accepts", "1 problem."],
+            ["このサーバーが受け入れるキーを", "問題1件"],
+        ),
+        (
+            Some(("the-right-key", "fake+no-such-word")),
+            ["does not list", "set MAGI_MODEL to one of them"],
+            ["一覧に", "その一つを指定"],
+        ),
+        (
+            Some(("the-right-key", "fake")),
+            ["offers every model chosen", "is writable"],
+            ["すべて提供しています", "書き込めます"],
+        ),
+    ];
+    for way in &WAYS {
+        for (vendor, english, japanese) in &cases {
+            let folder = tempfile::tempdir().unwrap();
+            let mut command = magi(folder.path());
+            command
+                .env("LANG", way.locale)
+                .arg("doctor")
+                .args(way.flags);
+            if let Some((key, model)) = vendor {
+                command
+                    .env("OPENAI_BASE_URL", vendors.openai_url())
+                    .env("OPENAI_API_KEY", key)
+                    .env("MAGI_MODEL", format!("openai:{model}"));
+            }
+            let said = out(&command.output().await.unwrap());
+            let (wanted, other) = if way.is_japanese {
+                (japanese, english)
+            } else {
+                (english, japanese)
+            };
+            for words in wanted {
+                assert!(said.contains(words), "{words}: {said}");
+            }
+            for words in other {
+                assert!(!said.contains(words), "{words}: {said}");
+            }
+        }
+    }
+    vendors.stop().await;
+}
