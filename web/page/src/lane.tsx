@@ -299,7 +299,7 @@ export function Numbers({ figures }: { figures: Figures }) {
   const parts: string[] = []
   if (firstMs !== undefined) parts.push(words.lane.firstWord(words.seconds(firstMs / 1000)))
   if (tokens !== undefined) parts.push(room.written(tokens, estimated))
-  if (rate !== undefined) parts.push(room.rate(rate))
+  if (rate !== undefined) parts.push(room.roughly(room.rate(rate), estimated))
   if (cost !== undefined) parts.push(room.roughly(words.cost(cost), estimated))
   return (
     <span className="lane-numbers" title={estimated ? room.estimatedNote : undefined}>

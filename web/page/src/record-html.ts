@@ -15,6 +15,7 @@ import {
   labelsOf,
   modelOf,
   nameOf,
+  ruleWord,
   seatOf,
   standingOf,
   voteOf,
@@ -213,7 +214,7 @@ function facts(snapshot: Snapshot, labels: Labels): string {
   if (council)
     rows.push(
       [labels.council, `${council.name} v${council.version}`],
-      [labels.rule, council.rule],
+      [labels.rule, ruleWord(council.rule, labels)],
       [labels.quorum, String(council.quorum)],
     )
   const estimated = usage.estimated ? ` (${labels.estimated})` : ''

@@ -24,6 +24,8 @@ export interface Labels {
   noVerdict: string
   votes: string
   rule: string
+  /** Majority, unanimous, the judge alone, and before and after the sage of a veto. */
+  rules: readonly [string, string, string, string, string]
   quorum: string
   agrees: string
   differs: string
@@ -76,6 +78,13 @@ const EN: Labels = {
   noVerdict: 'There is no verdict',
   votes: 'Votes',
   rule: 'Rule',
+  rules: [
+    'majority of the votes',
+    'all alike, or no decision',
+    'the judge decides',
+    'majority, and a rejection by ',
+    ' rejects',
+  ],
   quorum: 'Quorum',
   agrees: 'The judge agrees with the votes.',
   differs: 'The judge does not agree with the votes.',
@@ -145,6 +154,13 @@ const JA: Labels = {
   noVerdict: '評決はありません',
   votes: '投票',
   rule: '決め方',
+  rules: [
+    '多数決',
+    '全員一致（不一致なら不成立）',
+    '裁定者が決める',
+    '多数決、ただし ',
+    ' の否決で否決',
+  ],
   quorum: '定足数',
   agrees: '裁定者は票の結果に同意しています。',
   differs: '裁定者は票の結果に同意していません。',
@@ -222,6 +238,12 @@ const SPACE = /[\t-\r\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u30
 const words = (text: string): string[] => text.split(SPACE).filter((word) => word !== '')
 export const oneLine = (text: string): string => words(text).join(' ')
 export const nameOf = (agent: string): string => agent.toUpperCase()
+/** How the council comes to its verdict, in words. */
+export function ruleWord(rule: string, { rules }: Labels): string {
+  const [majority, unanimous, judge, before, after] = rules
+  if (rule.startsWith('veto:')) return `${before}${nameOf(rule.slice('veto:'.length))}${after}`
+  return { majority, unanimous, judge }[rule] ?? rule
+}
 const linesOf = (text: string): string[] => {
   const lines = text.split('\n').map((line) => line.replace(/\r$/, ''))
   if (lines.at(-1) === '') lines.pop()
@@ -367,7 +389,10 @@ class Page {
     const { council } = this.#snapshot
     this.#heading('## Decision Drivers')
     for (const sage of this.#sages) this.#item(`${nameOf(sage)}: ${sages[sage]}`)
-    if (council) this.#item(`${rule}: ${council.rule}, ${quorum}: ${council.quorum}`)
+    if (council) {
+      const how = ruleWord(council.rule, this.#labels)
+      this.#item(`${rule}: ${how}, ${quorum}: ${council.quorum}`)
+    }
     this.#heading('## Considered Options')
     this.#item(approve)
     this.#item(reject)

@@ -36,7 +36,7 @@ export const GUIDE: Texts<GuideWords> = {
         text: '“Connection” goes the way to the council step by step, and says what is wrong and what mends it.',
       },
     ],
-    more: 'The same at length and with pictures: docs/guide.md.',
+    more: 'At length and with pictures: docs/guide.md, in MAGI’s sources.',
   },
   ja: {
     title: '使い方',
@@ -66,6 +66,6 @@ export const GUIDE: Texts<GuideWords> = {
         text: '「接続」がサーバーまでの経路を順に確かめ、悪いところと直し方を示します。',
       },
     ],
-    more: '図入りの詳しい説明は docs/guide.ja.md にあります。',
+    more: '図入りの詳しい説明は、MAGI のソースに含まれる docs/guide.ja.md にあります。',
   },
 }

@@ -176,7 +176,7 @@ export const HISTORY: Texts<HistoryWords> = {
     again: 'もう一度問う',
     follow: '続けて問う',
     withOrigin: '元の審議と比較',
-    save: (format) => `${format} で保存`,
+    save: (format) => `${format}${format.endsWith('）') ? '' : ' '}で保存`,
     formats: {
       md: 'Markdown',
       json: 'JSON',

@@ -65,12 +65,13 @@ test('a sum that leaves somebody out is not shown', () => {
 })
 
 test('the vendor’s own count takes the place of the guess', () => {
-  const view = [...begin(), event('agent_complete', 3000, vote, 'caspar')].reduce(fold, EMPTY)
+  const view = [...begin(), event('agent_complete', 3400, vote, 'caspar')].reduce(fold, EMPTY)
   const lane = view.sages.caspar
   expect(figuresOf(lane, lane.vote, undefined, '')).toEqual({
     firstMs: 790,
     tokens: 30,
-    rate: 15,
+    // The vote was written after the last word: 30 tokens from 900 to 3,400.
+    rate: 12,
     cost: 0.002,
     estimated: false,
   })
@@ -99,7 +100,7 @@ test('at its vote a later attempt makes no jump, and its speed is of what it wro
   const lane = view.sages.caspar
   expect(figuresOf(lane, lane.vote, undefined, '')).toMatchObject({
     tokens: 38,
-    rate: 4,
+    rate: 3.2,
     estimated: false,
   })
 })

@@ -36,6 +36,7 @@ test('a split panel is said to be split, in the language of the question', async
   const text = await recordOf([toldOf(split)], 'md').text()
   expect(text).toContain('* SOLOMON に代わる裁定パネルの判断は割れました。\n')
   expect(text).toContain('* 裁定パネル: openai:down-c: 回答なし (')
+  expect(text).toContain('* 決め方: 多数決, 定足数: 2\n')
   expect(text).toContain('* 評議: default v1\n')
   expect(text).not.toContain('裁定者は投票の結果に')
 })

@@ -244,6 +244,7 @@ function step(view: View, event: Event, at: number): View {
         ...old,
         state: isMissing(event.data) ? 'failed' : 'done',
         vote: event.data,
+        ...spokeLast(old, event.data, at),
       }))
     case 'tally':
       return { ...view, phase: 'tally', tally: event.data }
@@ -261,7 +262,15 @@ function step(view: View, event: Event, at: number): View {
     case 'judge_timeout':
       return { ...view, judge: stumble(view.judge, troubleOfTimeout(event.data), at) }
     case 'judge_complete':
-      return { ...view, judge: { ...view.judge, state: 'done', judgment: event.data } }
+      return {
+        ...view,
+        judge: {
+          ...view.judge,
+          state: 'done',
+          judgment: event.data,
+          ...spokeLast(view.judge, event.data, at),
+        },
+      }
     case 'note':
       return { ...view, notes: [...view.notes, event.data] }
     case 'paused':
@@ -406,11 +415,16 @@ function append(
   const change: Partial<Lane> = {
     [field]: old[field] + data.text,
     state: prose ? 'writing' : 'thinking',
-    firstAt: firstAt ?? at,
+    // Where a snapshot brought the beginning, nobody knows when that came.
+    firstAt: firstAt ?? (old.text === '' && old.thinking === '' ? at : undefined),
     spokeAt: at,
   }
   return { ...patch(view, who, change), since }
 }
+
+/** The last tokens of an answer are its vote: they are no text, and here by now. */
+const spokeLast = (old: Lane, { attempt }: { attempt: number }, at: number): Partial<Lane> =>
+  attempt === old.attempt && old.spokeAt !== undefined ? { spokeAt: at } : {}
 
 const patch = (view: View, who: Sage | 'judge', change: Partial<Lane>): View =>
   who === 'judge'

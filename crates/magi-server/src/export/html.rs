@@ -248,7 +248,7 @@ fn facts(record: &Record<'_>, labels: &Labels) -> String {
             labels.council,
             format!("{} v{}", council.name, council.version),
         ));
-        rows.push((labels.rule, council.rule.to_string()));
+        rows.push((labels.rule, labels.rule_word(council.rule)));
         rows.push((labels.quorum, council.quorum.to_string()));
     }
     let estimated = if usage.estimated {

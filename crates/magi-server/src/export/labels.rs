@@ -1,6 +1,6 @@
 //! The fixed words of a record, in both languages.
 
-use magi_event::{Cause, Complete, Decision, FinalDecision, Sage, Status};
+use magi_event::{Cause, Complete, Decision, FinalDecision, Rule, Sage, Status};
 
 /// The fixed words of a record in one language.
 pub(crate) struct Labels {
@@ -11,6 +11,8 @@ pub(crate) struct Labels {
     pub(super) no_verdict: &'static str,
     pub(super) votes: &'static str,
     pub(super) rule: &'static str,
+    /// Majority, unanimous, the judge alone, and before and after the sage of a veto.
+    rules: [&'static str; 5],
     pub(super) quorum: &'static str,
     pub(super) judge_agrees: &'static str,
     pub(super) judge_differs: &'static str,
@@ -131,6 +133,17 @@ impl Labels {
         }
     }
 
+    /// Returns how the council comes to its verdict.
+    pub(super) fn rule_word(&self, rule: Rule) -> String {
+        let [majority, unanimous, judge, before, after] = self.rules;
+        match rule {
+            Rule::Majority => majority.to_owned(),
+            Rule::Unanimous => unanimous.to_owned(),
+            Rule::Judge => judge.to_owned(),
+            Rule::Veto(sage) => format!("{before}{}{after}", super::name(sage)),
+        }
+    }
+
     /// Returns what a sage looks at first.
     pub(super) const fn view_of(&self, sage: Sage) -> &'static str {
         self.words.sages[sage.index()]
@@ -145,6 +158,13 @@ const ENGLISH: Labels = Labels {
     no_verdict: "There is no verdict",
     votes: "Votes",
     rule: "Rule",
+    rules: [
+        "majority of the votes",
+        "all alike, or no decision",
+        "the judge decides",
+        "majority, and a rejection by ",
+        " rejects",
+    ],
     quorum: "Quorum",
     judge_agrees: "The judge agrees with the votes.",
     judge_differs: "The judge does not agree with the votes.",
@@ -218,6 +238,13 @@ const JAPANESE: Labels = Labels {
     no_verdict: "評決はありません",
     votes: "投票",
     rule: "決め方",
+    rules: [
+        "多数決",
+        "全員一致（不一致なら不成立）",
+        "裁定者が決める",
+        "多数決、ただし ",
+        " の否決で否決",
+    ],
     quorum: "定足数",
     judge_agrees: "裁定者は票の結果に同意しています。",
     judge_differs: "裁定者は票の結果に同意していません。",

@@ -141,7 +141,7 @@ impl Page<'_> {
             self.item(&format!("{}: {}", name(*sage), labels.view_of(*sage)));
         }
         if let Some(council) = &self.record.snapshot.council {
-            let (rule, quorum) = (council.rule, council.quorum);
+            let (rule, quorum) = (labels.rule_word(council.rule), council.quorum);
             self.item(&format!(
                 "{}: {rule}, {}: {quorum}",
                 labels.rule, labels.quorum

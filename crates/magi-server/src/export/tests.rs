@@ -250,6 +250,7 @@ fn the_record_lists_what_each_of_a_panel_decided() {
         "\n### SOLOMON (裁定パネル（a:b, c:d, e:f）、openai:first の代わり): 不成立\n",
         "\n* 裁定パネル: e:f: 可決, CASPAR 71\n* CASPAR 評点（裁定パネルの中央値）: 75.5",
         "\n* SOLOMON に代わる裁定パネルの判断は割れました。\n",
+        "\n* 決め方: 多数決, 定足数: 2\n",
     ] {
         assert!(text.contains(line), "{line} in {text}");
     }

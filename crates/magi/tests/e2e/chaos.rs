@@ -46,7 +46,7 @@ async fn chaos_loses_doubles_and_reorders_nothing() {
     while let Some((outing, plan)) = outings.next().await {
         let kills = town.kills();
         if let Err(finding) = outing.and_then(|outing| figures.add(&outing, &kills)) {
-            println!(
+            told!(
                 "deliberation {} of seed {seed}: {finding}\n{plan:#?}",
                 plan.number
             );
@@ -55,14 +55,14 @@ async fn chaos_loses_doubles_and_reorders_nothing() {
     }
     drop(outings);
     let kills = town.kills().len();
-    println!(
+    told!(
         "chaos: seed {seed}, deliberations {first} to {}, {kills} kills, {} s",
         first + count - 1,
         began.elapsed().as_secs()
     );
     figures.print(findings.len());
     for number in &findings {
-        println!("  again: MAGI_SEED={seed} MAGI_CHAOS_FIRST={number} make chaos-replay");
+        told!("  again: MAGI_SEED={seed} MAGI_CHAOS_FIRST={number} make chaos-replay");
     }
     assert!(
         findings.is_empty(),
@@ -73,7 +73,7 @@ async fn chaos_loses_doubles_and_reorders_nothing() {
     }
     town.close().await;
     let stored = all_stored(town).await.unwrap();
-    println!("  the store holds {stored} deliberations, each whole");
+    told!("  the store holds {stored} deliberations, each whole");
     assert_eq!(stored, figures.deliberations + figures.linked.len());
     // One deliberation alone may have no verb, no cut and no vote: only of many something must have happened.
     if count >= 24 {

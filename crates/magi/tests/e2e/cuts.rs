@@ -65,7 +65,7 @@ async fn a_reader_that_is_cut_at_random_loses_doubles_and_reorders_nothing() {
         n_events += cut.entries.len();
         n_deliberations += 1;
     }
-    println!(
+    told!(
         "cuts: {n_cuts} over {n_deliberations} deliberations, {n_connections} connections, \
          {n_events} events, seed {seed}: 0 lost, 0 doubled, 0 reordered"
     );

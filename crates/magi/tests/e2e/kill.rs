@@ -37,7 +37,7 @@ struct Figures {
 async fn what_was_shown_survives_kill_9_and_everything_ends() {
     let kills = number("MAGI_KILLS", 15);
     let seed = number("MAGI_SEED", 20_261_123);
-    println!("kill -9: {kills} kills, seed {seed}");
+    told!("kill -9: {kills} kills, seed {seed}");
     let mut rng = fastrand::Rng::with_seed(seed);
     let mut config = Config::default();
     config.seed = seed;
@@ -84,7 +84,7 @@ async fn what_was_shown_survives_kill_9_and_everything_ends() {
     }
     served.kill().await;
     // Two owners, a lost vote or a third call would have ended the test before this line.
-    println!("  {figures:?}");
+    told!("  {figures:?}");
     assert_eq!(
         figures.ends.get("complete completed"),
         Some(&figures.deliberations),

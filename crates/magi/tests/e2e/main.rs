@@ -2,6 +2,17 @@
 
 #![cfg(test)]
 
+/// Prints a line also where the test passes: the test runner would keep the seed and figures of a passing one to itself.
+macro_rules! told {
+    ($($text:tt)*) => {
+        ::std::io::Write::write_fmt(
+            &mut ::std::io::stdout().lock(),
+            format_args!("{}\n", format_args!($($text)*)),
+        )
+        .unwrap()
+    };
+}
+
 mod at_server;
 #[cfg(feature = "bedrock")]
 mod bedrock;

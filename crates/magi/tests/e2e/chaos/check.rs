@@ -288,45 +288,54 @@ impl Figures {
 
     /// Writes everything as lines for a person; `broken` deliberations did not hold and are not among those counted.
     pub(super) fn print(&mut self, broken: usize) {
-        println!(
+        told!(
             "  {} deliberations held: nothing lost, doubled or reordered in their logs, every reader's state the stored \
              log's; {broken} broke",
             self.deliberations
         );
-        println!("  {} events, ends {:?}", self.events, self.ends);
-        println!(
+        told!("  {} events, ends {:?}", self.events, self.ends);
+        told!(
             "  readers: {} ({} of them over WebSockets at least once), {} connections, {} cuts or resets",
-            self.readers, self.over_sockets, self.connections, self.cuts
+            self.readers,
+            self.over_sockets,
+            self.connections,
+            self.cuts
         );
-        println!(
+        told!(
             "  the slow readers had the last event later than the first of the others by: {}",
             spread(&mut self.lags)
         );
-        println!(
+        told!(
             "  votes shown {}, {} of them before a kill; verdicts shown {}; a lost one breaks its deliberation",
-            self.votes_shown, self.votes_at_stake, self.verdicts_shown
+            self.votes_shown,
+            self.votes_at_stake,
+            self.verdicts_shown
         );
-        println!(
+        told!(
             "  {} deliberations interrupted by kills, {} rewinds",
-            self.interruptions, self.rewinds
+            self.interruptions,
+            self.rewinds
         );
-        println!(
+        told!(
             "  deltas voided {} (by a living server {}); one of a committed batch breaks its deliberation",
-            self.voided, self.voided_alive
+            self.voided,
+            self.voided_alive
         );
-        println!(
+        told!(
             "    their age at the kill, since they were made: {} (goal 100 ms)",
             spread(&mut self.ages)
         );
-        println!(
+        told!(
             "    since a reader saw them: {}",
             spread(&mut self.seen_ages)
         );
-        println!(
+        told!(
             "  verbs said {}, {} over WebSockets: {:?}",
-            self.verbs_said, self.verbs_over_sockets, self.verbs
+            self.verbs_said,
+            self.verbs_over_sockets,
+            self.verbs
         );
-        println!(
+        told!(
             "  {} calls, {} of them open when a stop was said: {} closed by it in their middle, {} over by themselves \
              before it was answered",
             self.calls,
@@ -334,15 +343,16 @@ impl Figures {
             self.stopped_calls,
             self.ended_calls
         );
-        println!(
+        told!(
             "    after the vendor saw a close it released {} tokens and {} bytes",
-            self.tokens_after_close, self.bytes_after_close
+            self.tokens_after_close,
+            self.bytes_after_close
         );
-        println!(
+        told!(
             "    from the request to the close: {} (goal 1 s)",
             spread(&mut self.after_request)
         );
-        println!(
+        told!(
             "    from the answer to the close: {}",
             spread(&mut self.after_answer)
         );
