@@ -91,7 +91,28 @@ test.runIf(real).each([
     const { page, context } = await ask('buffered', cloud, locale)
     await page.locator('.verdict').waitFor({ timeout: 30_000 })
     expect(await held(page).textContent()).toMatch(why)
+    // This page calls the Function URL without a proxy: what mends it is the URL's mode.
+    expect(await held(page).locator('.why-fix').textContent()).toContain('RESPONSE_STREAM')
     await context.close()
+  },
+)
+
+test.runIf(real)(
+  'what a BUFFERED function cannot give back is said, in both languages',
+  async () => {
+    // 25 MB of answers: the time they take is the machine's, beyond a few seconds on any.
+    const huge = await Emulated.start(['--model', 'bedrock:fake+by-role+tool+len-8500'])
+    for (const [locale, why] of [
+      ['en-US', /above 6 MB it always is.*RESPONSE_STREAM/],
+      ['ja-JP', /6 MB を超えると必ずそうなります.*RESPONSE_STREAM/],
+    ] as const) {
+      const { page, context } = await ask('buffered', huge, locale)
+      await page.locator('.alert-box').waitFor({ timeout: 120_000 })
+      expect(await page.locator('.alert-box').textContent()).toMatch(why)
+      expect(await page.locator('.verdict').count()).toBe(0)
+      await context.close()
+    }
+    await huge.stop()
   },
 )
 

@@ -5,6 +5,7 @@ import type { Config } from './config.ts'
 /** What was found on the way, and the facts the words need. */
 export type Finding =
   | { kind: 'gave_up'; seconds: number | undefined }
+  | { kind: 'refused_whole'; seconds: number }
   | { kind: 'web_page'; where: string }
   | { kind: 'wrong_path'; where: string }
   | { kind: 'cors'; origin: string; host: string }
@@ -13,6 +14,9 @@ export type Finding =
   | { kind: 'clock' | 'signature' | 'forbidden' | 'identity'; message: string }
   | { kind: 'token' | 'throttled' | 'too_large' | 'function_failed' | 'container_failed' }
   | { kind: 'cut_for_good' | 'nothing_came' | 'deadline_too_short' | 'no_state' | 'not_kept' }
+
+/** After so long without a sign, in milliseconds, an answer does not stream: what does gives one every 2 s. */
+const SILENT_MS = 5000
 
 /** Hosts that the page's own policy would not let it call, noted when the browser says so. */
 const blocked = new Set<string>()
@@ -98,7 +102,11 @@ function answered(
     case 429:
       return { kind: 'throttled' }
     case 502:
-      return code === '' || code.startsWith('Internal') ? { kind: 'function_failed' } : undefined
+      if (code !== '' && !code.startsWith('Internal')) return undefined
+      // What streams has answered by then, whatever becomes of it later.
+      return asking && elapsed !== undefined && elapsed >= SILENT_MS
+        ? { kind: 'refused_whole', seconds: elapsed / 1000 }
+        : { kind: 'function_failed' }
     default:
       return html ? { kind: 'web_page', where: where.href } : undefined
   }

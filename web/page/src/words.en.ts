@@ -148,6 +148,11 @@ export const en: Words = {
           what: 'The answer was too large for a hop that holds it back until it is whole (413).',
           fix: 'Set the Function URL to RESPONSE_STREAM; buffered answers end at 6 MB.',
         }
+      case 'refused_whole':
+        return {
+          what: `After ${found.seconds.toFixed(0)} s without a word there was no answer (502). What streams gives a sign every 2 s, so the answer was held back until it was whole, and then it was refused: above 6 MB it always is.`,
+          fix: "Set the Function URL to RESPONSE_STREAM. If it is, the function's log says why it failed.",
+        }
       case 'function_failed':
         return {
           what: 'The function failed before it answered (502).',
@@ -190,7 +195,7 @@ export const en: Words = {
       kind === 'whole'
         ? `The way to the council holds answers back: everything came at once after ${(heldMs / 1000).toFixed(0)} s, though the council spoke all that time.`
         : `The way to the council holds answers back: they come in lumps, up to ${(heldMs / 1000).toFixed(0)} s after they were said.`,
-    fix: 'A hop on the way buffers: a hosting proxy, or a Function URL that is BUFFERED instead of RESPONSE_STREAM. Call the door directly.',
+    fix: 'A hop on the way buffers: a hosting proxy, or a Function URL that is BUFFERED. Set the Function URL to RESPONSE_STREAM, and let the browser call it without the proxy.',
   }),
   noWord: (seconds) =>
     `no word yet after ${seconds} s; a council that is awake gives a sign every 2 s, so it is still starting, or a hop on the way holds the answer back`,

@@ -148,6 +148,11 @@ export const ja: Words = {
           what: '答えが大きすぎて、全部そろうまで溜め込む中継を通れませんでした（413）。',
           fix: 'Function URL を RESPONSE_STREAM にしてください。バッファリングでは 6 MB が上限です。',
         }
+      case 'refused_whole':
+        return {
+          what: `${found.seconds.toFixed(0)}秒間一言もないまま、答えは届きませんでした（502）。ストリーミングなら2秒ごとに合図が届くはずなので、答えは全部そろうまで溜め込まれ、最後に拒否されています。6 MB を超えると必ずそうなります。`,
+          fix: 'Function URL を RESPONSE_STREAM にしてください。すでにそうなら、失敗の原因は関数のログにあります。',
+        }
       case 'function_failed':
         return {
           what: '関数が答える前に失敗しました（502）。',
@@ -190,7 +195,7 @@ export const ja: Words = {
       kind === 'whole'
         ? `サーバーまでの経路が答えを溜め込んでいます。賢者たちはその間も話し続けていましたが、すべてが${(heldMs / 1000).toFixed(0)}秒後に一度に届きました。`
         : `サーバーまでの経路が答えを溜め込んでいます。発言から最大${(heldMs / 1000).toFixed(0)}秒遅れて、まとめて届いています。`,
-    fix: '途中の中継がバッファリングしています。ホスティングのプロキシか、RESPONSE_STREAM ではなく BUFFERED の Function URL です。相手を直接呼んでください。',
+    fix: '途中の中継がバッファリングしています。ホスティングのプロキシか、BUFFERED の Function URL です。Function URL を RESPONSE_STREAM にし、ブラウザからプロキシを通さずに呼んでください。',
   }),
   noWord: (seconds) =>
     `${seconds}秒たっても最初の言葉が届きません。起動済みのサーバーは2秒ごとに合図を送るので、まだ起動中か、途中の中継が答えを溜め込んでいます`,

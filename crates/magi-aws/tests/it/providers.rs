@@ -438,6 +438,20 @@ async fn waits_are_passed_on_and_a_dropped_call_closes_its_connection() {
     assert_eq!(entries[0].bytes_after_close, 0);
 }
 
+/// By default the SDK lets a stream stand still for 5 s. How long is the council's to say: it is the vendor who breaks off.
+#[tokio::test]
+async fn a_stream_that_stands_still_is_not_given_up_by_the_sdk() {
+    let fakes = fakes().await;
+    let error = ask_model(&fakes, "fake+stall-after-5-8s").await.end;
+    assert_eq!(error.unwrap_err().kind, Truncated);
+    let gone = |entries: &[Entry]| entries.iter().all(|entry| entry.end.is_some());
+    let (entries, seen) = fakes.ledger().until(Duration::from_secs(5), gone).await;
+    assert!(
+        seen && entries[0].end != Some(End::ClientClosed),
+        "{entries:?}"
+    );
+}
+
 /// A refused parameter is left out, once; what was learned holds for the model's next call.
 #[tokio::test]
 async fn what_a_model_refuses_is_left_out_and_remembered() {

@@ -77,53 +77,9 @@ const PLAIN: &str = "completed 3-0-0 A/A/A judge 1";
 /// The verb, the phases in which it is said, the answer, and the log that is left: how it ended, the votes, what CASPAR,
 /// BALTHASAR and MELCHIOR voted one after another (Approved, Rejected, x for stopped), how often the judge began, and what
 /// else stands there. `linked` means another deliberation whose log that is; this one then comes to what it would have.
-/// `resume paused` is said right after a pause; a pause alone is resumed once it holds everything.
-const TABLE: &str = "
-stop          | queued token writing          | changed      | cancelled x/x/x judge 0
-stop          | voting                        | changed      | cancelled A/A/x judge 0
-stop          | counted judging               | changed      | cancelled A/A/A judge 1
-stop          | ended                         | unchanged    | completed 3-0-0 A/A/A judge 1
-stop caspar   | queued token writing          | changed      | degraded 2-0-1 x/A/A judge 1
-stop caspar   | voting counted judging ended  | unchanged    | completed 3-0-0 A/A/A judge 1
-stop judge    | queued token writing voting   | changed      | degraded 3-0-0 A/A/A judge 0
-stop judge    | counted judging               | changed      | degraded 3-0-0 A/A/A judge 1
-stop judge    | ended                         | unchanged    | completed 3-0-0 A/A/A judge 1
-retry         | queued token writing          | changed      | completed 2-1-0 R/A/A judge 1
-retry         | voting                        | changed      | completed 2-1-0 AR/AA/A judge 1
-retry         | counted judging               | changed      | completed 2-1-0 AR/AA/AA judge 2
-retry         | ended                         | linked       | completed 2-1-0 R/A/A judge 1
-retry caspar  | queued token writing          | changed      | completed 2-1-0 R/A/A judge 1
-retry caspar  | voting                        | changed      | completed 2-1-0 AR/A/A judge 1
-retry caspar  | counted judging               | changed      | completed 2-1-0 AR/A/A judge 2
-retry caspar  | ended                         | linked       | completed 2-1-0 R/A/A judge 1
-retry judge   | queued token writing voting   | unchanged    | completed 3-0-0 A/A/A judge 1
-retry judge   | counted judging               | changed      | completed 3-0-0 A/A/A judge 2
-retry judge   | ended                         | linked       | completed 3-0-0 A/A/A judge 1
-note          | queued token writing voting   | changed      | completed 2-1-0 AR/AA/AA judge 1 note
-note          | counted                       | changed      | completed 2-1-0 AR/AA/AA judge 2 note
-note          | judging ended                 | 409 conflict | completed 3-0-0 A/A/A judge 1
-note caspar   | queued token writing voting   | changed      | completed 2-1-0 AR/A/A judge 1 note
-note caspar   | counted                       | changed      | completed 2-1-0 AR/A/A judge 2 note
-note caspar   | judging ended                 | 409 conflict | completed 3-0-0 A/A/A judge 1
-note judge    | queued token writing voting   | changed      | completed 3-0-0 A/A/A judge 1 note
-note judge    | counted                       | changed      | completed 3-0-0 A/A/A judge 2 note
-note judge    | judging ended                 | 409 conflict | completed 3-0-0 A/A/A judge 1
-pause         | queued token writing voting   | changed      | completed 3-0-0 A/A/A judge 1 paused resumed
-pause         | counted judging               | changed      | completed 3-0-0 A/A/A judge 1 paused
-pause         | ended                         | 409 conflict | completed 3-0-0 A/A/A judge 1
-resume        | queued token writing voting   | unchanged    | completed 3-0-0 A/A/A judge 1
-resume        | counted judging               | unchanged    | completed 3-0-0 A/A/A judge 1
-resume        | ended                         | linked       | completed 3-0-0 A/A/A judge 1
-resume paused | queued token writing voting   | changed      | completed 3-0-0 A/A/A judge 1 paused resumed
-resume paused | counted judging               | changed      | completed 3-0-0 A/A/A judge 1 paused resumed
-resume paused | ended                         | linked       | completed 3-0-0 A/A/A judge 1
-rejudge       | queued token writing voting   | 409 conflict | completed 3-0-0 A/A/A judge 1
-rejudge       | counted judging               | 409 conflict | completed 3-0-0 A/A/A judge 1
-rejudge       | ended                         | linked       | completed 3-0-0 A/A/A judge 1
-fork          | queued token writing          | linked       | completed 2-1-0 R/A/A judge 1 note
-fork          | voting                        | linked       | completed 2-1-0 R/AA/A judge 1 note
-fork          | counted judging ended         | linked       | completed 2-1-0 R/AA/AA judge 1 note
-";
+/// `resume paused` is said right after a pause; a pause alone is resumed once it holds everything. The page's client is held
+/// to the same table by `web/e2e/doors.test.ts`.
+const TABLE: &str = include_str!("doors.txt");
 
 /// The span of a call to a model.
 const CALL: &str = "model.call";

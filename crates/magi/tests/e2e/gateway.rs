@@ -388,7 +388,8 @@ async fn before_its_deadline_the_gateway_ends_a_silent_stream_with_a_comment() {
     let folder = tempfile::tempdir().unwrap();
     let runtime = Runtime::start().await;
     let launch = gateway(folder.path(), &runtime).env("MAGI_LAMBDA_MARGIN", "3s");
-    let deployed = Deployed::open(launch, Duration::from_secs(6)).await;
+    // Silent for longer than the SDK lets a stream be by default (5 s): the gateway must not have that protection.
+    let deployed = Deployed::open(launch, Duration::from_secs(12)).await;
     let (sender, bytes) = mpsc::channel(1);
     runtime.will(Reply::Streams(bytes));
     let frame = "data: {\"type\":\"agent_chunk\"}\n\n";

@@ -1,0 +1,1 @@
+import{r as e}from"./settings-JDCPZ7NE.js";var t=t=>t[e().lang];export{t};
