@@ -331,12 +331,26 @@ pub(crate) struct Document {
     first_kept: Option<Cursor>,
 }
 
+/// The longest text of a problem, in characters: it may repeat what somebody sent, and has to fit twice into a frame.
+const LONGEST: usize = 600;
+
+/// Takes the middle out of a text that is too long.
+fn short(text: String) -> String {
+    let n = text.chars().count();
+    if n <= LONGEST {
+        return text;
+    }
+    let head = text.chars().take(LONGEST * 2 / 3);
+    let tail = text.chars().skip(n - LONGEST / 3);
+    head.chain(" … ".chars()).chain(tail).collect()
+}
+
 impl Problem {
     /// Makes a problem; `detail` is a sentence about this request, without secrets.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
         Problem(Box::new(Parts {
             code,
-            detail: detail.into(),
+            detail: short(detail.into()),
             field: None,
             fix: None,
             first_kept: None,
@@ -352,14 +366,14 @@ impl Problem {
     /// Names the field, parameter or header at fault.
     #[must_use]
     pub fn at(mut self, field: impl Into<String>) -> Self {
-        self.0.field = Some(field.into());
+        self.0.field = Some(short(field.into()));
         self
     }
 
     /// Says what to do about it.
     #[must_use]
     pub fn fix(mut self, fix: impl Into<String>) -> Self {
-        self.0.fix = Some(fix.into());
+        self.0.fix = Some(short(fix.into()));
         self
     }
 

@@ -54,6 +54,9 @@ const PINGS_LIMIT: u32 = 4;
 /// and refused with a word, and the socket goes on.
 const MESSAGE_LIMIT: usize = 1024 * 1024;
 
+/// The longest mark of a message, in bytes of JSON: it comes back with the answer, and has to fit into a frame.
+const MAX_REF: usize = 128;
+
 /// The subprotocol that is answered when a token came as the other one.
 const TOKEN_PROTOCOL: &str = "base64UrlBearerAuthorization";
 
@@ -288,6 +291,16 @@ impl Connection {
             Err(problem) => return self.wire.answer(door(&problem, None)).await,
         };
         let mark = body.get("ref").cloned();
+        if mark
+            .as_ref()
+            .is_some_and(|mark| mark.to_string().len() > MAX_REF)
+        {
+            let told = format!("`ref` may have at most {MAX_REF} bytes as JSON");
+            return self
+                .wire
+                .answer(door(&Problem::field("ref", told), None))
+                .await;
+        }
         match self.act(body).await {
             Ok((action, data)) => {
                 let answer = json!({

@@ -285,6 +285,67 @@ async fn raw(house: &House) -> (TcpStream, BytesMut) {
     (stream, bytes)
 }
 
+/// What somebody sends comes back in answers and errors; the frames stay small, which `Socket::next` asserts.
+#[tokio::test]
+async fn what_is_sent_at_length_comes_back_short() {
+    let house = house::start(never_ends()).await;
+    let mut socket = Socket::open(&house, "/ws").await;
+    let long = "\u{1}".repeat(50_000);
+    for (field, message) in [
+        (
+            "ref",
+            json!({ "action": "ask", "question": "Should we?", "ref": long }),
+        ),
+        (
+            "ref",
+            json!({ "action": "ask", "question": "Should we?", "ref": [long] }),
+        ),
+        ("action", json!({ "action": long })),
+        (
+            "agent",
+            json!({ "action": "ask", "question": "Should we?", "council": { "roles": { &long: {} } } }),
+        ),
+        (
+            "preset",
+            json!({ "action": "ask", "question": "Should we?", "preset": long }),
+        ),
+        (
+            "lang",
+            json!({ "action": "ask", "question": "Should we?", "lang": long }),
+        ),
+        ("id", json!({ "action": "events", "id": long })),
+        (
+            "after",
+            json!({ "action": "events", "id": "01JD3ZK8M00000000000000000", "after": long }),
+        ),
+    ] {
+        socket.say(message).await;
+        let answer = socket.other().await;
+        assert_eq!(answer["type"], "error", "{field}");
+        assert!(answer["ref"].is_null(), "{field}");
+    }
+    // The same to one that runs.
+    let mark = "m".repeat(126);
+    socket
+        .say(json!({ "action": "ask", "question": "Should we?", "ref": mark }))
+        .await;
+    assert_eq!(socket.answer(&json!(mark)).await["type"], "answer");
+    for message in [
+        json!({ "action": "stop", "agent": long, "ref": 1 }),
+        json!({ "action": "retry", "agent": "caspar", "model": long, "ref": 1 }),
+        json!({ "action": "note", "text": "So.", "kind": long, "ref": 1 }),
+    ] {
+        socket.say(message.clone()).await;
+        assert_eq!(
+            socket.answer(&json!(1)).await["type"],
+            "error",
+            "{}",
+            message["action"]
+        );
+    }
+    house.shut().await;
+}
+
 /// What a broken client's connection ends with: a close frame with a code and a word.
 #[tokio::test]
 async fn what_is_no_websocket_is_closed_with_the_code_that_says_so() {
