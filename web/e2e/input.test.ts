@@ -1,7 +1,8 @@
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { serve } from '../dev/serve.ts'
 import { launch, server, visit } from './browser.ts'
-import { sceneButton, scenes } from './steps.ts'
+import { commit, convert, sceneButton, scenes } from './steps.ts'
 
 let browser: Browser
 const url = server()
@@ -17,45 +18,39 @@ test('the Enter that ends a Japanese conversion does not send; the next one does
     if (request.method() === 'POST') asked.push(request.postData() ?? '')
   })
   const box = page.getByRole('textbox')
-  await box.focus()
-  const cdp = await context.newCDPSession(page)
-  const compose = (text: string) =>
-    cdp.send('Input.imeSetComposition', {
-      text,
-      selectionStart: text.length,
-      selectionEnd: text.length,
-    })
-  await compose('いこう')
-  await compose('移行')
-  // A real Enter while the browser itself holds a composition.
-  await cdp.send('Input.dispatchKeyEvent', {
-    type: 'rawKeyDown',
-    key: 'Enter',
-    code: 'Enter',
-    windowsVirtualKeyCode: 13,
-  })
-  // The same as an input method reports it, and as Safari does after the composition has ended.
-  for (const init of [
-    { key: 'Process', keyCode: 229, isComposing: true },
-    { key: 'Enter', keyCode: 229, isComposing: false },
-    { key: 'Enter', keyCode: 13, isComposing: true },
-  ])
-    await box.evaluate(
-      (element, of) =>
-        element.dispatchEvent(
-          new KeyboardEvent('keydown', { ...of, bubbles: true, cancelable: true }),
-        ),
-      init,
-    )
+  await convert(box, '移行')
   await page.waitForTimeout(200)
   expect(asked).toEqual([])
-  await cdp.send('Input.insertText', { text: '移行すべきか?' })
-  await page.waitForTimeout(50)
+  await commit(page, '移行すべきか?')
   await page.keyboard.press('Enter')
   await page.locator('.lanes').waitFor()
   expect(asked).toHaveLength(1)
   expect(asked[0]).toContain('移行すべきか?')
   await context.close()
+})
+
+test('nor does it send a note, or an Esc within it close that; the next Enter does', async () => {
+  const here = await serve({ pace: 4 })
+  here.fake.hold('tally')
+  const { page, context } = await visit(browser, here.url, { locale: 'ja-JP' })
+  const told = () =>
+    here.fake.requests.filter(({ path }) => path.endsWith('/note')).map(({ body }) => body)
+  await page.locator('.scene').first().click()
+  await page.locator('.vote').nth(2).waitFor()
+  await page.keyboard.press('n')
+  const box = page.locator('.note .note-input')
+  await convert(box, '凍結')
+  await box.dispatchEvent('keydown', { key: 'Escape', isComposing: true, bubbles: true })
+  await commit(page, '凍結は20日から')
+  expect(await box.inputValue()).toBe('凍結は20日から')
+  expect(told()).toEqual([])
+  await page.keyboard.press('Enter')
+  await page.locator('.note').waitFor({ state: 'detached' })
+  expect(told()).toHaveLength(1)
+  expect(told()[0]).toMatchObject({ text: expect.stringContaining('凍結は20日から') })
+  expect(here.fake.requests.some(({ path }) => path.endsWith('/stop'))).toBe(false)
+  await context.close()
+  here.close()
 })
 
 test('Shift+Enter starts a new line, an empty question cannot be sent', async () => {

@@ -38,6 +38,7 @@ function look(plan: Plan): string[] {
     ...tooWide(),
     ...landmarks(plan),
     ...lanes(),
+    ...choices(),
     ...outside(controls),
     ...outside(texts),
     ...tooSmall(controls),
@@ -166,6 +167,28 @@ function lanes(): string[] {
     : ['the three lanes do not stand side by side']
 }
 
+/** The parts of one choice stand edge to edge, those that each have a frame of their own apart. */
+function choices(): string[] {
+  const near = (group: Element): [Element, number, number][] => {
+    const parts = [...group.querySelectorAll(':scope > :is(button, label)')].filter(isSeen)
+    return parts.slice(1).map((part, index) => {
+      const one = (parts[index] as Element).getBoundingClientRect()
+      const next = part.getBoundingClientRect()
+      return [part, next.left - one.right, next.top - one.bottom]
+    })
+  }
+  const found = (what: string, wrong: (across: number, down: number) => boolean): string[] =>
+    [...document.querySelectorAll(what)]
+      .flatMap(near)
+      .flatMap(([part, across, down]) =>
+        wrong(across, down) ? [`parts of a choice: ${nameOf(part)} ${across} and ${down} px`] : [],
+      )
+  return [
+    ...found('.segments', (across, down) => across > 0.5 && down < -0.5),
+    ...found('.radios', (across, down) => across < 4 && down < 4),
+  ]
+}
+
 /** Beyond the left or the right edge, where nothing scrolls to it. */
 function outside(pieces: Piece[]): string[] {
   return pieces.flatMap(({ element, box }) =>
@@ -219,10 +242,7 @@ function cutOff(texts: Piece[]): string[] {
 /** Labels that are longer than what carries them. */
 function overfull(controls: Piece[]): string[] {
   return controls.flatMap(({ element }) => {
-    // The name of a sign that shows while one rests on it floats beside it, and is no part of its box.
-    const floats = getComputedStyle(element, '::after').position === 'absolute'
     if (
-      floats ||
       element.matches(`input, textarea, select, ${SHORTENED}`) ||
       getComputedStyle(element).display === 'inline'
     )
@@ -287,6 +307,7 @@ const SOURCE = [
     tooWide,
     landmarks,
     lanes,
+    choices,
   ],
   ...[outside, sideways, tooSmall, isInSentence, cutOff, overfull, overlaps, covered],
 ]

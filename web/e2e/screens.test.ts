@@ -1,9 +1,10 @@
 import { gzipSync } from 'node:zlib'
-import type { Browser } from 'playwright-core'
+import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { SCENES } from '../dev/scenes.ts'
 import { serve } from '../dev/serve.ts'
 import { launch, visit } from './browser.ts'
+import { walk } from './edges.ts'
 
 /** Trace, playback, comparison and the connection check, over a server of scripts. */
 let browser: Browser
@@ -118,6 +119,141 @@ test('a trace that is live follows what comes', async () => {
   expect(await page.locator('.trace-mark[data-mark=verdict]').count()).toBe(0)
   server.fake.hold(undefined)
   await page.locator('.trace-mark[data-mark=verdict]').waitFor({ timeout: 60_000 })
+  await context.close()
+})
+
+const stopped = (id: string): number =>
+  server.fake.requests.filter(({ path }) => path.endsWith(`${id}/stop`)).length
+
+test.each(['Esc', 'the control', 'Esc, a moment of it shown', 'Esc, played as a deliberation'])(
+  'a deliberation that runs is stopped on its trace too: %s',
+  async (how) => {
+    server.fake.hold('tally')
+    const { log } = server.fake.start('Can this be stopped?')
+    const { page, context } = await at(`d/${log.id}/trace`)
+    await page.locator('.trace-mark[data-mark=vote]').first().waitFor()
+    const stop = page.locator('.deliberation-bar .stop')
+    await stop.waitFor()
+    if (how.includes(',')) {
+      await page.getByRole('slider').focus()
+      await page.keyboard.press('Home')
+      await page.locator('.moment').getByText('At 0.0 s').waitFor()
+    }
+    if (how.includes('played')) {
+      await page.getByRole('link', { name: 'Deliberation', exact: true }).click()
+      await page.locator('.band[data-mode=replay]').waitFor()
+      expect(await page.locator('.stop').count()).toBe(1)
+    }
+    if (how === 'the control') await stop.click()
+    else await page.keyboard.press('Escape')
+    await stop.waitFor({ state: 'detached' })
+    expect(stopped(log.id)).toBe(1)
+    // It is over, also where a moment before its end is shown.
+    await page.keyboard.press('Escape')
+    await page.getByRole('button', { name: 'Help' }).click()
+    await page.locator('dialog[open]').waitFor()
+    expect(stopped(log.id)).toBe(1)
+    await context.close()
+  },
+)
+
+test('a stop that is refused on the trace says so there', async () => {
+  server.fake.hold('tally')
+  const { log } = server.fake.start('Can this be stopped?')
+  const { page, context } = await at(`d/${log.id}/trace`)
+  await page.locator('.deliberation-bar .stop').waitFor()
+  server.fake.refuse = 409
+  await page.keyboard.press('Escape')
+  await page.locator('.deliberation-bar .refused').getByText('Stop was not possible').waitFor()
+  server.fake.refuse = undefined
+  await page.getByRole('button', { name: 'Dismiss' }).click()
+  await page.locator('.refused').waitFor({ state: 'detached' })
+  await context.close()
+})
+
+/** Keeps what the live regions of a page say: those that are so by their role or their element, too. */
+async function listen(page: Page): Promise<() => Promise<string[]>> {
+  await page.evaluate(() => {
+    const LIVE = '[aria-live], [role=status], [role=alert], [role=log], output'
+    const said: string[] = []
+    Object.assign(window, { said })
+    new MutationObserver((changes) => {
+      for (const { target } of changes) {
+        const around = target instanceof Element ? target : target.parentElement
+        const live = around?.closest(LIVE)
+        if (live && live.getAttribute('aria-live') !== 'off') said.push(live.textContent ?? '')
+      }
+    }).observe(document.body, { subtree: true, childList: true, characterData: true })
+  })
+  return () => page.evaluate(() => (window as unknown as { said: string[] }).said)
+}
+
+test('a trace that is live, and a playback, speak at phase boundaries only', async () => {
+  const time = (page: Page) => page.locator('.scrubber input').getAttribute('aria-valuetext')
+  server.fake.hold('agent_chunk')
+  const { log } = server.fake.start(SCENES['billing']!.question)
+  const { page, context } = await at(`d/${log.id}/trace`)
+  await page.locator('.timeline').waitFor()
+  const said = await listen(page)
+  const first = await time(page)
+  server.fake.hold(undefined)
+  await page.locator('.trace-mark[data-mark=verdict]').waitFor({ timeout: 60_000 })
+  expect((await time(page))?.slice(0, 11)).not.toBe(first?.slice(0, 11))
+  // Three votes, the judge, the verdict.
+  await expect.poll(async () => (await said()).join(' ')).toContain('Verdict')
+  const spoken = await said()
+  expect(spoken.filter((text) => /\d:\d\d/.test(text))).toEqual([])
+  expect(spoken.length, spoken.join('\n')).toBeLessThanOrEqual(6)
+
+  await page.getByRole('radio', { name: '8×' }).click()
+  await page.locator('.moment article[data-agent=solomon]').waitFor()
+  await page.getByRole('link', { name: 'Deliberation', exact: true }).click()
+  await page.locator('.verdict').waitFor({ timeout: 60_000 })
+  expect(await said()).toEqual(spoken)
+  await context.close()
+})
+
+/** The page is walked through both ways; more of it than its header must be there to be walked through. */
+async function expectInSight(page: Page): Promise<void> {
+  for (const key of ['Tab', 'Shift+Tab'] as const) {
+    const { places, hidden } = await walk(page, key)
+    expect(hidden, key).toEqual([])
+    expect(places).toBeGreaterThan(12)
+  }
+}
+
+test.each([
+  [390, 760],
+  [390, 844],
+  [820, 760],
+  [1280, 600],
+])('what has the focus is never all covered: %i × %i', async (width, height) => {
+  const { page, context } = await at(`d/${left}`, { viewport: { width, height } })
+  // What waits to be deleted stays in sight while its deletion is refused.
+  await page.clock.install()
+  await page.locator('.verdict').waitFor()
+  await page.locator('.decision').waitFor()
+  await expectInSight(page)
+  await page.getByRole('button', { name: 'Play' }).click()
+  await page.locator('.band[data-mode=replay]').waitFor()
+  await page.getByRole('radio', { name: 'Instant' }).click()
+  await page.locator('.verdict').waitFor()
+  await expectInSight(page)
+  await page.goto(`${server.url}/#/presets/strict`)
+  await page.locator('.screen-actions .button').first().click()
+  await page.locator('.preset-save').waitFor()
+  await expectInSight(page)
+  await page.goto(`${server.url}/#/history`)
+  await page.locator('.past-row .choose').first().click()
+  await page.locator('.choice').waitFor()
+  await page.locator('.past-row').nth(1).locator('.row-menu').click()
+  await page.getByRole('menuitem').last().click()
+  await page.locator('.pending-one').waitFor()
+  server.fake.refuse = 503
+  await page.clock.fastForward(11_000)
+  await page.locator('.pending-one[data-state=failed]').waitFor()
+  server.fake.refuse = undefined
+  await expectInSight(page)
   await context.close()
 })
 

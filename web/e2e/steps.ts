@@ -1,4 +1,4 @@
-import type { Page } from 'playwright-core'
+import type { Locator, Page } from 'playwright-core'
 import {
   EMPTY,
   fold,
@@ -85,3 +85,50 @@ export const marked = (page: Page) =>
       inSight: around !== undefined && top >= around.top && bottom <= around.bottom,
     }
   })
+
+/** Composes this in a box, and presses in there every Enter that an input method ends a conversion with. */
+export async function convert(box: Locator, text: string): Promise<void> {
+  await box.focus()
+  const page = box.page()
+  const cdp = await page.context().newCDPSession(page)
+  const compose = (part: string) =>
+    cdp.send('Input.imeSetComposition', {
+      text: part,
+      selectionStart: part.length,
+      selectionEnd: part.length,
+    })
+  await compose('いこう')
+  await compose(text)
+  // A real Enter while the browser itself holds a composition.
+  await cdp.send('Input.dispatchKeyEvent', {
+    type: 'rawKeyDown',
+    key: 'Enter',
+    code: 'Enter',
+    windowsVirtualKeyCode: 13,
+  })
+  // The same as an input method reports it, and as Safari does after the composition has ended.
+  for (const init of [
+    { key: 'Process', keyCode: 229, isComposing: true },
+    { key: 'Enter', keyCode: 229, isComposing: false },
+    { key: 'Enter', keyCode: 13, isComposing: true },
+  ])
+    await box.evaluate(
+      (element, of) =>
+        element.dispatchEvent(
+          new KeyboardEvent('keydown', { ...of, bubbles: true, cancelable: true }),
+        ),
+      init,
+    )
+  await cdp.detach()
+}
+
+/** Ends the composition with this text, and waits until the page has it. */
+export async function commit(page: Page, text: string): Promise<void> {
+  const cdp = await page.context().newCDPSession(page)
+  await cdp.send('Input.insertText', { text })
+  await cdp.detach()
+  await page.waitForFunction(
+    (whole) => (document.activeElement as HTMLTextAreaElement | null)?.value === whole,
+    text,
+  )
+}

@@ -20,6 +20,7 @@ import { Room } from './room.ts'
 import { go, parse, useRoute, type Route } from './route.ts'
 import { useSettings, useWords } from './settings.tsx'
 import { useShortcut, useShortcuts } from './shortcuts.ts'
+import { isRunning, useEscape } from './stop.tsx'
 import { useWay } from './way.ts'
 import { SEAL_WORDS } from './words.ts'
 
@@ -49,7 +50,6 @@ const idIn = (route: Route): string | undefined =>
 
 function Screen({ asked, onAgain }: { asked: Asked; onAgain: () => void }) {
   const { door, archive, library } = useWay()
-  const { shortcuts } = useSettings()
   const route = useRoute()
   const [room] = useState(() => new Room(door, archive))
   const [deletions] = useState(() => new Deletions(library.remove))
@@ -107,7 +107,7 @@ function Screen({ asked, onAgain }: { asked: Asked; onAgain: () => void }) {
     else carriedAgain(library, over).then(takeUp, bare)
   }
   const inside = id !== undefined || (asking && route.name === 'home')
-  useShortcuts(shortcuts)
+  useStopKey(room, inside)
   useWays(id, route.name === 'home' && !asking ? undefined : home)
   useHeldLeaning(id, room)
   const screen = (): React.ReactNode => {
@@ -168,8 +168,16 @@ function Screen({ asked, onAgain }: { asked: Asked; onAgain: () => void }) {
   )
 }
 
+/** Esc is bound to the deliberation itself: it stops on every view of it, in every phase. */
+function useStopKey(room: Room, inside: boolean): void {
+  const shown = useSyncExternalStore(room.subscribe, room.shown)
+  useEscape(inside && isRunning(room, shown), () => void room.stop())
+}
+
 /** The keys that lead to other screens. */
 function useWays(id: string | undefined, home: (() => void) | undefined): void {
+  const { shortcuts } = useSettings()
+  useShortcuts(shortcuts)
   useShortcut('g h', () => go({ name: 'history' }))
   useShortcut('g t', id === undefined ? undefined : () => go({ name: 'trace', id }))
   // From a deliberation the way to a question is the start page; the deliberation goes on.

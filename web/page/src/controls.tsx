@@ -3,7 +3,7 @@ import { useEffect, useRef, useState, type FormEvent, type KeyboardEvent } from 
 import { Button, Form, Label, TextArea, TextField } from 'react-aria-components'
 import { can, hasSpoken } from './able.ts'
 import { byteLength } from './format.ts'
-import { Note as NoteIcon, Pause, Play, StopIcon } from './icons.tsx'
+import { Note as NoteIcon, Pause, Play } from './icons.tsx'
 import { isSend } from './keys.ts'
 import { Refused } from './refusal.tsx'
 import type { Room, Shown } from './room.ts'
@@ -11,6 +11,7 @@ import { Segments } from './segments.tsx'
 import { useSettings, useWords } from './settings.tsx'
 import { Mark } from './shapes.tsx'
 import { useShortcut } from './shortcuts.ts'
+import { Stop } from './stop.tsx'
 
 /** What can be done to the whole while it goes on: pause, tell it something, stop. */
 export function Controls({
@@ -24,10 +25,8 @@ export function Controls({
   noting: boolean
   onNote: () => void
 }) {
-  const words = useWords()
-  const { room: more } = words
+  const { room: more } = useWords()
   const { view, doing } = shown
-  const stopping = doing.has('stop:all')
   const known = room.id !== undefined
   const paused = view.paused !== undefined
   const verb = paused ? 'resume' : 'pause'
@@ -46,9 +45,7 @@ export function Controls({
           <NoteIcon /> {more.note.open}
         </Button>
       )}
-      <Button className="stop" isDisabled={stopping} onPress={() => void room.stop()}>
-        <StopIcon /> {stopping ? words.stopping : words.stop} <kbd aria-hidden="true">Esc</kbd>
-      </Button>
+      <Stop room={room} shown={shown} />
     </div>
   )
 }

@@ -1,9 +1,11 @@
-import { useState } from 'react'
+import { useState, useSyncExternalStore } from 'react'
 import { Button } from 'react-aria-components'
 import { followOf, listedOf, type Carry } from './carry.ts'
 import { hashOf, type Route } from './route.ts'
+import { Refused } from './refusal.tsx'
 import type { Room } from './room.ts'
 import { useWords } from './settings.tsx'
+import { isRunning, Stop } from './stop.tsx'
 import { useWay } from './way.ts'
 
 interface BarProps {
@@ -43,6 +45,21 @@ export function DeliberationBar({ room, id, at, onCarry }: BarProps) {
       <Button className="link-button" onPress={() => void follow()}>
         {words.follow}
       </Button>
+      <StopHere room={room} at={at} />
     </div>
+  )
+}
+
+/** Where the deliberation's own controls are not in sight: on its trace, and while a moment of it is shown. */
+function StopHere({ room, at }: Pick<BarProps, 'room' | 'at'>) {
+  const shown = useSyncExternalStore(room.subscribe, room.shown)
+  if (at !== 'trace' && !shown.playback) return null
+  return (
+    <>
+      {isRunning(room, shown) && <Stop room={room} shown={shown} />}
+      {at === 'trace' && (
+        <Refused refusal={shown.refusals.all} onForgive={() => room.forgive('all')} />
+      )}
+    </>
   )
 }

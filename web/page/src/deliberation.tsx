@@ -47,7 +47,6 @@ export default function Deliberation({ room, onAskAgain, onFollow }: Deliberatio
   // Nothing of it was ever received, so there is nothing to show but why.
   const empty = connection?.name === 'failed' && view.id === undefined
   const going = view.end === undefined && connection?.name !== 'failed' && !playback
-  const running = going && can(view, 'stop')
   const stage = useStage()
   const [noting, setNoting] = useState(false)
   const [wish, setWish] = useState<Wish>()
@@ -60,7 +59,6 @@ export default function Deliberation({ room, onAskAgain, onFollow }: Deliberatio
   const toggleNote = (): void => setNoting((old) => !old)
   const closeNote = useCallback(() => setNoting(false), [])
   const notable = going && room.id !== undefined && can(view, 'note')
-  useEscape(running, () => void room.stop())
   useShortcut('n', notable ? toggleNote : undefined)
   useShortcut('v', view.end ? toVerdict : undefined)
   useEffect(() => unmark, [view.id])
@@ -71,7 +69,9 @@ export default function Deliberation({ room, onAskAgain, onFollow }: Deliberatio
         <QuestionHead view={view} question={question} />
         <div className="question-side">
           <Totals shown={shown} total={figures.total} />
-          {running && <Controls room={room} shown={shown} noting={noting} onNote={toggleNote} />}
+          {going && can(view, 'stop') && (
+            <Controls room={room} shown={shown} noting={noting} onNote={toggleNote} />
+          )}
         </div>
       </header>
       <Refused refusal={shown.refusals.all} onForgive={() => room.forgive('all')} />
@@ -202,23 +202,6 @@ function Foot({ view }: { view: View }) {
       )}
     </div>
   )
-}
-
-/**
- * Esc stops whenever the deliberation is running, whatever has the focus, but never while composing.
- * A dialog or a form that is open takes it first.
- */
-function useEscape(active: boolean, call: () => void): void {
-  useEffect(() => {
-    if (!active) return undefined
-    const pressed = (event: KeyboardEvent): void => {
-      if (event.key !== 'Escape' || event.defaultPrevented || event.isComposing) return
-      if (document.querySelector('dialog[open]')) return
-      call()
-    }
-    window.addEventListener('keydown', pressed)
-    return () => window.removeEventListener('keydown', pressed)
-  })
 }
 
 /** Trying the same again cannot mend these. */

@@ -16,6 +16,7 @@ import { Prose, useContentLang } from './prose.tsx'
 import { Seal } from './seal.tsx'
 import { useSettings, useWords } from './settings.tsx'
 import { RingedMark } from './shapes.tsx'
+import { Sign } from './sign.tsx'
 import { useTexts } from './texts.ts'
 import { useTail } from './tail.ts'
 import { Verbs, type Hands } from './verbs.tsx'
@@ -68,13 +69,13 @@ export const Lane = memo(function Lane({
         <p className="lane-status">
           <Status lane={lane} over={over} skew={skew} />
         </p>
-        <Button
+        <Sign
           className="icon-button enlarge"
           aria-label={enlarged ? words.lane.shrink(name) : words.lane.expand(name)}
           onPress={() => onEnlarge(sage)}
         >
           {enlarged ? <Shrink /> : <Grow />}
-        </Button>
+        </Sign>
       </header>
       <LaneText lane={lane} label={words.lane.text(name)} over={over}>
         {lane.vote && !again && <Grounds vote={lane.vote} text={lane.text} />}

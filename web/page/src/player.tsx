@@ -67,7 +67,8 @@ export function Scrubber({ room, at, length, said }: ScrubberProps) {
           room.seek(next)
         }}
       />
-      <output>{text}</output>
+      {/* Beside the control, which says it: were it a live region, every second would be spoken. */}
+      <span className="scrubber-at">{text}</span>
     </span>
   )
 }

@@ -2,6 +2,7 @@ import {
   doneOf,
   EMPTY,
   fold,
+  isLast,
   Problem,
   randomHex,
   viewOf,
@@ -247,7 +248,7 @@ export class Room {
 
   /** Stops all. Before the question has its id the wish is kept, and said as soon as it has one. */
   async stop(): Promise<void> {
-    if (this.#next.doing.has(STOP_ALL) || this.#next.view.end) return
+    if (this.#next.doing.has(STOP_ALL) || this.whole.end) return
     if (this.#id !== undefined) return void (await this.act('all', 'stop'))
     if (this.#next.asked) this.#change({ doing: this.#doing(STOP_ALL, true) })
   }
@@ -311,6 +312,11 @@ export class Room {
   /** Everything that was read, on its time. */
   get reel(): Reel {
     return (this.#reel ??= new Reel(this.#events))
+  }
+
+  /** What there is by now, whatever moment of it is shown. */
+  get whole(): View {
+    return this.#next.playback ? this.reel.viewAt(this.reel.length) : this.#next.view
   }
 
   /** Plays back what happened, from its beginning. Nothing is asked of anyone. */
@@ -429,13 +435,13 @@ export class Room {
     }
     const count = this.#events.length
     const net = replay ? replayed(this.#next.net) : this.#next.net
-    if (this.#next.playback) return this.#change({ count, net })
+    const doing = isLast(event.type) ? this.#doing(STOP_ALL, false) : this.#next.doing
+    if (this.#next.playback) return this.#change({ count, net, doing })
     const before = this.#next.view
     const view = fold(before, event)
     if (view.parts.length > before.parts.length) this.#said = finished(before)
-    const change: Partial<Shown> = { view, askedAt: undefined, count, net }
+    const change: Partial<Shown> = { view, askedAt: undefined, count, net, doing }
     if (!replay) change.skew = Date.now() - Date.parse(event.timestamp)
-    if (view.end) change.doing = this.#doing(STOP_ALL, false)
     this.#change(change)
     const known = event.type === 'agent_complete' && this.#said.has(event.agentId)
     if (!replay && !known) this.onMoment({ event, view })

@@ -1,9 +1,9 @@
 import { useState } from 'react'
-import { Button } from 'react-aria-components'
 import { Gear, Help } from './icons.tsx'
 import { onDemand, soon } from './on-demand.tsx'
 import { useSettings, useWords } from './settings.tsx'
 import { useShortcut } from './shortcuts.ts'
+import { Sign } from './sign.tsx'
 
 const DIALOGS = {
   help: onDemand(async () => (await import('./help.tsx')).HelpDialog),
@@ -37,12 +37,12 @@ export function Tools() {
   useShortcut(',', () => show('settings'))
   return (
     <div className="tools">
-      <Button {...button('help')}>
+      <Sign {...button('help')}>
         <Help />
-      </Button>
-      <Button {...button('settings')}>
+      </Sign>
+      <Sign {...button('settings')}>
         <Gear />
-      </Button>
+      </Sign>
       {Dialog && <Dialog onClose={() => setOpen(undefined)} />}
       <span role="alert" className="tools-failed">
         {(failed || langFailed) && problem.unloaded}

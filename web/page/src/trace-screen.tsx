@@ -65,7 +65,7 @@ export default function TraceScreen({ room }: { room: Room }) {
           )}
         </div>
         <ToggleButtonGroup
-          className="segments screen-actions"
+          className="segments"
           aria-label={texts.views.label}
           selectionMode="single"
           disallowEmptySelection

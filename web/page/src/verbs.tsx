@@ -1,12 +1,12 @@
 import type { Lane, Sage, View } from '@magi/stream'
 import { memo, useMemo } from 'react'
-import { Button } from 'react-aria-components'
 import type { Wish } from './afterwards.tsx'
 import { can, isAtWork } from './able.ts'
 import { Again, StopIcon, Swap } from './icons.tsx'
 import { Refused } from './refusal.tsx'
 import type { Room, Shown } from './room.ts'
 import { useWords } from './settings.tsx'
+import { Sign } from './sign.tsx'
 
 /** What can be done just now, the same object while nothing of it changes. */
 export interface Hands {
@@ -59,7 +59,7 @@ export const Verbs = memo(function Verbs({ who, name, lane, hands }: VerbsProps)
     <>
       <span className="lane-verbs">
         {retries && (
-          <Button
+          <Sign
             className="icon-button"
             aria-label={words.retryOne(name)}
             isDisabled={doing.has(`retry:${who}`)}
@@ -67,27 +67,27 @@ export const Verbs = memo(function Verbs({ who, name, lane, hands }: VerbsProps)
             onPress={() => void room.act(who, 'retry', { agent: who, attempt: lane.attempt })}
           >
             <Again />
-          </Button>
+          </Sign>
         )}
         {forks && (
-          <Button
+          <Sign
             className="icon-button"
             aria-label={over ? words.againOne(name) : words.otherModel(name)}
             aria-haspopup="dialog"
             onPress={() => onWish({ kind: 'again', who })}
           >
             {over ? <Again /> : <Swap />}
-          </Button>
+          </Sign>
         )}
         {stops && (
-          <Button
+          <Sign
             className="icon-button lane-stop"
             aria-label={words.stopOne(name)}
             isDisabled={doing.has(`stop:${who}`)}
             onPress={() => void room.act(who, 'stop', { agent: who })}
           >
             <StopIcon />
-          </Button>
+          </Sign>
         )}
       </span>
       <Refused refusal={refusals[who]} onForgive={() => room.forgive(who)} />
