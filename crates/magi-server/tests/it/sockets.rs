@@ -332,7 +332,7 @@ async fn what_is_sent_at_length_comes_back_short() {
     assert_eq!(socket.answer(&json!(mark)).await["type"], "answer");
     for message in [
         json!({ "action": "stop", "agent": long, "ref": 1 }),
-        json!({ "action": "retry", "agent": "caspar", "model": long, "ref": 1 }),
+        json!({ "action": "retry", "agent": long, "ref": 1 }),
         json!({ "action": "note", "text": "So.", "kind": long, "ref": 1 }),
     ] {
         socket.say(message.clone()).await;
