@@ -333,7 +333,7 @@ async fn what_is_sent_at_length_comes_back_short() {
     for message in [
         json!({ "action": "stop", "agent": long, "ref": 1 }),
         json!({ "action": "retry", "agent": long, "ref": 1 }),
-        json!({ "action": "note", "text": "So.", "kind": long, "ref": 1 }),
+        json!({ "action": "note", "text": "So.", "agent": long, "ref": 1 }),
     ] {
         socket.say(message.clone()).await;
         assert_eq!(
