@@ -213,7 +213,7 @@ impl Engine {
                 control.discard();
                 match (closed, self.known(key.as_ref()).await?) {
                     (Closed::KeyTaken, Some(known)) => Ok(known),
-                    _ => Err(Error::Unavailable(closed.to_string())),
+                    _ => Err(Error::closed(&inner.rooms.logs, closed)),
                 }
             }
         }
@@ -285,7 +285,7 @@ impl Engine {
                 };
                 crate::recovery::cancel(&taken, &setup, &halt)
                     .await
-                    .map_err(|closed| Error::Unavailable(closed.to_string()))?;
+                    .map_err(|closed| Error::closed(self.logs(), closed))?;
                 self.stopped(id, true).await
             }
             Err(magi_log::Error::Owned(_)) => self.stop_elsewhere(id, halt, wait).await,
@@ -440,7 +440,7 @@ impl Inner {
             };
             let again = match ended {
                 Ok(()) | Err(Closed::Ended | Closed::Deleted | Closed::Fenced) => None,
-                Err(Closed::KeyTaken | Closed::Released) => None,
+                Err(Closed::KeyTaken | Closed::Released | Closed::Damaged) => None,
                 Err(Closed::Unavailable) => self.reclaim(id, &control).await,
             };
             match again {
@@ -550,7 +550,7 @@ impl Inner {
 
 impl Run {
     /// Lets one that nobody ran go on, and leaves the record of it; tells whether it was paused.
-    pub(crate) fn resume(&mut self, told: Told<'_>, env: &Env) -> Result<bool, Error> {
+    pub(crate) fn resume(&mut self, told: Told<'_>, rooms: &Rooms) -> Result<bool, Error> {
         let was_paused = std::mem::take(&mut self.memory.is_paused);
         let mut bodies = Vec::new();
         if let Some(key) = told.key {
@@ -562,7 +562,7 @@ impl Run {
                 .entry(key.to_owned())
                 .or_insert(Some(digest));
             bodies.push(stage::record(
-                env,
+                &rooms.env,
                 None,
                 RECORD,
                 order.record(!is_repeated, None),
@@ -576,7 +576,7 @@ impl Run {
         }
         match self.writer.append_all(bodies) {
             Ok(_) => Ok(was_paused),
-            Err(closed) => Err(Error::Unavailable(closed.to_string())),
+            Err(closed) => Err(Error::closed(&rooms.logs, closed)),
         }
     }
 

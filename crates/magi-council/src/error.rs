@@ -1,5 +1,7 @@
 //! What can go wrong before a deliberation has its first event, and with the verbs.
 
+use magi_log::{Closed, Logs};
+
 /// Why the engine did not do what it was asked. After the first event every failure is an event.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -38,12 +40,23 @@ pub enum Error {
     /// The store does not answer; try again later.
     #[error("the store is not available: {0}")]
     Unavailable(String),
+    /// The store's file is damaged, and what to do: the same call will not succeed.
+    #[error("{0}")]
+    Damaged(String),
     /// As many deliberations run as are allowed, or the engine is shutting down; try again later.
     #[error("{0}")]
     Busy(String),
 }
 
 impl Error {
+    /// Says why a log took no more, or did not store what it was given.
+    pub(crate) fn closed(logs: &Logs, closed: Closed) -> Self {
+        match logs.damage() {
+            Some(damage) if closed == Closed::Damaged => damage.into(),
+            _ => Error::Unavailable(closed.to_string()),
+        }
+    }
+
     /// Makes an [`Error::Invalid`].
     pub(crate) fn invalid(field: impl Into<String>, message: impl Into<String>) -> Self {
         Error::Invalid {
@@ -65,6 +78,7 @@ impl From<magi_log::Error> for Error {
             magi_log::Error::PresetChanged { name, version } => {
                 Error::PresetChanged { name, version }
             }
+            magi_log::Error::Damaged { .. } => Error::Damaged(error.to_string()),
             other => Error::Unavailable(other.to_string()),
         }
     }

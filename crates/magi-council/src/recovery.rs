@@ -165,7 +165,7 @@ impl Inner {
         let (code, message) = ended;
         fail(&taken, code, message(setup.lang))
             .await
-            .map_err(|closed| Error::Unavailable(closed.to_string()))?;
+            .map_err(|closed| Error::closed(&self.rooms.logs, closed))?;
         Ok(true)
     }
 

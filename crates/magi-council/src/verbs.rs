@@ -198,7 +198,7 @@ impl Engine {
                     let Some(mut run) = Run::again(taken) else {
                         return Err(Error::Conflict("its setup does not read".to_owned()));
                     };
-                    let was_paused = run.resume(told, &self.inner.rooms.env)?;
+                    let was_paused = run.resume(told, &self.inner.rooms)?;
                     tracing::info!(%id, by = told.by, "an interrupted deliberation goes on");
                     self.inner.spawn(run);
                     return Ok(same(id, was_paused));
@@ -270,7 +270,7 @@ impl Engine {
         match reply {
             Some(Reply::Done { changed, commit }) => match timeout(wait, commit).await {
                 Ok(Ok(())) => Ok(Obeyed::Done { changed }),
-                Ok(Err(closed)) => Err(Error::Unavailable(closed.to_string())),
+                Ok(Err(closed)) => Err(Error::closed(self.logs(), closed)),
                 Err(_) => Err(unanswered()),
             },
             Some(Reply::Refused(why)) => Err(Error::Conflict(why)),

@@ -11,6 +11,9 @@ pub enum Closed {
     /// The store could not commit in time.
     #[error("the store could not commit in time")]
     Unavailable,
+    /// The store's file is damaged: nothing more is written to it.
+    #[error("the store is damaged")]
+    Damaged,
     /// The deliberation was deleted.
     #[error("the deliberation was deleted")]
     Deleted,
@@ -86,6 +89,16 @@ pub enum Error {
     Damaged {
         /// What was found, and what can be done.
         reason: String,
+    },
+    /// The data folder, or its file system, cannot be written to.
+    #[error(
+        "the data folder `{path}` is read-only: what is in it can be shown (`magi history`, \
+         `magi replay`, `magi export`), but nothing can be written; choose another with --data-dir, \
+         or make it writable"
+    )]
+    ReadOnly {
+        /// The folder.
+        path: String,
     },
     /// Another owner, or this process, is writing the deliberation.
     #[error("deliberation `{0}` is being written by a live owner")]

@@ -79,6 +79,10 @@ async fn commit(inner: &Inner, write: Write) -> Result<(), Closed> {
         let error = match timeout_at(deadline, inner.store.write(Arc::clone(&write))).await {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(Error::Closed(closed))) => return Err(closed),
+            Ok(Err(error @ Error::Damaged { .. })) => {
+                tracing::error!(id = %write.id, %error, "nothing more of it is stored");
+                return Err(Closed::Damaged);
+            }
             Ok(Err(error)) => error,
             Err(_) => Error::unavailable("no answer in time"),
         };

@@ -33,7 +33,7 @@ pub(crate) async fn run(inner: Arc<Inner>, stop: CancellationToken) {
         if is_renewed {
             lapses = began + lease;
         } else if Instant::now() >= lapses {
-            lapse(&inner);
+            close_all(&inner, Closed::Unavailable);
             lapses = Instant::now() + lease;
         }
     }
@@ -48,6 +48,10 @@ async fn renew(inner: &Inner, lapses: Instant) -> bool {
     let limit = lapses.min(Instant::now() + inner.options.store_limit);
     let owned = match timeout_at(limit, renewed).await {
         Ok(Ok(owned)) => owned,
+        Ok(Err(Error::Damaged { .. })) => {
+            close_all(inner, Closed::Damaged);
+            return false;
+        }
         Ok(Err(error)) => {
             tracing::warn!(%error, "failed to renew the lease");
             return false;
@@ -67,12 +71,13 @@ async fn renew(inner: &Inner, lapses: Instant) -> bool {
     true
 }
 
-/// Closes what may be written by others from now on.
-fn lapse(inner: &Inner) {
+/// Closes what this process may write no more: the lease lapsed, since the store could not be reached
+/// in time, or the store is damaged.
+fn close_all(inner: &Inner, closed: Closed) {
     for live in inner.open_logs() {
         if live.closed().is_none() {
-            tracing::error!(id = %live.id, "the lease lapsed: the store could not be reached in time");
-            live.close(Closed::Unavailable);
+            tracing::error!(id = %live.id, %closed, "the lease could not be kept");
+            live.close(closed);
             inner.retire(&live);
         }
     }

@@ -187,6 +187,13 @@ impl Logs {
         (writer, commit)
     }
 
+    /// Returns the damage that a call met in the store's file, with what to do: nothing is written to
+    /// it any more.
+    #[must_use]
+    pub fn damage(&self) -> Option<Error> {
+        self.inner.store.damage()
+    }
+
     /// Looks an idempotency key up.
     ///
     /// # Errors

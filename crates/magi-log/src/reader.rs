@@ -209,6 +209,7 @@ impl Reader {
         match closed {
             Closed::Deleted | Closed::KeyTaken => Error::Unknown(self.cursor.deliberation),
             Closed::Unavailable => Error::unavailable("a batch could not be committed in time"),
+            Closed::Damaged => self.inner.store.damage().unwrap_or(Error::Closed(closed)),
             Closed::Fenced | Closed::Released | Closed::Ended => Error::Moved,
         }
     }

@@ -242,6 +242,11 @@ pub trait Store: Send + Sync + 'static {
     /// Returns this handle's name as an owner.
     fn owner(&self) -> &str;
 
+    /// Returns the damage that a call met in the store's file: nothing is written to it any more.
+    fn damage(&self) -> Option<Error> {
+        None
+    }
+
     /// Writes batches; the same write again is a success that changes nothing.
     ///
     /// # Errors

@@ -139,8 +139,11 @@ pub(crate) async fn ping(State(app): State<App>) -> Response {
     Json(app.pings.answer(busy, app.env.clock.now())).into_response()
 }
 
-/// `GET /healthz`: this process answers, and its store does.
+/// `GET /healthz`: this process answers, its store does, and no damage was met in it.
 pub(crate) async fn healthz(State(app): State<App>) -> Result<Response, Problem> {
+    if let Some(damage) = app.logs.damage() {
+        return Err(damage.into());
+    }
     app.logs
         .catalogue()
         .list(magi_log::Query {

@@ -49,6 +49,8 @@ pub enum Code {
     Busy,
     /// The store does not answer.
     StoreUnavailable,
+    /// The store's file is damaged.
+    StoreDamaged,
     /// A fault of ours.
     Internal,
     /// The next hop does not let this one in.
@@ -73,7 +75,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, in the order of their statuses.
-    pub const ALL: [Code; 28] = [
+    pub const ALL: [Code; 29] = [
         Code::BadRequest,
         Code::BadJson,
         Code::Unsupported,
@@ -102,6 +104,7 @@ impl Code {
         Code::StoreUnavailable,
         Code::UpstreamConflict,
         Code::UpstreamTimeout,
+        Code::StoreDamaged,
     ];
 
     /// Returns the word on the wire, the HTTP status and the title.
@@ -193,6 +196,12 @@ impl Code {
                 "store_unavailable",
                 StatusCode::SERVICE_UNAVAILABLE,
                 "The store does not answer",
+            ),
+            // Not one of those that a client, or a front before us, tries again by itself.
+            Code::StoreDamaged => (
+                "store_damaged",
+                StatusCode::INSUFFICIENT_STORAGE,
+                "The store is damaged",
             ),
             Code::UpstreamForbidden
             | Code::UpstreamNotFound

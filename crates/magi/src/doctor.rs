@@ -145,10 +145,23 @@ async fn store(lang: Lang, settings: &Settings) -> Check {
             "store",
             Outcome::Fail,
             format!("{error:#}"),
-            lang.pick(
-                "keep the file aside and start anew in another folder with --data-dir",
-                "ファイルは別に取っておき、--data-dir で別のフォルダを選んで始め直してください",
-            ),
+            if crate::house::is_damaged(&error) {
+                // What the refusal itself advises.
+                lang.pick(
+                    "bring back a backup (`magi restore FILE --force`), or move the data folder away and begin anew",
+                    "複製を戻すか（`magi restore FILE --force`）、データフォルダを別の場所へ移して始め直してください",
+                )
+            } else if error.is::<crate::house::ReadOnly>() {
+                lang.pick(
+                    "choose another with --data-dir, or make it writable",
+                    "--data-dir で別のフォルダを選ぶか、書き込めるようにしてください",
+                )
+            } else {
+                lang.pick(
+                    "keep the file aside and start anew in another folder with --data-dir",
+                    "ファイルは別に取っておき、--data-dir で別のフォルダを選んで始め直してください",
+                )
+            },
         ),
     }
 }

@@ -1,7 +1,7 @@
 //! Wires the rooms together: settings in, a store, providers and an engine out.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
@@ -39,32 +39,81 @@ pub(crate) struct House {
 /// When the folder cannot be made or the store cannot be opened.
 pub(crate) fn logs(settings: &Settings) -> Result<Logs> {
     let folder = settings.data_dir();
-    make_private(&folder)
-        .with_context(|| format!("failed to make the data folder {}", folder.display()))?;
-    let store = SqliteStore::open(&folder)
-        .with_context(|| format!("failed to open the store in {}", folder.display()))?;
-    Ok(Logs::new(Arc::new(store), env(), Options::default()))
-}
-
-/// Opens the store for commands that only read: a damaged one is said to be, and read as far as it can be.
-///
-/// # Errors
-///
-/// As [`logs`], but for damage.
-pub(crate) fn logs_to_read(settings: &Settings) -> Result<Logs> {
-    match logs(settings) {
-        Err(error) if is_damaged(&error) => {
-            writeln!(std::io::stderr().lock(), "warning: {error:#}")?;
-            let store = SqliteStore::open_to_read(&settings.data_dir())?;
-            Ok(Logs::new(Arc::new(store), env(), Options::default()))
-        }
-        opened => opened,
+    let opened = make_private(&folder)
+        .with_context(|| format!("failed to make the data folder {}", folder.display()))
+        .and_then(|()| {
+            SqliteStore::open(&folder)
+                .with_context(|| format!("failed to open the store in {}", folder.display()))
+        });
+    match opened {
+        Ok(store) => Ok(Logs::new(Arc::new(store), env(), Options::default())),
+        Err(error) if is_read_only(&error) => bail!(ReadOnly {
+            folder,
+            lang: Lang::of_terminal(settings.text("lang")),
+        }),
+        Err(error) => Err(error),
     }
 }
 
-fn is_damaged(error: &anyhow::Error) -> bool {
+/// Opens the store for commands that only read: a damaged one is said to be, and read as far as it can
+/// be; one that cannot be written to is read.
+///
+/// # Errors
+///
+/// As [`logs`], but for damage and a folder that is read-only.
+pub(crate) fn logs_to_read(settings: &Settings) -> Result<Logs> {
+    let folder = settings.data_dir();
+    let store = match logs(settings) {
+        Err(error) if is_damaged(&error) => {
+            writeln!(std::io::stderr().lock(), "warning: {error:#}")?;
+            SqliteStore::open_to_read(&folder).or_else(|_| SqliteStore::open_read_only(&folder))?
+        }
+        Err(error) if error.is::<ReadOnly>() => SqliteStore::open_read_only(&folder)?,
+        opened => return opened,
+    };
+    Ok(Logs::new(Arc::new(store), env(), Options::default()))
+}
+
+/// The data folder cannot be written to, in the user's language.
+#[derive(Debug)]
+pub(crate) struct ReadOnly {
+    folder: PathBuf,
+    lang: Lang,
+}
+
+impl std::fmt::Display for ReadOnly {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let path = self.folder.display().to_string();
+        match self.lang {
+            Lang::En => magi_log::Error::ReadOnly { path }.fmt(f),
+            Lang::Ja => write!(
+                f,
+                "データフォルダ `{path}` は読み取り専用です。中身は見られますが（`magi history`、`magi replay`、\
+                 `magi export`）、書き込めません。--data-dir で別のフォルダを選ぶか、書き込めるようにしてください"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for ReadOnly {}
+
+/// Tells whether the error is damage of the store.
+pub(crate) fn is_damaged(error: &anyhow::Error) -> bool {
     let error = error.downcast_ref::<magi_log::Error>();
     matches!(error, Some(magi_log::Error::Damaged { .. }))
+}
+
+fn is_read_only(error: &anyhow::Error) -> bool {
+    if let Some(error) = error.downcast_ref::<magi_log::Error>() {
+        return matches!(error, magi_log::Error::ReadOnly { .. });
+    }
+    let error = error.downcast_ref::<std::io::Error>();
+    error.is_some_and(|error| {
+        matches!(
+            error.kind(),
+            std::io::ErrorKind::ReadOnlyFilesystem | std::io::ErrorKind::PermissionDenied
+        )
+    })
 }
 
 /// Makes the folder that only its owner may read: questions are private.

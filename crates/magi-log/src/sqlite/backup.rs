@@ -9,8 +9,8 @@ use rusqlite::Connection;
 use sha2::{Digest, Sha256};
 
 use super::damage::{self, beside};
-use super::schema::{self, APPLICATION};
-use super::{DATABASE, OWNERS, create_private, owner};
+use super::schema::{self, APPLICATION, Sight};
+use super::{DATABASE, OWNERS, create_private, owner, still};
 use crate::Error;
 
 /// What is put behind a copy's name for its checksum, in the form that `sha256sum -c` reads.
@@ -70,7 +70,12 @@ pub fn backup(folder: &Path, file: &Path) -> Result<Copied, Error> {
         }
     }
     let part = beside(file, PART);
-    let made = copy_into(&source, &part).and_then(|deliberations| {
+    let sight = if still::is_read_only(folder) {
+        still::look(folder)?
+    } else {
+        Sight::Shared
+    };
+    let made = copy_into(&source, sight, &part).and_then(|deliberations| {
         let (sha256, bytes) = digest(&part).map_err(|error| failed(&part, &error))?;
         let name = file.file_name().unwrap_or_default().to_string_lossy();
         let line = format!("{sha256}  {name}\n");
@@ -141,8 +146,8 @@ pub fn restore(file: &Path, folder: &Path, force: bool, now: Timestamp) -> Resul
 
 /// Copies the database into a new file that only its owner may read; returns how many deliberations it
 /// holds.
-fn copy_into(source: &Path, part: &Path) -> Result<u64, Error> {
-    let connection = schema::open_reader(source)?;
+fn copy_into(source: &Path, sight: Sight, part: &Path) -> Result<u64, Error> {
+    let connection = schema::open_reader(source, sight)?;
     schema::check_format(&connection, source)?;
     // Left by a copy that was broken off. SQLite fills an empty file that is there.
     let _ = fs::remove_file(part);
@@ -155,7 +160,7 @@ fn copy_into(source: &Path, part: &Path) -> Result<u64, Error> {
     File::open(part)
         .and_then(|file| file.sync_all())
         .map_err(|error| failed(part, &error))?;
-    let copy = schema::open_reader(part)?;
+    let copy = schema::open_reader(part, Sight::Shared)?;
     counts(&copy)
         .map(|(all, _)| all)
         .map_err(|error| refused(part, &error.to_string()))

@@ -2,7 +2,9 @@
 
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode};
 
 use super::schema::APPLICATION;
@@ -13,6 +15,62 @@ const KEPT: &str = ".damaged";
 
 /// Where the application's number stands in the file. Source: SQLite, "Database File Format", 1.3.
 const APPLICATION_AT: u64 = 68;
+
+/// What this process knows of its database's damage. From the first call that meets it on, every call
+/// tells it in the same words, and nothing more is written.
+pub(super) struct Health {
+    path: PathBuf,
+    told: OnceLock<Error>,
+}
+
+impl Health {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Health {
+            path,
+            told: OnceLock::new(),
+        }
+    }
+
+    /// Returns the damage, if any was met.
+    pub(super) fn known(&self) -> Option<Error> {
+        self.told.get().cloned()
+    }
+
+    /// Notes damage that a call met and returns it in the words for all; any other error is returned
+    /// as it is. The first time the file is copied: never call it on an async thread.
+    pub(super) fn note(&self, error: Error) -> Error {
+        match error {
+            Error::Damaged { reason } => self.adopt(|| refuse(&self.path, &reason)),
+            other => other,
+        }
+    }
+
+    /// Notes damage that is in the words for all already.
+    pub(super) fn note_told(&self, error: Error) -> Error {
+        match error {
+            Error::Damaged { .. } => self.adopt(|| error),
+            other => other,
+        }
+    }
+
+    fn adopt(&self, told: impl FnOnce() -> Error) -> Error {
+        let first = || {
+            let error = told();
+            tracing::error!(%error, "nothing more is written to the store");
+            error
+        };
+        self.told.get_or_init(first).clone()
+    }
+}
+
+/// Makes the end of a connection leave the file as it is: the last one to close would move the
+/// write-ahead log into it.
+pub(super) fn leave_alone(connection: &Connection) {
+    let set = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+    if let Err(error) = set {
+        tracing::warn!(%error, "the damaged store may be written to when it is closed");
+    }
+}
 
 /// Tells whether SQLite found damage, and not only a reason to wait.
 pub(super) fn is_damage(error: &rusqlite::Error) -> bool {

@@ -8,6 +8,7 @@ mod presets;
 mod queue;
 mod read;
 mod schema;
+mod still;
 mod values;
 mod write;
 
@@ -20,9 +21,11 @@ use futures_util::future::{BoxFuture, FutureExt};
 use magi_event::{DeliberationId, Timestamp};
 
 pub use self::backup::{Copied, Restored, backup, restore};
+use self::damage::Health;
 use self::owner::Ownership;
 use self::queue::Queue;
 use self::read::Pool;
+use self::schema::Sight;
 use crate::catalogue::{Patch, Query, Row, Rows};
 use crate::store::{Head, Keyed, PostedVerb, SavePreset, Store, StoredPreset, Write};
 use crate::{Batch, Entropy, Error, SystemEntropy};
@@ -44,6 +47,7 @@ pub struct SqliteStore {
     ownership: Arc<Ownership>,
     queue: Queue,
     pool: Pool,
+    health: Arc<Health>,
 }
 
 impl SqliteStore {
@@ -53,28 +57,12 @@ impl SqliteStore {
     /// # Errors
     ///
     /// [`Error::Newer`] when a newer version wrote it, [`Error::Open`] when it cannot be opened,
-    /// [`Error::Damaged`] when the file is: it is looked through after an owner has died, and a copy
-    /// of a damaged one is kept beside it.
+    /// [`Error::ReadOnly`] when it cannot be written, [`Error::Damaged`] when the file is damaged: it
+    /// is looked through after an owner has died, and when a copy of a damaged one is kept beside it.
     pub fn open(folder: &Path) -> Result<Self, Error> {
-        let failed = |error| cannot_open(folder, &error);
-        create_private(folder).map_err(failed)?;
-        let path = folder.join(DATABASE);
-        let connection = schema::open_writer(&path)?;
-        let (ownership, dead) = own(folder)?;
-        if dead > 0 || damage::is_kept(&path) {
-            match damage::look(&connection) {
-                Ok(None) => {}
-                Ok(Some(found)) => return Err(damage::refuse(&path, &found)),
-                Err(error) if damage::is_damage(&error) => {
-                    return Err(damage::refuse(&path, &error.to_string()));
-                }
-                Err(error) => tracing::warn!(%error, "the store was not looked through"),
-            }
-        }
-        Ok(SqliteStore {
-            ownership: Arc::new(ownership),
-            queue: Queue::new(path.clone(), connection),
-            pool: Pool::new(path),
+        open_to_write(folder).map_err(|error| match error {
+            Error::Open { .. } if still::is_read_only(folder) => still::refuse(folder),
+            error => error,
         })
     }
 
@@ -85,14 +73,75 @@ impl SqliteStore {
     ///
     /// [`Error::Open`] when there is no such folder. Damage is told by the reads that meet it.
     pub fn open_to_read(folder: &Path) -> Result<Self, Error> {
-        let path = folder.join(DATABASE);
         let (ownership, _) = own(folder)?;
-        Ok(SqliteStore {
-            ownership: Arc::new(ownership),
-            queue: Queue::refusing(path.clone()),
-            pool: Pool::new(path),
-        })
+        let refused = Error::Damaged {
+            reason: "it is open for reading alone".to_owned(),
+        };
+        Ok(SqliteStore::refusing(
+            folder,
+            ownership,
+            Sight::Shared,
+            refused,
+        ))
     }
+
+    /// Opens the database of a folder that cannot be written to: all of it is read, nothing is created,
+    /// and every write is refused.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Newer`]; [`Error::Open`] when there is none, or it cannot be read without writing: its
+    /// last commits are in a write-ahead log without an index, or it is of an older format.
+    pub fn open_read_only(folder: &Path) -> Result<Self, Error> {
+        let sight = still::look(folder)?;
+        let name = SystemEntropy.tag(NAME_LETTERS);
+        let ownership = Ownership::nobody(folder.join(OWNERS), name);
+        let refused = still::refuse(folder);
+        Ok(SqliteStore::refusing(folder, ownership, sight, refused))
+    }
+
+    fn refusing(folder: &Path, ownership: Ownership, sight: Sight, why: Error) -> Self {
+        let path = folder.join(DATABASE);
+        let health = Arc::new(Health::new(path.clone()));
+        SqliteStore {
+            ownership: Arc::new(ownership),
+            queue: Queue::refusing(path.clone(), why, Arc::clone(&health)),
+            pool: Pool::new(path, sight, Arc::clone(&health)),
+            health,
+        }
+    }
+}
+
+fn open_to_write(folder: &Path) -> Result<SqliteStore, Error> {
+    create_private(folder).map_err(|error| cannot_open(folder, &error))?;
+    let path = folder.join(DATABASE);
+    let connection = schema::open_writer(&path)?;
+    // SQLite opens a file that it may not write for reading, and says nothing.
+    if connection.is_readonly("main").unwrap_or(false) {
+        return Err(still::refuse(folder));
+    }
+    let (ownership, dead) = own(folder)?;
+    if dead > 0 || damage::is_kept(&path) {
+        let found = match damage::look(&connection) {
+            Ok(found) => found,
+            Err(error) if damage::is_damage(&error) => Some(error.to_string()),
+            Err(error) => {
+                tracing::warn!(%error, "the store was not looked through");
+                None
+            }
+        };
+        if let Some(found) = found {
+            damage::leave_alone(&connection);
+            return Err(damage::refuse(&path, &found));
+        }
+    }
+    let health = Arc::new(Health::new(path.clone()));
+    Ok(SqliteStore {
+        ownership: Arc::new(ownership),
+        queue: Queue::new(path.clone(), connection, Arc::clone(&health)),
+        pool: Pool::new(path, Sight::Shared, Arc::clone(&health)),
+        health,
+    })
 }
 
 /// Makes an owner of the folder, and says how many dead ones it had.
@@ -102,6 +151,9 @@ fn own(folder: &Path) -> Result<(Ownership, usize), Error> {
 }
 
 fn cannot_open(folder: &Path, error: &std::io::Error) -> Error {
+    if still::is_refusal(error) {
+        return still::refuse(folder);
+    }
     Error::Open {
         path: folder.display().to_string(),
         reason: error.to_string(),
@@ -127,6 +179,10 @@ fn look(ownership: &Ownership, head: &mut Head) {
 impl Store for SqliteStore {
     fn owner(&self) -> &str {
         self.ownership.name()
+    }
+
+    fn damage(&self) -> Option<Error> {
+        self.health.known()
     }
 
     fn write(&self, write: Arc<Write>) -> BoxFuture<'_, Result<(), Error>> {

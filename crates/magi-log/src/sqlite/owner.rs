@@ -34,6 +34,15 @@ impl Ownership {
         Ok((ownership, dead))
     }
 
+    /// A name that owns nothing and leaves no file, for a folder that cannot be written to.
+    pub(super) fn nobody(folder: PathBuf, name: String) -> Self {
+        Ownership {
+            name,
+            folder,
+            lock: Mutex::new(None),
+        }
+    }
+
     pub(super) fn name(&self) -> &str {
         &self.name
     }

@@ -12,7 +12,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use super::damage::{self, Health};
 use super::schema;
+use super::values::failed;
 use crate::Error;
 
 /// The most writes in line; one more waits outside it, holding nothing but its own batch.
@@ -40,12 +42,13 @@ struct Job {
 pub(super) struct Queue {
     line: Arc<Line>,
     places: Arc<Semaphore>,
-    /// Nothing is written: the database is open for reading alone.
-    refuses: bool,
+    /// Why nothing is written: the database is open for reading alone.
+    refuses: Option<Error>,
 }
 
 struct Line {
     path: PathBuf,
+    health: Arc<Health>,
     waiting: Mutex<Waiting>,
     /// Held by the one whose turn it is; the next one may wait for its last few instructions.
     writer: Mutex<Slot>,
@@ -59,35 +62,38 @@ struct Waiting {
 
 struct Slot {
     connection: Option<Connection>,
+    health: Arc<Health>,
     /// A commit failed: what it wrote may be seen and yet not be durable.
     suspect: bool,
 }
 
 impl Queue {
-    pub(super) fn new(path: PathBuf, connection: Connection) -> Self {
-        Queue::over(path, Some(connection))
+    pub(super) fn new(path: PathBuf, connection: Connection, health: Arc<Health>) -> Self {
+        Queue::over(path, Some(connection), health)
     }
 
-    /// A line that takes nothing.
-    pub(super) fn refusing(path: PathBuf) -> Self {
+    /// A line that takes nothing, and says why.
+    pub(super) fn refusing(path: PathBuf, why: Error, health: Arc<Health>) -> Self {
         Queue {
-            refuses: true,
-            ..Queue::over(path, None)
+            refuses: Some(why),
+            ..Queue::over(path, None, health)
         }
     }
 
-    fn over(path: PathBuf, connection: Option<Connection>) -> Self {
+    fn over(path: PathBuf, connection: Option<Connection>, health: Arc<Health>) -> Self {
         Queue {
             line: Arc::new(Line {
                 path,
+                health: Arc::clone(&health),
                 waiting: Mutex::default(),
                 writer: Mutex::new(Slot {
                     connection,
+                    health,
                     suspect: false,
                 }),
             }),
             places: Arc::new(Semaphore::new(LINE)),
-            refuses: false,
+            refuses: None,
         }
     }
 
@@ -113,10 +119,8 @@ impl Queue {
         act: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
         scrub: bool,
     ) -> Result<T, Error> {
-        if self.refuses {
-            return Err(Error::Damaged {
-                reason: "it is open for reading alone".to_owned(),
-            });
+        if let Some(why) = self.line.health.known().or_else(|| self.refuses.clone()) {
+            return Err(why);
         }
         let place = Arc::clone(&self.places).acquire_owned().await;
         let (reply, answer) = oneshot::channel();
@@ -139,7 +143,7 @@ impl Queue {
     /// Waits for the writer's turn to end and closes its connection; the next write opens one anew.
     pub(super) async fn close(&self) {
         let line = Arc::clone(&self.line);
-        let close = tokio::task::spawn_blocking(move || drop(line.slot().connection.take()));
+        let close = tokio::task::spawn_blocking(move || line.slot().let_go());
         // It only fails when the process is ending, which closes it too.
         let _ = close.await;
     }
@@ -225,11 +229,19 @@ impl Slot {
             acts.push(job.act);
             replies.push((job.reply, job._place));
         }
-        let answers = match self.transact(path, acts) {
+        let written = match self.health.known() {
+            Some(damage) => Err(damage),
+            None => self.transact(path, acts),
+        };
+        let answers = match written.map_err(|error| self.health.note(error)) {
             Ok(answers) => answers,
             Err(error) => replies.iter().map(|_| Err(error.clone())).collect(),
         };
-        if scrub && let Some(connection) = &self.connection {
+        let is_well = self.health.known().is_none();
+        if scrub
+            && is_well
+            && let Some(connection) = &self.connection
+        {
             // Best effort: a reader of another process may hold the old pages for a moment; the
             // next checkpoint then takes them.
             if let Err(error) = schema::checkpoint(connection) {
@@ -250,7 +262,7 @@ impl Slot {
         let connection = self.ready(path)?;
         connection
             .execute_batch("BEGIN IMMEDIATE")
-            .map_err(Error::unavailable)?;
+            .map_err(failed)?;
         let mut answers = Vec::with_capacity(acts.len());
         for act in acts {
             let answer = alone(connection, act);
@@ -261,24 +273,45 @@ impl Slot {
                     .unwrap_or_else(|| Error::unavailable("rolled back"));
                 return Err(reason);
             }
+            if let Err(Error::Damaged { .. }) = answer {
+                // Nothing is written to a damaged file, also not what another one of the group did.
+                let _ = connection.execute_batch("ROLLBACK");
+                return answer.map(|_| Vec::new());
+            }
             answers.push(answer);
         }
         if let Err(error) = connection.execute_batch("COMMIT") {
             // What was written may now be visible without being durable: this connection is not
             // asked again, and the next one first makes everything durable anew.
+            let error = failed(error);
+            if matches!(error, Error::Damaged { .. }) {
+                damage::leave_alone(connection);
+            }
             self.connection = None;
             self.suspect = true;
-            return Err(Error::unavailable(error));
+            return Err(error);
         }
         Ok(answers)
+    }
+
+    /// Closes the connection; a file known to be damaged is left as it is.
+    fn let_go(&mut self) {
+        let Some(connection) = self.connection.take() else {
+            return;
+        };
+        if self.health.known().is_some() {
+            damage::leave_alone(&connection);
+        }
     }
 
     /// Returns a connection on which a commit means what it says.
     fn ready(&mut self, path: &std::path::Path) -> Result<&Connection, Error> {
         let connection = match self.connection.take() {
             Some(connection) => connection,
-            None => schema::open_writer(path)
-                .map_err(|error| Error::unavailable(format!("reopening: {error}")))?,
+            None => schema::open_writer(path).map_err(|error| match error {
+                Error::Damaged { .. } => self.health.note_told(error),
+                error => Error::unavailable(format!("reopening: {error}")),
+            })?,
         };
         let connection = self.connection.insert(connection);
         if self.suspect {
@@ -291,12 +324,18 @@ impl Slot {
     }
 }
 
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.let_go();
+    }
+}
+
 /// Does one write so that its failure takes nothing of the others along.
 fn alone(
     connection: &Connection,
     act: impl FnOnce(&Connection) -> Result<Answer, Error>,
 ) -> Result<Answer, Error> {
-    let run = |sql| connection.execute_batch(sql).map_err(Error::unavailable);
+    let run = |sql| connection.execute_batch(sql).map_err(failed);
     run("SAVEPOINT alone")?;
     match act(connection) {
         Ok(answer) => run("RELEASE alone").map(|()| answer),
@@ -318,7 +357,8 @@ mod tests {
         connection
             .execute_batch("CREATE TABLE t (x TEXT UNIQUE)")
             .unwrap();
-        Queue::new(path, connection)
+        let health = Arc::new(Health::new(path.clone()));
+        Queue::new(path, connection, health)
     }
 
     fn insert(x: &str) -> impl FnOnce(&Connection) -> Result<i64, Error> + Send + use<> {

@@ -8,7 +8,8 @@ use magi_event::{DeliberationId, Status};
 use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::Semaphore;
 
-use super::schema;
+use super::damage::Health;
+use super::schema::{self, Sight};
 use super::values::{failed, id as read_id, instant, int, read_word, uint, uint32};
 use crate::batch::PAGE_EVENTS;
 use crate::store::{Generation, Head, Keyed, Owner};
@@ -20,14 +21,18 @@ const READERS: usize = 4;
 /// A few connections for reading, opened when they are first needed.
 pub(super) struct Pool {
     path: PathBuf,
+    sight: Sight,
+    health: Arc<Health>,
     idle: Arc<Mutex<Vec<Connection>>>,
     turns: Arc<Semaphore>,
 }
 
 impl Pool {
-    pub(super) fn new(path: PathBuf) -> Self {
+    pub(super) fn new(path: PathBuf, sight: Sight, health: Arc<Health>) -> Self {
         Pool {
             path,
+            sight,
+            health,
             idle: Arc::default(),
             turns: Arc::new(Semaphore::new(READERS)),
         }
@@ -41,14 +46,17 @@ impl Pool {
         let turn = Arc::clone(&self.turns).acquire_owned().await;
         let turn = turn.map_err(Error::unavailable)?;
         let (path, idle) = (self.path.clone(), Arc::clone(&self.idle));
+        let (sight, health) = (self.sight, Arc::clone(&self.health));
         let task = tokio::task::spawn_blocking(move || {
             let _turn = turn;
             let kept = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            let connection = kept.map_or_else(|| schema::open_reader(&path), Ok)?;
-            let answer = {
-                let state = connection.unchecked_transaction().map_err(failed)?;
-                act(&state)
-            };
+            let connection = kept.map_or_else(|| schema::open_reader(&path, sight), Ok);
+            let connection = connection.map_err(|error| health.note(error))?;
+            let answer = connection
+                .unchecked_transaction()
+                .map_err(failed)
+                .and_then(|state| act(&state))
+                .map_err(|error| health.note(error));
             // One that failed is closed: the next read opens the file anew.
             if !matches!(answer, Err(Error::Unavailable { .. })) {
                 let mut idle = idle.lock().unwrap_or_else(PoisonError::into_inner);

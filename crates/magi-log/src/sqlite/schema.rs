@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-use super::damage;
+use super::{damage, values};
 use crate::Error;
 
 /// The version of the stored format, in `user_version`.
@@ -39,13 +39,51 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, Error> {
     Ok(connection)
 }
 
+/// How a database is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sight {
+    /// With its write-ahead log, beside whoever writes.
+    Shared,
+    /// As one file that nobody changes: SQLite creates nothing beside it.
+    Still,
+}
+
 /// Opens the database for reading alone.
-pub(super) fn open_reader(path: &Path) -> Result<Connection, Error> {
+///
+/// Source: SQLite, "Uniform Resource Identifiers", `immutable`.
+pub(super) fn open_reader(path: &Path, sight: Sight) -> Result<Connection, Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).map_err(Error::unavailable)?;
-    connection.busy_timeout(BUSY).map_err(Error::unavailable)?;
+    let connection = match sight {
+        Sight::Shared => Connection::open_with_flags(path, flags),
+        Sight::Still => {
+            Connection::open_with_flags(still_uri(path), flags | OpenFlags::SQLITE_OPEN_URI)
+        }
+    };
+    let connection = connection.map_err(values::failed)?;
+    connection.busy_timeout(BUSY).map_err(values::failed)?;
     connection.set_prepared_statement_cache_capacity(32);
     Ok(connection)
+}
+
+/// Writes a path as SQLite's URI of a file that does not change.
+fn still_uri(path: &Path) -> String {
+    use std::fmt::Write as _;
+
+    let mut uri = "file:".to_owned();
+    if cfg!(windows) && path.is_absolute() {
+        uri.push('/');
+    }
+    for byte in path.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'\\' if cfg!(windows) => uri.push('/'),
+            b'/' | b':' | b'.' | b'-' | b'_' => uri.push(char::from(*byte)),
+            byte if byte.is_ascii_alphanumeric() => uri.push(char::from(*byte)),
+            // Writing to a string does not fail.
+            byte => drop(write!(uri, "%{byte:02X}")),
+        }
+    }
+    uri.push_str("?immutable=1");
+    uri
 }
 
 fn prepare(connection: &mut Connection, path: &Path) -> Result<(), Error> {
@@ -140,7 +178,7 @@ pub(super) fn checkpoint(connection: &Connection) -> Result<(), Error> {
     match moved {
         Ok((0, log, done)) if log == done => Ok(()),
         Ok(_) => Err(Error::unavailable("a checkpoint could not be completed")),
-        Err(error) => Err(Error::unavailable(error)),
+        Err(error) => Err(values::failed(error)),
     }
 }
 

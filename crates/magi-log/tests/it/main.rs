@@ -15,6 +15,7 @@ mod faulty;
 #[cfg(test)]
 mod interleavings;
 #[cfg(test)]
+mod read_only;
 mod recovery;
 #[cfg(test)]
 mod world;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use magi_event::{Body, Event, Rewind, Sage};
-use magi_log::{Error, Logs, SqliteStore};
+use magi_log::{Closed, Error, Logs, SqliteStore};
 
 use crate::world::*;
 
@@ -307,4 +307,50 @@ async fn a_damaged_store_takes_no_write_and_a_good_copy_brings_it_back() {
     let logs = logs_in(folder(&place)).unwrap();
     assert_eq!(logs.events(id(1)).await.unwrap().len(), 11);
     whole(&logs, new(2)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn damage_that_a_call_meets_ends_all_writing_and_is_told_in_the_same_words() {
+    let place = Place::disk();
+    let written = all(&three(&place).await).await;
+    let database = moved_in(&place);
+    let (mut met, mut stopped) = (0, 0);
+    for page in 1..database.len() / PAGE {
+        let (copy, damaged) = wounded(&database, page);
+        let Ok(logs) = logs_in(copy.path()) else {
+            continue;
+        };
+        n_lost(&logs, &written, page).await;
+        let (_writer, commit) = logs.create(new(4), opening(id(4)));
+        let created = commit.await;
+        let Some(damage) = logs.damage() else {
+            assert_eq!(created, Ok(()), "page {page}");
+            continue;
+        };
+        met += 1;
+        let told = damage.to_string();
+        let kept = copy.path().join("magi.db.damaged");
+        for part in [kept.to_str().unwrap(), "magi restore FILE --force"] {
+            assert!(told.contains(part), "page {page}: {told}");
+        }
+        assert_eq!(fs::read(&kept).unwrap(), damaged, "page {page}");
+        // A write that was made before it was met stays; from now on there is none.
+        let before = fs::read(copy.path().join(WAL)).unwrap_or_default();
+        assert_eq!(logs.catalogue().delete(id(1)).await, Err(damage.clone()));
+        let (_writer, commit) = logs.create(new(5), opening(id(5)));
+        assert_eq!(commit.await, Err(Closed::Damaged), "page {page}");
+        stopped += usize::from(created == Err(Closed::Damaged));
+        logs.close().await;
+        drop(logs);
+        let after = fs::read(copy.path().join(WAL)).unwrap_or_default();
+        assert!(before == after, "page {page}: the log was written to");
+        let file = fs::read(copy.path().join(DATABASE)).unwrap();
+        assert!(file == damaged, "page {page}: the file was written to");
+        let again = SqliteStore::open(copy.path()).unwrap_err();
+        assert!(
+            matches!(again, Error::Damaged { .. }),
+            "page {page}: {again}"
+        );
+    }
+    assert!(met > 5 && stopped > 5, "{met} met, {stopped} stopped");
 }

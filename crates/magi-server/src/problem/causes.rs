@@ -19,6 +19,7 @@ impl From<magi_council::Error> for Problem {
                 .fix(format!("read it again, then send `if_version` {version}")),
             Error::Conflict(_) => Problem::new(Code::Conflict, text),
             Error::Unavailable(_) => store_unavailable(&text),
+            Error::Damaged(_) => Problem::new(Code::StoreDamaged, text),
             Error::Busy(_) => Problem::new(Code::Busy, text).fix("try again in a few seconds"),
             _ => internal(&text),
         }
@@ -36,7 +37,11 @@ impl From<magi_log::Error> for Problem {
                 .fix("fetch the snapshot and go on from its `cursor`"),
             Error::Ahead { .. } => Problem::new(Code::CursorAhead, text)
                 .fix("fetch the snapshot and go on from its `cursor`"),
-            Error::Moved | Error::Unavailable { .. } | Error::Closed(_) => store_unavailable(&text),
+            Error::Moved | Error::Unavailable { .. } => store_unavailable(&text),
+            Error::Damaged { .. } | Error::Closed(magi_log::Closed::Damaged) => {
+                Problem::new(Code::StoreDamaged, text)
+            }
+            Error::Closed(_) => store_unavailable(&text),
             Error::Owned(_) | Error::Over(_) => Problem::new(Code::Conflict, text),
             _ => internal(&text),
         }

@@ -54,5 +54,7 @@ mod tls;
 #[cfg(feature = "bedrock")]
 mod topologies;
 mod upkeep;
+#[cfg(target_os = "linux")]
+mod upset;
 #[cfg(feature = "bedrock")]
 mod ways;
