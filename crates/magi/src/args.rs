@@ -460,7 +460,8 @@ pub(crate) struct Rejudge {
     /// The seed of the order in which the judge sees the sages (default: another order)
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u32>,
-    /// Judge N times in shuffled orders, 1 to 9, and say how many come to the same decision
+    /// Judge N times in shuffled orders, 1 to 9, and say how many come to the same decision (three sages have six
+    /// orders; those that were not seen come first)
     #[arg(long, value_name = "N")]
     pub(crate) stability: Option<u32>,
     #[command(flatten)]

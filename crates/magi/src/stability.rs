@@ -6,7 +6,13 @@ use crate::show::words::Lang;
 
 /// The line that stands on stdout: how many of the judgments made agree with the one before, and which do not. A judge
 /// who failed made none, so it counts neither way and is named.
-pub(crate) fn told(before: FinalDecision, judged: &[Option<FinalDecision>], lang: Lang) -> String {
+/// `n_orders` is how many different orders of the sages they saw: two sages have two, three have six.
+pub(crate) fn told(
+    before: FinalDecision,
+    judged: &[Option<FinalDecision>],
+    n_orders: usize,
+    lang: Lang,
+) -> String {
     let made: Vec<FinalDecision> = judged.iter().flatten().copied().collect();
     let n_same = made.iter().filter(|decision| **decision == before).count();
     let (of, n_failed) = (made.len(), judged.len() - made.len());
@@ -35,6 +41,12 @@ pub(crate) fn told(before: FinalDecision, judged: &[Option<FinalDecision>], lang
         parts.push(match lang {
             Lang::En => format!("{n_failed} failed"),
             Lang::Ja => format!("失敗{n_failed}件"),
+        });
+    }
+    if n_orders < judged.len() {
+        parts.push(match lang {
+            Lang::En => format!("in {n_orders} different orders: there are no more"),
+            Lang::Ja => format!("順序は{n_orders}通り（これ以上はありません）"),
         });
     }
     format!("{before}: {}", parts.join(lang.pick(", ", "、")))
@@ -89,8 +101,21 @@ mod tests {
                 "APPROVED: 裁定なし、失敗3件",
             ),
         ] {
-            assert_eq!(told(FinalDecision::Approved, &judged, Lang::En), en);
-            assert_eq!(told(FinalDecision::Approved, &judged, Lang::Ja), ja);
+            assert_eq!(told(FinalDecision::Approved, &judged, 3, Lang::En), en);
+            assert_eq!(told(FinalDecision::Approved, &judged, 3, Lang::Ja), ja);
         }
+    }
+
+    #[test]
+    fn orders_that_come_again_are_told() {
+        let told = |lang| told(FinalDecision::Approved, &[YES, YES, YES], 2, lang);
+        assert_eq!(
+            told(Lang::En),
+            "APPROVED: stable 3/3, in 2 different orders: there are no more"
+        );
+        assert_eq!(
+            told(Lang::Ja),
+            "APPROVED: 安定 3/3、順序は2通り（これ以上はありません）"
+        );
     }
 }

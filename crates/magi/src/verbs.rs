@@ -1,6 +1,7 @@
 //! `magi stop`, `retry`, `note`, `pause`, `rejudge`, `fork`: what may be done with a deliberation that
 //! is there, in the data folder, whichever process runs it, or on a server.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use anyhow::{Result, anyhow, bail};
@@ -172,7 +173,7 @@ impl Place {
         } else {
             done.ids.clone()
         };
-        let mut judged = Vec::new();
+        let (mut judged, mut orders) = (Vec::new(), BTreeSet::new());
         for id in &ids {
             let now = self.end_of(*id).await?;
             let decision = judgment(&now);
@@ -182,8 +183,9 @@ impl Place {
             };
             writeln!(io::stderr().lock(), "{id} {line}")?;
             judged.push(decision);
+            orders.insert(now.judge_order);
         }
-        let told = stability::told(before, &judged, lang);
+        let told = stability::told(before, &judged, orders.len(), lang);
         writeln!(io::stdout().lock(), "{told}")?;
         let is_judged = judged.iter().any(Option::is_some);
         Ok(Some(if is_judged { Exit::Done } else { Exit::Failed }))
