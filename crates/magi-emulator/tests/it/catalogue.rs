@@ -159,6 +159,7 @@ async fn odd_endings_and_damage_are_told_apart_from_answers() {
         ("404", quick(), &["not_found"], FAILED),
         ("403", quick(), &["unauthorised"], FAILED),
         ("502-html", quick(), &["overloaded"; 6], FAILED),
+        ("504", quick(), &["timeout"; 3], FAILED),
     ])
     .await;
 }
