@@ -16,6 +16,7 @@ mod faulty;
 mod interleavings;
 #[cfg(test)]
 mod read_only;
+#[cfg(test)]
 mod recovery;
 #[cfg(test)]
 mod world;

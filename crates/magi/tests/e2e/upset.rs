@@ -156,7 +156,7 @@ fn allow(data: &Path, writes: bool) {
         (0o400, 0o500)
     };
     let owners = data.join("owners");
-    let all = [data.to_owned(), owners.clone()];
+    let all = [data.to_owned(), owners];
     let inside = all.iter().flat_map(|folder| fs::read_dir(folder).unwrap());
     let inside: Vec<_> = inside.flatten().map(|entry| entry.path()).collect();
     for path in inside.iter().filter(|path| path.is_file()) {
