@@ -462,10 +462,16 @@ async fn a_hundred_that_never_read_a_live_log_cost_a_bounded_sum_and_are_let_go_
     let served = serve(folder.path(), &url, "1h").await;
     let idle = memory(&served, "VmRSS");
     let ways = ways(ask(&served).await);
-    let mut stuck = Vec::new();
+    // A tenth of them read a byte a second, the others nothing.
+    let (hurry, mut slow, mut stuck) = (CancellationToken::new(), JoinSet::new(), Vec::new());
     for way in &ways {
-        for _ in 0..STUCK {
-            stuck.push(Idler::connect(&served, way).await);
+        for at in 0..STUCK {
+            let idler = Idler::connect(&served, way).await;
+            if at % 10 == 0 {
+                slow.spawn(idler.dawdle(hurry.clone()));
+            } else {
+                stuck.push(idler);
+            }
         }
     }
     attached(&served, STUCK, STUCK).await;
@@ -488,7 +494,7 @@ async fn a_hundred_that_never_read_a_live_log_cost_a_bounded_sum_and_are_let_go_
     // What a server would have to keep that keeps all events for each reader of one of the two ways.
     let all = STUCK * (whole.bytes as u64 - send_buffer());
     told(format_args!(
-        "stuck: {} readers that never read a live log of {} KiB: {} KiB at rest, {} KiB at most, bound {} KiB above; \
+        "stuck: {} readers that read nothing or a byte a second of a live log of {} KiB: {} KiB at rest, {} KiB at most, bound {} KiB above; \
          all events for half of them, beyond the system's buffers, are {} KiB",
         2 * STUCK,
         whole.bytes >> 10,
@@ -504,6 +510,8 @@ async fn a_hundred_that_never_read_a_live_log_cost_a_bounded_sum_and_are_let_go_
     );
     // All of them waited: a socket that had taken everything would have been closed by now.
     attached(&served, STUCK, STUCK).await;
+    hurry.cancel();
+    assert_eq!(slow.join_all().await.len() as u64, STUCK / 5);
     served.kill().await;
 
     // The same under a limit that a test can wait for: they are let go, and come back with their cursor.
