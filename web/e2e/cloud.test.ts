@@ -100,8 +100,9 @@ test.runIf(real).each([
 test.runIf(real)(
   'what a BUFFERED function cannot give back is said, in both languages',
   async () => {
-    // 25 MB of answers: the time they take is the machine's, beyond a few seconds on any.
-    const huge = await Emulated.start(['--model', 'bedrock:fake+by-role+tool+len-8500'])
+    // More than 6 MB of events, over some ten seconds without a word.
+    const model = 'bedrock:fake+by-role+tool+len-4500+tps-1500'
+    const huge = await Emulated.start(['--model', model])
     for (const [locale, why] of [
       ['en-US', /above 6 MB it always is.*RESPONSE_STREAM/],
       ['ja-JP', /6 MB を超えると必ずそうなります.*RESPONSE_STREAM/],
