@@ -101,7 +101,7 @@ test.runIf(real)(
   'what a BUFFERED function cannot give back is said, in both languages',
   async () => {
     // More than 6 MB of events, over some ten seconds without a word.
-    const model = 'bedrock:fake+by-role+tool+len-4500+tps-1500'
+    const model = 'bedrock:fake+by-role+tool+len-8500+tps-1500'
     const huge = await Emulated.start(['--model', model])
     for (const [locale, why] of [
       ['en-US', /above 6 MB it always is.*RESPONSE_STREAM/],
