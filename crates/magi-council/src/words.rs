@@ -24,9 +24,6 @@ pub(crate) struct Facts<'a> {
     pub(crate) sages: &'a [(Sage, AgentComplete)],
 }
 
-/// How many conditions the recommendation repeats; the rest stand in the events.
-const SHOWN: usize = 3;
-
 /// Returns a sage's or the judge's name as a reader knows it, in every language.
 fn name(agent: Agent) -> &'static str {
     match agent {
@@ -151,7 +148,7 @@ impl Facts<'_> {
                 return self.open_question().to_owned();
             }
             (Lang::Ja, FinalDecision::Undecided, false) => {
-                "結論は出ていません。次の点が分かれば、決められる可能性があります: "
+                "結論は出ていません。次のようなことがあれば、結論が出る可能性があります: "
             }
             (Lang::En, FinalDecision::Approved, true) => "Go ahead.",
             (Lang::En, FinalDecision::Approved, false) => "Go ahead on these conditions: ",
@@ -223,7 +220,6 @@ impl Facts<'_> {
                 points.push(point);
             }
         }
-        points.truncate(SHOWN);
         points
     }
 
@@ -553,6 +549,12 @@ mod tests {
         assert_eq!(
             text.recommendation(),
             "Go ahead on these conditions: Review in 30 days; Set a cap."
+        );
+        let more = ["Name an owner".into(), "Keep the old one".into()];
+        judgment.conditions.extend(more);
+        assert_eq!(
+            facts(Lang::En, FinalDecision::Approved, &judgment).recommendation(),
+            "Go ahead on these conditions: Review in 30 days; Set a cap; Name an owner; Keep the old one."
         );
         let text = facts(Lang::Ja, FinalDecision::Rejected, &judgment);
         assert!(

@@ -15,7 +15,8 @@ pub const LIST_LIMIT: usize = 200;
 /// What to list. The default lists everything, newest first.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Query {
-    /// Words that must all be found in question, context, title, verdict or reasoning.
+    /// Words that must all be found in the question, the context, what the council said and decided, or what a
+    /// person wrote beside it.
     pub q: Option<String>,
     /// Only those with this verdict.
     pub verdict: Option<FinalDecision>,
@@ -82,6 +83,19 @@ pub struct Row {
     pub outcome: Option<String>,
     /// What follows from its events.
     pub facts: Facts,
+}
+
+impl Row {
+    /// Returns all that a person wrote beside it, to be found by.
+    pub(crate) fn beside(&self) -> String {
+        let own = [
+            Some(&self.title),
+            self.my_decision.as_ref(),
+            self.outcome.as_ref(),
+        ];
+        let own: Vec<&str> = own.into_iter().flatten().map(String::as_str).collect();
+        own.join("\n")
+    }
 }
 
 /// A page of the catalogue.

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use magi_event::{Agent, Body, FinalDecision, Mode, Status, Usage, Votes};
 
+use crate::search::INDEXED_CHARS;
+
 /// The catalogue's columns that follow from events.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Facts {
@@ -32,12 +34,12 @@ pub enum Field {
     Question,
     /// The context given with it.
     Context,
-    /// The title.
-    Title,
+    /// What a person wrote beside it: the title, their own decision, and how it turned out.
+    Beside,
     /// The verdict's summary and recommendation.
     Verdict,
-    /// The reasoning of the sage or judge.
-    Reasoning(Agent),
+    /// What the sage or the judge said, and the words of its vote or judgment.
+    Speech(Agent),
 }
 
 impl Field {
@@ -50,10 +52,10 @@ impl Field {
         match self {
             Field::Question => 0,
             Field::Context => 1,
-            Field::Title => 2,
+            Field::Beside => 2,
             Field::Verdict => 3,
-            Field::Reasoning(Agent::Sage(sage)) => 4 + sage.index() as u32,
-            Field::Reasoning(Agent::Judge) => 7,
+            Field::Speech(Agent::Sage(sage)) => 4 + sage.index() as u32,
+            Field::Speech(Agent::Judge) => 7,
         }
     }
 }
@@ -63,6 +65,8 @@ impl Field {
 pub(crate) struct Folding {
     facts: Facts,
     spent: BTreeMap<Agent, (Option<Usage>, Option<f64>)>,
+    /// What those who are speaking have said, as far as it is indexed.
+    speech: BTreeMap<Agent, String>,
     texts: Vec<(Field, String)>,
     changed: bool,
     progress: bool,
@@ -95,6 +99,7 @@ impl Default for Folding {
                 cost_usd: None,
             },
             spent: BTreeMap::new(),
+            speech: BTreeMap::new(),
             texts: Vec::new(),
             changed: false,
             progress: false,
@@ -116,12 +121,18 @@ impl Folding {
         }
     }
 
-    /// Takes one more event into account. Deltas change nothing.
+    /// Takes one more event into account. Deltas change nothing until the speech they belong to ends.
     pub(crate) fn apply(&mut self, body: &Body) {
         match body {
             Body::Start(start) => self.set(|facts| facts.mode = Some(start.mode)),
+            // A new attempt takes the place of what the one before it said.
+            Body::AgentStart(sage, _) => drop(self.speech.remove(&(*sage).into())),
+            Body::JudgeStart(_) => drop(self.speech.remove(&Agent::Judge)),
+            Body::AgentChunk(sage, delta) => self.hear((*sage).into(), &delta.text),
+            Body::JudgeChunk(delta) => self.hear(Agent::Judge, &delta.text),
             Body::AgentComplete(sage, done) => {
-                self.reasoning((*sage).into(), &done.reasoning);
+                let points = done.conditions.iter().chain(&done.would_change);
+                self.said((*sage).into(), &done.reasoning, points);
                 self.spend((*sage).into(), done.usage, done.cost_usd);
             }
             Body::Tally(tally) => {
@@ -134,7 +145,13 @@ impl Folding {
                 self.set(|facts| facts.votes = Some(votes));
             }
             Body::JudgeComplete(done) => {
-                self.reasoning(Agent::Judge, &done.reasoning);
+                let dissent = done.dissent.as_ref().map(|dissent| &dissent.text);
+                let points = done
+                    .conditions
+                    .iter()
+                    .chain(&done.would_change)
+                    .chain(dissent);
+                self.said(Agent::Judge, &done.reasoning, points);
                 self.spend(Agent::Judge, done.usage, done.cost_usd);
             }
             Body::Paused(paused) => self.set(|facts| {
@@ -145,14 +162,10 @@ impl Folding {
             Body::Resumed(_) => self.set(|facts| facts.status = Status::Running),
             Body::Complete(_) | Body::Cancelled(_) | Body::Error(_) => self.end(body),
             Body::SagesStart(_)
-            | Body::AgentStart(..)
             | Body::AgentThinking(..)
-            | Body::AgentChunk(..)
             | Body::AgentError(..)
             | Body::AgentTimeout(..)
-            | Body::JudgeStart(_)
             | Body::JudgeThinking(_)
-            | Body::JudgeChunk(_)
             | Body::JudgeError(_)
             | Body::JudgeTimeout(_)
             | Body::Trace(..)
@@ -164,6 +177,9 @@ impl Folding {
 
     fn end(&mut self, body: &Body) {
         self.progress = true;
+        for (agent, speech) in std::mem::take(&mut self.speech) {
+            self.texts.push((Field::Speech(agent), speech));
+        }
         match body {
             Body::Complete(complete) => {
                 let text = format!("{}\n{}", complete.summary, complete.recommendation);
@@ -199,9 +215,35 @@ impl Folding {
         self.changed = true;
     }
 
-    fn reasoning(&mut self, agent: Agent, text: &str) {
+    /// Takes in what an agent goes on to say.
+    fn hear(&mut self, agent: Agent, text: &str) {
+        let speech = self.speech.entry(agent).or_default();
+        // No character is shorter than a byte, so what is indexed is in it whole.
+        if speech.len() < 4 * INDEXED_CHARS {
+            speech.push_str(text);
+        }
+    }
+
+    /// Notes what an agent said, to its end. The speech stands last: it may be longer than what is indexed.
+    fn said<'a>(
+        &mut self,
+        agent: Agent,
+        reasoning: &str,
+        points: impl Iterator<Item = &'a String>,
+    ) {
         self.progress = true;
-        self.texts.push((Field::Reasoning(agent), text.to_owned()));
+        let mut text = String::new();
+        for point in points {
+            text.push_str(point);
+            text.push('\n');
+        }
+        let speech = self.speech.remove(&agent).unwrap_or_default();
+        if !speech.contains(reasoning) || speech.len() > INDEXED_CHARS {
+            text.push_str(reasoning);
+            text.push('\n');
+        }
+        text.push_str(&speech);
+        self.texts.push((Field::Speech(agent), text));
     }
 
     /// Notes what an agent spent over all its attempts; a later word of it replaces the earlier one.

@@ -302,7 +302,7 @@ impl Kept {
         let texts = [
             (Field::Question, new.question.as_str()),
             (Field::Context, context),
-            (Field::Title, &new.title),
+            (Field::Beside, &new.title),
         ];
         Kept {
             setup: new.setup.clone(),
@@ -526,7 +526,6 @@ impl Store for MemoryStore {
         self.answer(|data| {
             let kept = data.kept(id)?;
             if let Some(title) = patch.title {
-                kept.terms.insert(Field::Title, search::terms(&title));
                 kept.row.title = title;
             }
             if let Some(my_decision) = patch.my_decision {
@@ -535,6 +534,8 @@ impl Store for MemoryStore {
             if let Some(outcome) = patch.outcome {
                 kept.row.outcome = outcome;
             }
+            let beside = search::terms(&kept.row.beside());
+            kept.terms.insert(Field::Beside, beside);
             Ok(kept.row.clone())
         })
     }

@@ -11,7 +11,7 @@ use unicode_normalization::char::is_combining_mark;
 
 /// The most characters of one text that are indexed: the 256 KiB a context may have would hold up
 /// the commit it rides on, and what a document is about is said long before.
-const INDEXED_CHARS: usize = 32 * 1024;
+pub(crate) const INDEXED_CHARS: usize = 32 * 1024;
 
 /// The most terms of one query; further ones are ignored.
 const QUERY_TERMS: usize = 16;

@@ -114,28 +114,26 @@ pub(super) fn patch(
     patch: &Patch,
 ) -> Result<Row, Error> {
     let text = id.to_string();
+    let columns = [
+        ("title", patch.title.clone().map(Some)),
+        ("my_decision", patch.my_decision.clone()),
+        ("outcome", patch.outcome.clone()),
+    ];
     let set = || {
-        if let Some(title) = &patch.title {
-            let sql = "UPDATE deliberations SET title = ?2 WHERE id = ?1 RETURNING number";
-            let mut statement = connection.prepare_cached(sql)?;
-            let number = statement
-                .query_row(params![text, title], |row| row.get::<_, i64>(0))
-                .optional()?;
-            drop(statement);
-            if let Some(number) = number {
-                index(connection, number, Field::Title, title)?;
+        for (column, value) in columns {
+            if let Some(value) = value {
+                let sql = format!("UPDATE deliberations SET {column} = ?2 WHERE id = ?1");
+                execute(connection, &sql, params![text, value])?;
             }
         }
-        if let Some(my_decision) = &patch.my_decision {
-            let sql = "UPDATE deliberations SET my_decision = ?2 WHERE id = ?1";
-            execute(connection, sql, params![text, my_decision])?;
-        }
-        if let Some(outcome) = &patch.outcome {
-            let sql = "UPDATE deliberations SET outcome = ?2 WHERE id = ?1";
-            execute(connection, sql, params![text, outcome])?;
-        }
-        Ok(())
+        let sql = "SELECT number FROM deliberations WHERE id = ?1";
+        let number = connection.query_row(sql, [&text], |row| row.get(0));
+        number.optional()
     };
-    set().map_err(failed)?;
-    row(connection, id)
+    let number = set().map_err(failed)?;
+    let row = row(connection, id)?;
+    if let Some(number) = number {
+        index(connection, number, Field::Beside, &row.beside()).map_err(failed)?;
+    }
+    Ok(row)
 }

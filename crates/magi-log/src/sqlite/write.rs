@@ -99,7 +99,7 @@ fn create(connection: &Connection, owner: &str, new: &New) -> Result<At, Error> 
     let texts = [
         (Field::Question, Some(&new.question)),
         (Field::Context, new.context.as_ref()),
-        (Field::Title, Some(&new.title)),
+        (Field::Beside, Some(&new.title)),
     ];
     for (field, text) in texts {
         if let Some(text) = text {

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use magi_event::{Body, FinalDecision, Note, Paused, Resumed, Rewind, Sage, Status, Votes};
+use magi_event::{
+    Body, Cancelled, FinalDecision, Note, Paused, Resumed, Rewind, Sage, Status, Votes,
+};
 use magi_log::{After, Closed, Error, Keyed, New, Patch, PostedVerb, Query};
 use tokio::sync::Barrier;
 use tokio::time::{advance, sleep, timeout};
@@ -611,11 +613,36 @@ async fn words_of_two_characters_are_found(place: Place) {
     }
     let last = writers[2].append_all(ending(id(3))).unwrap();
     writers[2].commit(last).await.unwrap();
-    let patch = Patch {
-        title: Some("Straße \"OR\" 100%".into()),
-        ..Patch::default()
-    };
-    logs.catalogue().patch(id(2), patch).await.unwrap();
+    // What is said is found once it ends: with the verdict, or with the stop; what was given up is not.
+    let stopped = [
+        chunk(Sage::Caspar, "the earlier att"),
+        chunk(Sage::Caspar, "empt"),
+        attempt(Sage::Caspar, 2),
+        chunk(Sage::Caspar, "a spare pl"),
+        chunk(Sage::Caspar, "anet"),
+        Body::Cancelled(Cancelled {
+            by: "user".into(),
+            reason: "Stopped on request.".into(),
+            usage: None,
+            cost_usd: None,
+        }),
+    ];
+    let last = writers[0].append_all(stopped.into()).unwrap();
+    writers[0].commit(last).await.unwrap();
+    let patches = [
+        Patch {
+            title: Some("Straße \"OR\" 100%".into()),
+            my_decision: Some(Some("Not before spring".into())),
+            ..Patch::default()
+        },
+        Patch {
+            outcome: Some(Some("bad: 火事になった".into())),
+            ..Patch::default()
+        },
+    ];
+    for patch in patches {
+        logs.catalogue().patch(id(2), patch).await.unwrap();
+    }
 
     let expected: &[(&str, &[u64])] = &[
         ("移行", &[3, 1]), // a question, and the sages' reasoning of another
@@ -637,6 +664,10 @@ async fn words_of_two_characters_are_found(place: Place) {
         ("\"OR\" 100%", &[2]),
         ("cat*", &[3]),
         ("question", &[]),
+        ("planet spare", &[1]), // what a sage said until it was stopped
+        ("attempt", &[]),
+        ("spring", &[2]), // what a person decided,
+        ("火事", &[2]),   // and how it turned out
         ("'; DROP TABLE", &[]),
         ("？！", &[]),
     ];
