@@ -12,6 +12,7 @@ import type {
   Usage,
 } from '@magi/stream'
 import { openDB, type DBSchema, type IDBPDatabase } from 'idb'
+import { hear, type Said } from './said.ts'
 
 /** What is known of one deliberation without reading its events. */
 export interface Row {
@@ -19,6 +20,7 @@ export interface Row {
   /** AgentCore's session: what asks about this deliberation later must name it. */
   session: string
   question: string
+  context?: string
   lang: string
   preset: string
   status: Status
@@ -27,6 +29,9 @@ export interface Row {
   agreement?: string
   overruled?: boolean
   summary?: string
+  recommendation?: string
+  /** What is searched of the words of the council. */
+  said?: Said
   usage?: Usage
   cost_usd?: number
   /** What a person wrote beside it. */
@@ -74,6 +79,8 @@ const FLUSH_MS = 500
 
 interface Open {
   row: Row
+  /** What those who are speaking have said. */
+  speech: Said
   n: number
   waiting: Line[]
 }
@@ -113,11 +120,13 @@ export class Archive {
     let open = this.#open.get(id)
     if (!open) {
       if (event.type !== 'start') return
-      open = { row: rowOf(event, this.#sessions.get(id) ?? '', follows), n: 0, waiting: [] }
+      const row = rowOf(event, this.#sessions.get(id) ?? '', follows)
+      open = { row, speech: {}, n: 0, waiting: [] }
       this.#open.set(id, open)
     }
     open.waiting.push(line)
     Object.assign(open.row, changeOf(event))
+    heard(open, event)
     if (event.type.endsWith('_chunk') || event.type.endsWith('_thinking') || event.type === 'trace')
       this.#timer ??= setTimeout(() => void this.flush(), FLUSH_MS)
     else void this.flush()
@@ -126,8 +135,12 @@ export class Archive {
   /** Goes on keeping a deliberation of an earlier visit. */
   goOn(part: Part, pieces: number): void {
     this.#sessions.set(part.row.id, part.row.session)
-    if (!this.#open.has(part.row.id))
-      this.#open.set(part.row.id, { row: part.row, n: pieces, waiting: [] })
+    if (this.#open.has(part.row.id)) return
+    const open: Open = { row: part.row, speech: {}, n: pieces, waiting: [] }
+    // What had begun before this visit is heard to its end.
+    if (part.row.status === 'running' || part.row.status === 'paused')
+      for (const { raw } of part.lines) heard(open, JSON.parse(raw) as Event)
+    this.#open.set(part.row.id, open)
   }
 
   /** Writes what waits; resolves when it is written, or when that failed and was told. */
@@ -313,6 +326,12 @@ export class Archive {
   }
 }
 
+function heard({ row, speech }: Open, event: Event): void {
+  const before = row.said ?? {}
+  const said = hear(speech, before, event)
+  if (said !== before) row.said = said
+}
+
 function rowOf(
   { data, trace_id, timestamp }: Event & { type: 'start' },
   session: string,
@@ -322,6 +341,7 @@ function rowOf(
     id: trace_id,
     session,
     question: data.question,
+    ...(data.context === undefined ? {} : { context: data.context }),
     lang: data.lang,
     preset: data.council.name,
     status: 'running',
@@ -355,12 +375,13 @@ function changeOf(event: Event): Partial<Row> {
 }
 
 function completed(data: Complete): Partial<Row> {
-  const { status, final_decision, overruled, summary, usage, cost_usd } = data
+  const { status, final_decision, overruled, summary, recommendation, usage, cost_usd } = data
   return {
     status,
     final_decision,
     overruled,
     summary,
+    recommendation,
     usage,
     ...(cost_usd === undefined ? {} : { cost_usd }),
   }
@@ -380,8 +401,10 @@ export function matcher({ q = '', verdict, preset, from, to }: ListQuery): (row:
     if (from && row.created_at < from) return false
     if (to && row.created_at >= to) return false
     if (words.length === 0) return true
-    const { title, question, summary, my_decision, outcome } = row
-    const text = plain([title, question, summary, my_decision, outcome].join('\n'))
+    const { title, question, context, summary, recommendation } = row
+    const { said = {}, my_decision, outcome } = row
+    const own = [title, question, context, summary, recommendation, my_decision, outcome]
+    const text = plain([...own, ...Object.values(said)].join('\n'))
     return words.every((word) => text.includes(word))
   }
 }

@@ -61,6 +61,29 @@ test('a deliberation of an earlier visit is gone on with, not begun again', asyn
   expect((await opened().story(id('0')))[0]?.lines).toHaveLength(log.entries.length)
 })
 
+test('it is found by what the sages said, across a reload, and by what a person wrote', async () => {
+  const log = written(id('0'), '2026-11-23T01:00:00Z')
+  const spoken = log.entries
+    .map(({ event }) =>
+      event.type === 'agent_chunk' && event.agentId === 'caspar' ? event.data.text : '',
+    )
+    .join('')
+  const cut = log.entries.findIndex(({ event }) => event.type === 'agent_complete') - 5
+  const half = new Log(id('0'))
+  half.entries.push(...log.entries.slice(0, cut))
+  await keep(opened(), half)
+  const later = opened()
+  await later.story(id('0'))
+  const found = async (q: string): Promise<number> =>
+    (await opened().list({ q: q.replaceAll(/\s+/g, ' ') })).items.length
+  expect(await found(spoken.slice(40, 60))).toBe(0)
+  await keep(later, log, undefined, cut)
+  for (const q of [spoken.slice(40, 60), spoken.slice(-20)]) expect(await found(q), q).toBe(1)
+  await later.patch(id('0'), { my_decision: '春まで待つ', outcome: 'good: 火事を免れた' })
+  for (const q of ['春まで', '火事']) expect(await found(q), q).toBe(1)
+  expect(await found('夏まで')).toBe(0)
+})
+
 test('a story stands once, under its newest part, and is opened and deleted whole', async () => {
   const archive = opened()
   await keep(archive, written(id('0'), '2026-11-23T01:00:00Z'))
