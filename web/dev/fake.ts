@@ -90,7 +90,9 @@ export class Fake {
     let time = Date.parse(at)
     const log = new Log(ulid(time))
     for (const { draft, wait } of perform(script, log.id, 30)) {
-      if (draft.type === 'start' && beside.fork_of) draft.data['fork_of'] = beside.fork_of
+      if (draft.type === 'start')
+        for (const name of ['fork_of', 'conversation_id'] as const)
+          if (beside[name]) draft.data[name] = beside[name]
       log.append(draft, (time += wait))
     }
     this.#running.set(log.id, {
@@ -231,13 +233,17 @@ export class Fake {
       return problem(response, 400, 'bad_request', 'the question is empty', 'question')
     const key = typeof body['idempotency_key'] === 'string' ? body['idempotency_key'] : ''
     const known = this.#keys.get(key)
-    const running = known ? (this.#running.get(known) as Running) : this.start(question)
+    const conversation = body['conversation_id']
+    const beside = typeof conversation === 'string' ? { conversation_id: conversation } : {}
+    const running = known
+      ? (this.#running.get(known) as Running)
+      : this.start(question, undefined, undefined, beside)
     if (key !== '') this.#keys.set(key, running.log.id)
     return this.#stream(request, response, running, undefined)
   }
 
   /** Starts the scene with this question, or the rehearsal's honest answer to one's own. */
-  start(question: string, forkOf?: string, told?: Script): Running {
+  start(question: string, forkOf?: string, told?: Script, beside: Beside = {}): Running {
     const known = told ?? Object.values(SCENES).find((scene) => scene.question === question)
     const script: Script = known ?? {
       ...OWN,
@@ -252,12 +258,14 @@ export class Fake {
       beats: perform(script, log.id, this.#pace),
       paused: false,
       forkOf,
-      remarks: {},
+      remarks: { ...beside },
       readers: new Set(),
       timer: undefined,
     }
     const [start] = running.beats
     if (start && forkOf !== undefined) start.draft.data['fork_of'] = forkOf
+    if (start && beside.conversation_id)
+      start.draft.data['conversation_id'] = beside.conversation_id
     this.#running.set(log.id, running)
     this.#play(running)
     return running

@@ -93,9 +93,10 @@ export function paged(all: readonly Listed[], search: URLSearchParams): Record<s
       words.every((word) => said.includes(word)) &&
       (text('verdict') === '' || item.final_decision === text('verdict')) &&
       (text('fork_of') === '' || item.fork_of === text('fork_of')) &&
+      (text('conversation_id') === '' || item.conversation_id === text('conversation_id')) &&
       (text('preset') === '' || item.preset === text('preset')) &&
-      (text('from') === '' || item.created_at >= text('from')) &&
-      (text('to') === '' || item.created_at < text('to'))
+      (text('from') === '' || Date.parse(item.created_at) >= Date.parse(text('from'))) &&
+      (text('to') === '' || Date.parse(item.created_at) < Date.parse(text('to')))
     )
   })
   const from = text('cursor') === '' ? 0 : wanted.findIndex((one) => one.id === text('cursor')) + 1

@@ -35,6 +35,7 @@ const WRITTEN = {
     outcome: 'Two teams kept it, one asked for the old week back.',
     name: 'Four-day week, decided in the spring',
     word: 'bounded',
+    next: 'Should the hourly staff get the same week?',
   },
   ja: {
     scene: 'neighbourhood-circular',
@@ -47,6 +48,7 @@ const WRITTEN = {
     outcome: '半年で7割の世帯が登録。紙は26世帯に続けている。',
     name: '回覧板のアプリ化（春の総会）',
     word: '世帯',
+    next: '紙の回覧板は二年後に廃止すべきか？',
   },
 } as const
 
@@ -124,8 +126,8 @@ async function decide(walk: Walk): Promise<void> {
   const mine = WRITTEN[lang]
   const card = page.locator('.verdict')
   expect(await card.getAttribute('data-kind')).toBe('APPROVED')
-  await card.getByRole('checkbox').first().check({ force: true })
   await card.getByText(mine.leaning).waitFor()
+  await card.getByRole('checkbox').first().check({ force: true })
   await card.getByRole('radio', { name: decision.follow }).check({ force: true })
   await card.getByRole('textbox', { name: decision.why }).fill(mine.why)
   await card.getByRole('button', { name: decision.save }).click()
@@ -267,6 +269,10 @@ async function onwards(walk: Walk, first: string): Promise<void> {
   await page.goto(`${magi.url}/#/d/${first}`)
   await button(walk, words.nav.follow).click()
   await page.getByRole('complementary', { name: words.carry.follow }).waitFor()
+  await page.getByRole('textbox', { name: words.question }).fill(WRITTEN[lang].next)
+  await button(walk, words.convene).click()
+  const links = page.getByRole('navigation', { name: words.room.links.label })
+  await links.getByRole('link', { name: WRITTEN[lang].name }).waitFor()
 }
 
 async function checked(walk: Walk): Promise<void> {

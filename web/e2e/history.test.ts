@@ -154,6 +154,15 @@ test('taken along: the records, the list, the question again, a question that fo
   await page.locator('.lanes').waitFor()
   expect(asked()).toMatchObject({ question: 'And on Sundays?' })
   expect(asked()).toHaveProperty('conversation_id')
+  // It names what it follows, which leads to it, and from there back.
+  const followed = page.locator('[data-link=before] a')
+  expect(await followed.textContent()).toContain('図書館')
+  await followed.click()
+  const onwards = page.locator('[data-link=after] a')
+  await onwards.waitFor()
+  expect(await onwards.textContent()).toContain('And on Sundays?')
+  await onwards.click()
+  await followed.waitFor()
   // A scene takes nothing of it along, however it was prepared.
   await page.getByRole('button', { name: 'Follow-up question' }).click()
   await page.locator('.carry').waitFor()

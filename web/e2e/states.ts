@@ -33,6 +33,7 @@ export type Past = Readonly<
   Record<
     | 'first'
     | 'second'
+    | 'follow'
     | 'stopped'
     | 'failed'
     | 'quarantined'
@@ -79,6 +80,7 @@ export function pastOf(fake: Fake, scene: Stage['scene']): Past {
   return {
     first,
     second: fake.finished(scene, '2026-11-26T01:12:00Z', { fork_of: first }, change),
+    follow: fake.finished(scene, '2026-11-26T01:42:00Z', { conversation_id: first }),
     stopped: endedWith('2026-11-26T02:12:00Z', {
       type: 'cancelled',
       data: { by: 'user', reason: '' },
@@ -348,6 +350,11 @@ const OVER: readonly State[] = [
     name: 'verdict of a linked one',
     open: of((past) => `d/${past.second}`),
     marks: ['.verdict[data-kind]', '[data-link=from] a'],
+  },
+  {
+    name: 'verdict of a follow-up',
+    open: of((past) => `d/${past.follow}`),
+    marks: ['.verdict[data-kind]', '[data-link=before] a'],
   },
   {
     name: 'stopped',

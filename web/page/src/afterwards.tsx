@@ -124,13 +124,16 @@ function Rejudge(props: Props) {
     >
       {/* Without a judgment there is nothing that others could differ from. */}
       {decisionOf(props.shown.view) !== undefined && (
-        <Segments
-          label={stability.label}
-          shown
-          value={times}
-          options={TIMES.map((id) => ({ id, label: stability.times(Number(id)) }))}
-          onChange={setTimes}
-        />
+        <>
+          <Segments
+            label={stability.label}
+            shown
+            value={times}
+            options={TIMES.map((id) => ({ id, label: stability.times(Number(id)) }))}
+            onChange={setTimes}
+          />
+          {!often && <p className="muted">{stability.why}</p>}
+        </>
       )}
       <Segments
         label={words.verdict.rule}

@@ -57,7 +57,8 @@ export function useRemarked(
   useEffect(() => {
     if (id === undefined) return
     const kept = parse(value?.my_decision ?? '')
-    setMine({ ...kept, leaning: kept.leaning === '' ? (heldFor(id) ?? '') : kept.leaning })
+    const held = value?.my_decision === undefined ? heldFor(id) : undefined
+    setMine(held === undefined ? kept : { ...kept, leaning: held })
     setOutcome(value?.outcome ?? '')
     setSaved(false)
     setFailed(false)

@@ -8,7 +8,7 @@ import { Controls, NoteForm, Notes } from './controls.tsx'
 import { useRemarked, type Remarked } from './decision.tsx'
 import { sealOf, votesIn } from './format.ts'
 import { ModeBand, Phases, QuestionHead, Totals } from './head.tsx'
-import { Play } from './icons.tsx'
+import { ArrowDown, Play } from './icons.tsx'
 import { Judge } from './judge.tsx'
 import { focusLane, Lanes, scrollOf, useStage, type Stage } from './lanes.tsx'
 import { save } from './library.ts'
@@ -87,10 +87,10 @@ export default function Deliberation({ room, onAskAgain, onFollow }: Deliberatio
             onNow={() => room.retryNow()}
           />
         )}
+        {view.end && <ToVerdict view={view} />}
       </div>
       <Trouble shown={shown} room={room} onAskAgain={() => onAskAgain(question)} />
       {playback && <Player room={room} playback={playback} />}
-      {view.end && <SkipToVerdict />}
       <Notices shown={shown} />
       <Paused view={view} />
       <Links view={view} keeper={keeper} />
@@ -164,11 +164,12 @@ function toPassage(stage: Stage, sage: Sage, text: string): void {
   )
 }
 
-function SkipToVerdict() {
+/** Above three lanes the verdict is below the fold: how it ended, and the way there. */
+function ToVerdict({ view }: { view: View }) {
   const words = useWords()
   return (
     <a
-      className="skip-verdict"
+      className="to-verdict"
       href="#verdict"
       onClick={(event) => {
         // The hash is the route, so the skip link moves the focus itself.
@@ -176,7 +177,10 @@ function SkipToVerdict() {
         toVerdict()
       }}
     >
-      {words.skipToVerdict}
+      <Seal kind={sealOf(view)} small />
+      <span>
+        {words.skipToVerdict} <ArrowDown />
+      </span>
     </a>
   )
 }

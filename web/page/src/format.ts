@@ -1,4 +1,13 @@
-import { isMissing, sagesOf, type JudgeComplete, type Listed, type View } from '@magi/stream'
+import {
+  isMissing,
+  sagesOf,
+  type AgentComplete,
+  type Decision,
+  type FinalDecision,
+  type JudgeComplete,
+  type Listed,
+  type View,
+} from '@magi/stream'
 import type { Lang, SealKind, Words } from './words.ts'
 
 /** The seal that stands for where a deliberation is. A failure is never a verdict. */
@@ -21,6 +30,22 @@ export function sealOfListed(item: Pick<Listed, 'status' | 'final_decision'>): S
   if (item.status === 'failed') return 'FAILED'
   if (item.status === 'running' || item.status === 'paused') return 'DELIBERATING'
   return item.final_decision ?? 'UNDECIDED'
+}
+
+/** The seal of a vote. One that is missing is counted with the abstentions, but is nobody's choice. */
+export function sealOfVote(vote: AgentComplete): SealKind {
+  if (vote.cause === 'stopped') return 'STOPPED'
+  return isMissing(vote) ? 'MISSING' : vote.decision
+}
+
+/** Conditions are those of going ahead; where the council does not advise that, their title says so. */
+export const conditionsTitle = ({ verdict }: Words, decision: Decision | FinalDecision): string =>
+  decision === 'APPROVED' ? verdict.conditions : verdict.conditionsIf
+
+/** The votes of a line of the history in words. */
+export function votesText(words: Words, agreement: string): string {
+  const [approved = 0, rejected = 0, abstained = 0] = agreement.split('-').map(Number)
+  return words.verdict.sum({ approved, rejected, abstained })
 }
 
 /** How many sages have voted. A vote that is missing is none. */

@@ -11,7 +11,7 @@ import {
   Separator,
 } from 'react-aria-components'
 import { titleOf } from './carry.ts'
-import { sealOfListed } from './format.ts'
+import { sealOfListed, votesText } from './format.ts'
 import { Link, More } from './icons.tsx'
 import type { Library } from './library.ts'
 import { decided } from './mine.ts'
@@ -74,8 +74,8 @@ export function HistoryRow({ item, library, chosen, actions, presetName }: RowPr
       <p className="past-votes">
         {item.agreement && (
           <>
-            <span aria-hidden="true">{item.agreement.replaceAll('-', '–')}</span>
-            <span className="visually-hidden">{texts.votes(item.agreement)}</span>
+            <span className="visually-hidden">{words.verdict.votes}: </span>
+            {votesText(words, item.agreement)}
           </>
         )}
       </p>

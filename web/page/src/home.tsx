@@ -4,7 +4,7 @@ import { Button } from 'react-aria-components'
 import { Chart } from './chart.tsx'
 import { Composer } from './composer.tsx'
 import type { Asked as Gated } from './gate.tsx'
-import { sealOfListed } from './format.ts'
+import { sealOfListed, votesText } from './format.ts'
 import { Play } from './icons.tsx'
 import { OwnNote } from './own-note.tsx'
 import { hashOf } from './route.ts'
@@ -165,7 +165,12 @@ function DoorLine() {
 function Scenes({ onPlay }: { onPlay: (scene: Question) => void }) {
   const { door } = useWay()
   const asked = useAsked(() => door.scenes())
+  const presets = useAsked(() => door.presets())
   const words = useWords()
+  const titleOf = (name: string): string => {
+    const known = presets.state === 'there' ? presets.value : []
+    return known.find((preset) => preset.name === name)?.title[words.code] || name
+  }
   if (asked.state !== 'there' || asked.value.length === 0) return null
   // The scenes in the reader's language stand first.
   const scenes = [...asked.value].sort(
@@ -184,6 +189,9 @@ function Scenes({ onPlay }: { onPlay: (scene: Question) => void }) {
               </span>
               <span className="visually-hidden">{words.scenes.play} </span>
               <span lang={scene.lang}>{scene.question}</span>
+              {scene.preset !== 'default' && (
+                <span className="scene-preset">{words.room.preset.of(titleOf(scene.preset))}</span>
+              )}
               <span className="scene-lang">{scene.lang === 'ja' ? '日本語' : 'English'}</span>
             </Button>
           </li>
@@ -236,7 +244,7 @@ function Past({ item }: { item: Listed }) {
       <span className="past-question">{item.title === '' ? item.question : item.title}</span>
       <span className="past-meta">
         {item.mode === 'rehearsal' && <em>{words.mode.rehearsal}</em>}
-        {item.agreement && <span>{item.agreement}</span>}
+        {item.agreement && <span>{votesText(words, item.agreement)}</span>}
         <time dateTime={item.created_at}>{words.when(new Date(item.created_at))}</time>
       </span>
     </a>

@@ -10,7 +10,7 @@ import {
 import { memo, useEffect, useState, type ReactNode } from 'react'
 import { Button, Disclosure, DisclosurePanel, Heading } from 'react-aria-components'
 import type { Figures } from './figures.ts'
-import { confidenceOf } from './format.ts'
+import { conditionsTitle, confidenceOf, sealOfVote } from './format.ts'
 import { ArrowDown, Chevron, Grow, Shrink } from './icons.tsx'
 import { Prose, useContentLang } from './prose.tsx'
 import { Seal } from './seal.tsx'
@@ -225,11 +225,13 @@ export function Fold({ title, tone, live = false, children }: FoldProps) {
 function Vote({ vote, note }: { vote: AgentComplete; note: string | undefined }) {
   const words = useWords()
   return (
-    <div className="vote" data-kind={vote.decision}>
-      <Seal kind={vote.decision} small />
-      <span className="vote-confidence">
-        {words.verdict.confidence} {confidenceOf(words, vote.confidence)}
-      </span>
+    <div className="vote" data-kind={sealOfVote(vote)}>
+      <Seal kind={sealOfVote(vote)} small />
+      {!isMissing(vote) && (
+        <span className="vote-confidence">
+          {words.verdict.confidence} {confidenceOf(words, vote.confidence)}
+        </span>
+      )}
       {note !== undefined && <span className="vote-note">{note}</span>}
     </div>
   )
@@ -242,14 +244,14 @@ function Grounds({ vote, text }: { vote: AgentComplete; text: string }) {
   // The reasoning of a vote that has none of its own is the prose, which stands above already.
   const own = vote.reasoning.trim() !== '' && !text.includes(vote.reasoning.trim())
   return (
-    <div className="grounds" data-kind={vote.decision}>
+    <div className="grounds" data-kind={sealOfVote(vote)}>
       {vote.cause && <p className="vote-cause">{words.cause[vote.cause] ?? vote.cause}</p>}
       {own && (
         <p className="vote-reason" lang={lang}>
           {vote.reasoning}
         </p>
       )}
-      <Points title={words.verdict.conditions} points={vote.conditions} />
+      <Points title={conditionsTitle(words, vote.decision)} points={vote.conditions} />
       <Points title={words.verdict.wouldChange} points={vote.would_change} />
     </div>
   )

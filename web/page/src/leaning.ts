@@ -13,6 +13,8 @@ interface Waiting {
   text: string
   /** The deliberation, once it is known. */
   id?: string
+  /** It is kept beside the deliberation. It stays here until the next one: what was read before that lacks it. */
+  kept?: true
 }
 
 function waiting(): Waiting | undefined {
@@ -34,7 +36,7 @@ export function belongsTo(id: string): void {
   if (held && held.id === undefined) tab.write(KEY, JSON.stringify({ ...held, id }))
 }
 
-/** The leaning that waits to be kept beside this deliberation. */
+/** The leaning that was written for this deliberation, kept already or not. */
 export function heldFor(id: string): string | undefined {
   const held = waiting()
   return held?.id === id ? held.text : undefined
@@ -42,11 +44,12 @@ export function heldFor(id: string): string | undefined {
 
 /** Keeps the held leaning beside its deliberation; it waits on where that fails. */
 export async function keepLeaning(keeper: Keeper, id: string, lang: Lang): Promise<void> {
-  const text = heldFor(id)
-  if (text === undefined) return
+  const held = waiting()
+  if (held?.id !== id || held.kept) return
+  const { text } = held
   const written = (await keeper.item(id))?.my_decision
   const mine = written === undefined ? NOTHING : parse(written)
   if (mine.leaning === '')
     await keeper.write(id, { my_decision: compose({ ...mine, leaning: text }, [], lang) })
-  tab.write(KEY, undefined)
+  tab.write(KEY, JSON.stringify({ text, id, kept: true }))
 }

@@ -45,6 +45,13 @@ function Stamp({ kind }: { kind: SealKind }) {
           <circle cy="11" r="2.8" className="seal-dot" />
         </>
       )
+    case 'MISSING':
+      return (
+        <>
+          <path d="M-28-28H28V28H-28Z" className="seal-line seal-dashed" />
+          <path d="M-11 0H11" className="seal-sign" />
+        </>
+      )
     case 'STOPPED':
       return (
         <>

@@ -108,7 +108,7 @@ export function Timeline({ trace, at, onSeek }: TimelineProps) {
                 dx={hover > length / 2 ? -6 : 6}
                 textAnchor={hover > length / 2 ? 'end' : 'start'}
               >
-                {(hover / 1000).toFixed(1)} s
+                {texts.seconds((hover / 1000).toFixed(1))}
               </text>
             </g>
           )}
@@ -131,6 +131,7 @@ interface Scale {
 }
 
 function Axis({ trace, width, height, x }: Scale & { trace: Trace; height: number }) {
+  const texts = useTexts(TRACE)
   const marks = ticks(trace.length, Math.max(3, Math.floor(width / 90)))
   const foot = height - AXIS
   const digits = marks.every((at) => at % 1000 === 0) ? 0 : (marks[1] ?? 0) % 100 === 0 ? 1 : 2
@@ -156,7 +157,7 @@ function Axis({ trace, width, height, x }: Scale & { trace: Trace; height: numbe
             y={height - 8}
             textAnchor={index === 0 ? 'start' : x(at) > width - 24 ? 'end' : 'middle'}
           >
-            {(at / 1000).toFixed(digits)} s
+            {texts.seconds((at / 1000).toFixed(digits))}
           </text>
         </g>
       ))}
@@ -206,6 +207,7 @@ export const barText = (bar: Bar, texts: (typeof TRACE)['en']): string =>
     .join(texts.comma)
 
 function Stretch({ bar, x, title }: { bar: Bar; x: (ms: number) => number; title: string }) {
+  const texts = useTexts(TRACE)
   const wide = Math.max(1.5, x(bar.to) - x(bar.from))
   return (
     <rect
@@ -217,7 +219,7 @@ function Stretch({ bar, x, title }: { bar: Bar; x: (ms: number) => number; title
       height={STRIP}
       rx="1.5"
     >
-      <title>{`${(bar.from / 1000).toFixed(1)}–${(bar.to / 1000).toFixed(1)} s: ${title}`}</title>
+      <title>{`${texts.seconds(`${(bar.from / 1000).toFixed(1)}–${(bar.to / 1000).toFixed(1)}`)}: ${title}`}</title>
     </rect>
   )
 }
@@ -241,6 +243,7 @@ const SIGNS: Partial<Record<Mark['kind'], string>> = {
 }
 
 function Sign({ mark, x, width, title }: { mark: Mark; x: number; width: number; title: string }) {
+  const texts = useTexts(TRACE)
   // A sign at the very edge would be cut in half.
   const at = Math.min(Math.max(x, 8), width - 8)
   const decided = ['vote', 'judged', 'verdict'].includes(mark.kind)
@@ -251,7 +254,7 @@ function Sign({ mark, x, width, title }: { mark: Mark; x: number; width: number;
       data-kind={decided ? mark.what : undefined}
       transform={`translate(${at} 16)`}
     >
-      <title>{`${(mark.at / 1000).toFixed(1)} s: ${title}`}</title>
+      <title>{`${texts.seconds((mark.at / 1000).toFixed(1))}: ${title}`}</title>
       <rect className="trace-hit" x="-9" y="-12" width="18" height="24" />
       {decided ? <Decision word={mark.what} /> : <path d={SIGNS[mark.kind] ?? MARK.solomon} />}
     </g>

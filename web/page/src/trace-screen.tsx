@@ -1,4 +1,4 @@
-import { sagesOf, type Lane, type Sage, type View } from '@magi/stream'
+import { isMissing, sagesOf, type Lane, type Sage, type View } from '@magi/stream'
 import { useEffect, useMemo, useRef, useState, useSyncExternalStore } from 'react'
 import { Button, ToggleButton, ToggleButtonGroup } from 'react-aria-components'
 import { ModeBand } from './head.tsx'
@@ -153,7 +153,8 @@ function useLaneState(): (view: View, who: Sage | 'judge') => string {
   return (view, who) => {
     if (who !== 'judge') {
       const { vote } = view.sages[who]
-      if (vote) return decision(vote.decision)
+      if (vote?.cause === 'stopped') return words.stopped
+      if (vote) return isMissing(vote) ? words.failed : decision(vote.decision)
     } else if (view.judge.judgment) return decision(view.judge.judgment.final_decision)
     const lane: Lane = who === 'judge' ? view.judge : view.sages[who]
     if (lane.state === 'retrying') return lane.trouble ? words.retrying(lane.trouble) : ''
@@ -185,6 +186,16 @@ function Legend({ trace }: { trace: Trace }) {
 /** So much of what was said last is shown of each, in characters. */
 const TAIL = 420
 
+/** The end of a text, from the beginning of a sentence on, or at least of a word. */
+export function lastOf(text: string): string {
+  if (text.length <= TAIL) return text
+  const tail = text.slice(-TAIL)
+  const sentence = /[。！？\n]|[.!?]\s/u.exec(tail)
+  const word = sentence && sentence.index < TAIL / 2 ? sentence : /[\s、，]/u.exec(tail)
+  const from = word && word.index < TAIL / 2 ? word.index + word[0].length : 0
+  return `… ${tail.slice(from)}`
+}
+
 /** What each of the council had said at the moment, and how it stood. */
 function Moment({ view, at, live }: { view: View; at: number; live: boolean }) {
   const words = useWords()
@@ -198,7 +209,7 @@ function Moment({ view, at, live }: { view: View; at: number; live: boolean }) {
           const lane: Lane = who === 'judge' ? view.judge : view.sages[who]
           const agent = who === 'judge' ? 'solomon' : who
           const text = lane.text === '' ? lane.thinking : lane.text
-          const tail = text.length > TAIL ? `… ${text.slice(-TAIL)}` : text
+          const tail = lastOf(text)
           return (
             <article key={who} data-agent={agent}>
               <h3>

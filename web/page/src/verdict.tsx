@@ -9,7 +9,16 @@ import {
 import type { ReactNode } from 'react'
 import { Button } from 'react-aria-components'
 import { Conditions, Decision, type Remarked } from './decision.tsx'
-import { confidenceOf, isSplit, scoreText, sealOf, tokensOf, votesIn } from './format.ts'
+import {
+  conditionsTitle,
+  confidenceOf,
+  isSplit,
+  scoreText,
+  sealOf,
+  sealOfVote,
+  tokensOf,
+  votesIn,
+} from './format.ts'
 import { Warn } from './icons.tsx'
 import { Fold } from './lane.tsx'
 import { PanelVotes } from './panel.tsx'
@@ -100,19 +109,25 @@ function Count({ view, data }: { view: View; data: Complete }) {
     <div className="count">
       <p className="count-numbers">
         <span className="visually-hidden">{words.verdict.votes}: </span>
-        <span data-kind="APPROVED">{approved}</span>
-        <i aria-hidden="true">–</i>
-        <span data-kind="REJECTED">{rejected}</span>
-        <i aria-hidden="true">–</i>
-        <span data-kind="ABSTAINED">{abstained}</span>
+        {(
+          [
+            ['APPROVED', approved],
+            ['REJECTED', rejected],
+            ['ABSTAINED', abstained],
+          ] as const
+        ).map(([kind, votes]) => (
+          <span key={kind} className="count-number" data-kind={kind}>
+            {votes} <small>{words.verdict.counts[kind]}</small>
+          </span>
+        ))}
       </p>
       <ul className="count-votes">
         {sages.map((sage) => {
-          const decision = view.sages[sage].vote?.decision
+          const { vote } = view.sages[sage]
           return (
             <li key={sage} data-agent={sage}>
               <Mark of={sage} /> <span className="visually-hidden">{words.sages[sage].name}</span>
-              {decision && <Seal kind={decision} small />}
+              {vote && <Seal kind={sealOfVote(vote)} small />}
             </li>
           )
         })}
@@ -143,6 +158,7 @@ function Decided({ view, data, remarked, onDissent }: DecidedProps) {
   const words = useWords()
   const lang = useContentLang()
   const judgment = data.solomon_judgment
+  const conditions = conditionsTitle(words, data.final_decision)
   return (
     <>
       {data.status === 'degraded' && (
@@ -167,13 +183,9 @@ function Decided({ view, data, remarked, onDissent }: DecidedProps) {
       <Dissent view={view} judgment={judgment} onDissent={onDissent} />
       <div className="verdict-lists">
         {remarked ? (
-          <Conditions
-            title={words.verdict.conditions}
-            points={judgment.conditions ?? []}
-            remarked={remarked}
-          />
+          <Conditions title={conditions} points={judgment.conditions ?? []} remarked={remarked} />
         ) : (
-          <List title={words.verdict.conditions} points={judgment.conditions ?? []} />
+          <List title={conditions} points={judgment.conditions ?? []} />
         )}
         <List title={words.verdict.wouldChange} points={judgment.would_change ?? []} />
       </div>
@@ -237,7 +249,7 @@ function Agreement({ data }: { data: Complete }) {
   if (overruled)
     return (
       <p className="agreement agreement-loud" data-judge="overruled">
-        <strong>{says.loud(count)}</strong> {says.overruled}
+        <strong>{says.loud(count)}</strong>
       </p>
     )
   if (agrees === true) return <p className="agreement">{says.agrees}</p>
@@ -251,7 +263,7 @@ function Agreement({ data }: { data: Complete }) {
   if (agrees === false)
     return (
       <p className="agreement agreement-loud" data-judge="dissents">
-        <strong>{says.dissents(count)}</strong> {says.disagrees}
+        <strong>{says.dissents(count)}</strong> {verdict.votesStand}
       </p>
     )
   return null
@@ -274,6 +286,7 @@ function Dissent({
     return judgment.attempt > 0 ? <p className="no-dissent">{words.verdict.noDissent}</p> : null
   const sage = dissent.agent ?? undefined
   const title = sage ? words.verdict.dissentBy(words.sages[sage].name) : words.verdict.dissent
+  const said = sage && findPassage(view.sages[sage].text, dissent.text)
   return (
     <figure className="dissent" data-agent={sage}>
       <figcaption>
@@ -281,11 +294,12 @@ function Dissent({
       </figcaption>
       <blockquote lang={lang}>{dissent.text}</blockquote>
       {sage && onDissent && (
-        <Button className="link-button" onPress={() => onDissent(sage, dissent.text)}>
-          {findPassage(view.sages[sage].text, dissent.text)
-            ? words.room.toPlace
-            : words.room.toVote(words.sages[sage].name)}
-        </Button>
+        <p className="dissent-place">
+          {!said && <span className="muted">{words.room.judgesWords}</span>}{' '}
+          <Button className="link-button" onPress={() => onDissent(sage, dissent.text)}>
+            {said ? words.room.toPlace : words.room.toVote(words.sages[sage].name)}
+          </Button>
+        </p>
       )}
     </figure>
   )

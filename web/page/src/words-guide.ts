@@ -21,7 +21,7 @@ export const GUIDE: Texts<GuideWords> = {
       },
       {
         name: 'Read the verdict',
-        text: 'Three numbers: approved, rejected, abstained. Below them stands the rule that makes a verdict of them, and whether the judge agrees. Read the strongest dissent and the conditions before you act.',
+        text: 'Three numbers: approved, rejected, abstained. Below them stands the rule that makes a verdict of them, and whether the judge agrees. Read the strongest objection to it and the conditions before you act.',
       },
       {
         name: 'Decide',
@@ -51,7 +51,7 @@ export const GUIDE: Texts<GuideWords> = {
       },
       {
         name: '評決を読む',
-        text: '三つの数字は、可決・否決・棄権の票数です。その下に、票から評決を決める規則と、裁定者が同意したかどうかが出ます。動く前に、最も強い反対意見と条件を読んでください。',
+        text: '三つの数字は、可決・否決・棄権の票数です。その下に、票から評決を決める規則と、裁定者が同意したかどうかが出ます。実行に移す前に、この結論への最も強い反論と条件を読んでください。',
       },
       {
         name: '決める',

@@ -43,7 +43,6 @@ export interface HistoryWords {
   linkedTo: One
   conversation: string
   mine: One
-  votes: One
   outcome: Record<OutcomeWord, string>
   outcomeOther: string
   dialog: {
@@ -117,7 +116,6 @@ export const HISTORY: Texts<HistoryWords> = {
     linkedTo: (id) => `Goes on from ${id}`,
     conversation: 'Part of a conversation',
     mine: (text) => `My decision: ${text}`,
-    votes: (agreement) => `Votes ${agreement}: approved, rejected, abstained`,
     outcome: { good: 'turned out well', bad: 'turned out badly', mixed: 'mixed outcome' },
     outcomeOther: 'outcome noted',
     dialog: {
@@ -188,7 +186,6 @@ export const HISTORY: Texts<HistoryWords> = {
     linkedTo: (id) => `${id} に続く審議`,
     conversation: '一連の問いの一つ',
     mine: (text) => `自分の決定: ${text}`,
-    votes: (agreement) => `票数 ${agreement}（可決・否決・棄権）`,
     outcome: { good: '良い結果', bad: '悪い結果', mixed: '一長一短' },
     outcomeOther: '結果の記録あり',
     dialog: {

@@ -4,6 +4,8 @@ import type { Stability, Turn } from './stability.ts'
 export interface StabilityWords {
   title: string
   label: string
+  /** What judging more than once is for. */
+  why: string
   times: (count: number) => string
   about: (count: number) => string
   judging: (ended: number, of: number) => string
@@ -19,6 +21,7 @@ export const STABILITY: Texts<StabilityWords> = {
   en: {
     title: 'Stability',
     label: 'How often',
+    why: 'More than once: to see whether the judgment stays the same when the sages are shown in another order.',
     times: (count) => (count === 1 ? 'once' : `${count} times`),
     about: (count) =>
       `The judge is called ${count} times, in other orders of the sages as far as there are any. Here it is said how many come to the same decision; each is a linked deliberation of its own.`,
@@ -36,7 +39,8 @@ export const STABILITY: Texts<StabilityWords> = {
   },
   ja: {
     title: '裁定の安定性',
-    label: '回数',
+    label: '裁定の回数',
+    why: '2回以上にすると、賢者を示す順番を変えて裁定を繰り返し、判断がぶれないかを確かめます。',
     times: (count) => `${count}回`,
     about: (count) =>
       `賢者を示す順番をできるかぎり変えながら裁定者を${count}回呼び、同じ判断になった回数をここに表示します。それぞれ元の審議に関連づけた審議として残ります。`,

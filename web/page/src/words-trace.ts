@@ -33,6 +33,8 @@ export interface TraceWords {
   now: string
   nothingYet: string
   toEnd: string
+  /** A moment or a span of the axis. */
+  seconds: (value: string) => string
   attempt: (attempt: number) => string
   chars: (count: number) => string
   /** Between the parts of what a stretch was. */
@@ -84,6 +86,7 @@ export const TRACE: Texts<TraceWords> = {
     now: 'Now',
     nothingYet: 'has said nothing yet',
     toEnd: 'To the end',
+    seconds: (value) => `${value} s`,
     attempt: (attempt) => `attempt ${attempt}`,
     chars: (count) => `${count.toLocaleString('en')} characters`,
     comma: ', ',
@@ -179,6 +182,7 @@ export const TRACE: Texts<TraceWords> = {
     now: '現在',
     nothingYet: 'まだ発言なし',
     toEnd: '最後へ',
+    seconds: (value) => `${value}秒`,
     attempt: (attempt) => `${attempt}回目`,
     chars: (count) => `${count.toLocaleString('ja')}文字`,
     comma: '、',

@@ -1,3 +1,4 @@
+import { some } from './some.ts'
 import { room } from './words.room.en.ts'
 import type { Words } from './words.ts'
 
@@ -286,15 +287,23 @@ export const en: Words = {
     judgeReason: 'The judge’s reason',
     wholeReason: 'The whole reason',
     recommendation: 'Recommended',
-    dissent: 'Strongest dissent',
-    dissentBy: (name) => `Strongest dissent, from ${name}`,
-    noDissent: 'No dissent was recorded.',
+    dissent: 'Strongest objection to this verdict',
+    dissentBy: (name) => `Strongest objection to this verdict, from ${name}`,
+    noDissent: 'No objection to this verdict was recorded.',
     conditions: 'Conditions',
+    conditionsIf: 'Conditions, if it goes ahead anyway',
     wouldChange: 'What would change it',
     scores: 'Weight of the arguments, 0 to 100',
     missing: 'Missing',
     degraded: 'Degraded: part of the council is missing',
-    votes: 'Votes: approved, rejected, abstained',
+    votes: 'Votes',
+    counts: { APPROVED: 'approved', REJECTED: 'rejected', ABSTAINED: 'abstained' },
+    sum: ({ approved, rejected, abstained }) =>
+      some([
+        approved > 0 && `${approved} for`,
+        rejected > 0 && `${rejected} against`,
+        abstained > 0 && `${abstained} abstained`,
+      ]).join(', '),
     rule: 'Rule',
     rules: {
       majority: 'majority of the votes',
@@ -305,6 +314,7 @@ export const en: Words = {
     agrees: 'The judge agrees with the votes.',
     disagrees: 'The judge disagrees with the votes. The votes decided.',
     overruled: 'The judge overruled the votes.',
+    votesStand: 'The votes decided.',
     confidence: 'Confidence',
     confidenceWord: (value) => (value >= 0.8 ? 'high' : value >= 0.5 ? 'medium' : 'low'),
     notGiven: 'not given',

@@ -1,3 +1,4 @@
+import { some } from './some.ts'
 import { room } from './words.room.ja.ts'
 import type { Words } from './words.ts'
 
@@ -286,15 +287,23 @@ export const ja: Words = {
     judgeReason: '裁定者の理由',
     wholeReason: '理由の全文',
     recommendation: '推奨',
-    dissent: '最も強い反対意見',
-    dissentBy: (name) => `最も強い反対意見（${name}）`,
-    noDissent: '反対意見は記録されていません。',
+    dissent: 'この結論への最も強い反論',
+    dissentBy: (name) => `この結論への最も強い反論（${name}）`,
+    noDissent: 'この結論への反論は記録されていません。',
     conditions: '条件',
+    conditionsIf: '進める場合の条件',
     wouldChange: '結論が変わるとすれば',
     scores: '論拠の重み（0〜100）',
     missing: '欠けているもの',
     degraded: '不完全: 評議の一部が欠けています',
-    votes: '票数（可決・否決・棄権）',
+    votes: '票数',
+    counts: { APPROVED: '可決', REJECTED: '否決', ABSTAINED: '棄権' },
+    sum: ({ approved, rejected, abstained }) =>
+      some([
+        approved > 0 && `可決${approved}`,
+        rejected > 0 && `否決${rejected}`,
+        abstained > 0 && `棄権${abstained}`,
+      ]).join('・'),
     rule: '決め方',
     rules: {
       majority: '多数決',
@@ -305,6 +314,7 @@ export const ja: Words = {
     agrees: '裁定者は票の結果に同意しています。',
     disagrees: '裁定者は票の結果に同意していません。結論は票によるものです。',
     overruled: '裁定者が票の結果を覆しました。',
+    votesStand: '結論は票のままです。',
     confidence: '確信度',
     confidenceWord: (value) => (value >= 0.8 ? '高' : value >= 0.5 ? '中' : '低'),
     notGiven: '申告なし',
@@ -442,7 +452,7 @@ export const ja: Words = {
   carry: {
     again: '問い直し',
     follow: '続きの問い',
-    againNote: '元の審議に関連づけて、新しく審議します。問いは書き換えられます。',
+    againNote: '元の審議に関連づけて、新しく審議します。問いを書き換えてもかまいません。',
     followNote: '賢者には、前の問いとその評決が伝わります。',
     context: '引き継ぐ内容',
     drop: '引き継がずに問う',

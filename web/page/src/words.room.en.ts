@@ -46,7 +46,8 @@ export const room: RoomWords = {
   judgeAlone: (decision) =>
     `By the rule these votes bring no decision. The judge alone came to ${decision}.`,
   toPlace: 'Go to where it was said',
-  toVote: (sage) => `In the judge’s words. Go to ${sage}’s vote`,
+  judgesWords: 'In the judge’s words.',
+  toVote: (sage) => `Go to ${sage}’s vote`,
 
   written: (tokens, estimated) => `${estimated ? '≈ ' : ''}${number.format(tokens)} tokens out`,
   rate: (speed) => `${speed < 10 ? speed.toFixed(1) : Math.round(speed)} tok/s`,
@@ -79,7 +80,7 @@ export const room: RoomWords = {
   after: {
     open: {
       rejudge: 'Judge again …',
-      again: 'Ask one sage again …',
+      again: 'Ask one of them again …',
       tell: 'Go on with a note …',
     },
     title: {
@@ -111,6 +112,8 @@ export const room: RoomWords = {
     label: 'Linked deliberations',
     from: 'Goes on from',
     to: 'Went on as',
+    before: 'Follows up on',
+    after: 'Followed up by',
   },
 
   decision: {
@@ -139,7 +142,11 @@ export const room: RoomWords = {
     label: 'What do you lean to? The sages never see it; it is kept beside the verdict.',
     hint: 'Rather not: the freeze begins on the tenth.',
   },
-  preset: { label: 'Preset', badAt: 'Bad at:' },
+  preset: {
+    label: 'Preset',
+    of: (title) => `preset: ${title}`,
+    badAt: 'Bad at:',
+  },
   context: {
     attach: 'Attach text files',
     drop: 'Drop text files here: they become context',

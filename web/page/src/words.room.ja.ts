@@ -46,7 +46,8 @@ export const room: RoomWords = {
   judgeAlone: (decision) =>
     `この決め方では、票から結論が出ません。裁定者だけの判断は${decision}です。`,
   toPlace: '発言の箇所を見る',
-  toVote: (sage) => `裁定者の言葉です。${sage}の票を見る`,
+  judgesWords: '裁定者の言葉です。',
+  toVote: (sage) => `${sage} の票を見る`,
 
   written: (tokens, estimated) => `出力${estimated ? '約' : ''}${number.format(tokens)} トークン`,
   rate: (speed) => `${speed < 10 ? speed.toFixed(1) : Math.round(speed)} トークン/秒`,
@@ -77,7 +78,7 @@ export const room: RoomWords = {
     toWhom: (name) => `${name}へ`,
   },
   after: {
-    open: { rejudge: '裁定をやり直す…', again: '賢者に問い直す…', tell: '情報を加えて続ける…' },
+    open: { rejudge: '裁定をやり直す…', again: '一人に問い直す…', tell: '情報を加えて続ける…' },
     title: {
       rejudge: '同じ票で裁定をやり直す',
       again: '一人に問い直す',
@@ -103,14 +104,20 @@ export const room: RoomWords = {
   },
   model: '別のモデル（空欄なら変更なし）',
   modelHint: 'プロバイダー:モデル',
-  links: { label: '関連する審議', from: '元の審議', to: '続きの審議' },
+  links: {
+    label: '関連する審議',
+    from: '元の審議',
+    to: 'ここから始めた審議',
+    before: '前の問い',
+    after: '続きの問い',
+  },
 
   decision: {
     title: '自分の決定',
     leaning: '審議の前に考えていたこと:',
     follow: '評決に従う',
     other: '別の決定をする',
-    instead: '私の結論',
+    instead: '自分の結論',
     why: '理由',
     save: '決定を保存',
     saved: '保存しました。',
@@ -131,7 +138,11 @@ export const room: RoomWords = {
     label: 'いまの自分の考え（賢者には見せません。評決と並べて残します）',
     hint: 'どちらかといえば反対。10日から変更凍結に入るため。',
   },
-  preset: { label: 'プリセット', badAt: '苦手なこと:' },
+  preset: {
+    label: 'プリセット',
+    of: (title) => `プリセット: ${title}`,
+    badAt: '苦手なこと:',
+  },
   context: {
     attach: 'テキストファイルを添付',
     drop: 'ここにドロップすると背景に加わります',

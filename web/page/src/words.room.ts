@@ -37,6 +37,8 @@ export interface RoomWords {
   judgeAlone: One
   toPlace: string
   /** The dissent is in the judge's words, which stand nowhere in the lane. */
+  /** Where the dissent stands in no speech. */
+  judgesWords: string
   toVote: (sage: string) => string
 
   written: (tokens: number, estimated: boolean) => string
@@ -78,7 +80,14 @@ export interface RoomWords {
   }
   model: string
   modelHint: string
-  links: { label: string; from: string; to: string }
+  links: {
+    label: string
+    from: string
+    to: string
+    /** The questions before and after it in a conversation. */
+    before: string
+    after: string
+  }
 
   decision: {
     title: string
@@ -100,7 +109,7 @@ export interface RoomWords {
     saveTurned: string
   }
   leaning: { add: string; label: string; hint: string }
-  preset: { label: string; badAt: string }
+  preset: { label: string; of: (title: string) => string; badAt: string }
   context: {
     attach: string
     drop: string

@@ -106,16 +106,24 @@ export interface Words {
     dissentBy: One
     noDissent: string
     conditions: string
+    /** The same where the council does not approve. */
+    conditionsIf: string
     wouldChange: string
     scores: string
     missing: string
     degraded: string
     votes: string
+    /** What stands beneath the numbers. */
+    counts: Record<'APPROVED' | 'REJECTED' | 'ABSTAINED', string>
+    /** The votes that there are, with their words. */
+    sum: (votes: { approved: number; rejected: number; abstained: number }) => string
     rule: string
     rules: { majority: string; unanimous: string; judge: string; veto: One }
     agrees: string
     disagrees: string
     overruled: string
+    /** After the judge's dissent. */
+    votesStand: string
     confidence: string
     confidenceWord: (value: number) => string
     notGiven: string
@@ -237,6 +245,7 @@ export const SEAL_WORDS = {
   ABSTAINED: { ja: '棄権', en: 'ABSTAINED' },
   DELIBERATING: { ja: '審議中', en: 'DELIBERATING' },
   UNDECIDED: { ja: '不成立', en: 'NO DECISION' },
+  MISSING: { ja: '票なし', en: 'NO VOTE' },
   STOPPED: { ja: '中断', en: 'STOPPED' },
   FAILED: { ja: '失敗', en: 'FAILED' },
 } as const

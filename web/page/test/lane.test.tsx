@@ -93,14 +93,16 @@ test.each([
 })
 
 test.each([
-  ['stopped', 'stopped', 'was stopped'],
-  ['timeout', 'too late', 'ran out of time'],
-  ['failed', 'gave no vote', 'the provider failed'],
-])('a sage who is missing says how: %s', (cause, status, why) => {
+  ['stopped', 'stopped', 'was stopped', '中断 STOPPED'],
+  ['timeout', 'too late', 'ran out of time', '票なし NO VOTE'],
+  ['failed', 'gave no vote', 'the provider failed', '票なし NO VOTE'],
+])('a sage who is missing says how, and is not said to abstain: %s', (cause, status, why, seal) => {
   const text = shown(lane(start(1), vote({ cause })))
   expect(text).toContain(status)
   expect(text).toContain(why)
-  expect(text).toContain('棄権 ABSTAINED')
+  expect(text).toContain(seal)
+  expect(text).not.toContain('ABSTAINED')
+  expect(text).not.toContain('Confidence')
 })
 
 test('one that ended without a vote is sealed as stopped', () => {

@@ -6,6 +6,7 @@ import { perform, type Script } from '../../dev/script.ts'
 import panel from '../../stream/test/panel.ndjson?raw'
 import { noted, replayed, type NetMark } from '../src/net.ts'
 import { Reel } from '../src/reel.ts'
+import { lastOf } from '../src/trace-screen.tsx'
 import { density, ticks, traceOf, type Trace } from '../src/trace.ts'
 
 const ID = '01JD3ZK8M00000000000000000'
@@ -172,4 +173,12 @@ test('the axis has round marks however short or long it is', () => {
   expect(ticks(1000, 8)).toEqual([0, 200, 400, 600, 800, 1000])
   expect(ticks(21_000, 8)).toEqual([0, 5000, 10_000, 15_000, 20_000])
   expect(ticks(7_200_000, 8).length).toBeLessThanOrEqual(9)
+})
+
+test('the end of a speech begins with a sentence, or at least with a word', () => {
+  const long = `${'x'.repeat(300)} first. ${'word '.repeat(80)}end`
+  expect(lastOf('short')).toBe('short')
+  expect(lastOf(long)).toMatch(/^… word word/)
+  expect(lastOf(`${'あ'.repeat(500)}。${'い'.repeat(400)}`)).toBe(`… ${'い'.repeat(400)}`)
+  expect(lastOf('長'.repeat(600))).toHaveLength(422)
 })

@@ -38,9 +38,9 @@ test('the card holds verdict, count, reason, dissent, conditions and what would 
   const text = card(viewOfScript(SCENES['billing'] as Script))
   for (const part of [
     '可決 APPROVED',
-    '2–1–0',
+    'Votes: 2 approved1 rejected0 abstained',
     'WhyTwo approve and one rejects, and they do not contradict each other: the measurements speak for the move, the calendar against it. The whole reason',
-    'Strongest dissent, from CASPAR',
+    'Strongest objection to this verdict, from CASPAR',
     'December is the month in which billing must not stop.',
     'Name a person on call',
     'The rollback rehearsal fails',
@@ -60,11 +60,11 @@ test('a dissent leads to its words, or says that it leads to the vote', () => {
         <VerdictCard view={view} actions={null} onDissent={() => {}} />
       </SettingsProvider>,
     )
-    const said = screen.getByRole('button', { name: /Go to/ }).textContent ?? ''
+    const said = screen.getByRole('button', { name: /Go to/ }).parentElement?.textContent ?? ''
     cleanup()
     return said
   }
-  expect(leads('The rollback has been written, but never rehearsed.')).toBe(
+  expect(leads('The rollback has been written, but never rehearsed.').trim()).toBe(
     'Go to where it was said',
   )
   expect(leads('A rollback that nobody tried is none.')).toBe(
@@ -92,16 +92,24 @@ test('a judge who disagrees did not decide; one who overruled did', () => {
   const dissents = card(changed('billing', { judge_agrees: false }))
   expect(dissents).toContain('Judge dissents from 2–1–0.')
   expect(dissents).toContain('The votes decided.')
+  expect(dissents).not.toContain('The judge disagrees')
   cleanup()
   const overruled = card(changed('billing', { judge_agrees: false, overruled: true }))
   expect(overruled).toContain('Judge overruled 2–1–0.')
-  expect(overruled).toContain('The judge overruled the votes.')
+  expect(overruled).not.toContain('The judge overruled the votes.')
   cleanup()
   expect(card(changed('billing', { judge_agrees: null }))).not.toContain('The judge')
   cleanup()
   const none = card(changed('billing', { judge_agrees: false, final_decision: 'UNDECIDED' }))
   expect(none).toContain('these votes bring no decision. The judge alone came to APPROVED.')
   expect(none).not.toContain('The votes decided.')
+})
+
+test('conditions of what is not approved say what they are for', () => {
+  const title = 'Conditions, if it goes ahead anyway'
+  expect(card(changed('billing', { final_decision: 'REJECTED' }))).toContain(title)
+  cleanup()
+  expect(card(changed('billing', {}))).not.toContain(title)
 })
 
 test('a confidence nobody gave is not made up, and a zero is a zero', () => {

@@ -54,6 +54,8 @@ export interface ListQuery {
   preset?: string
   /** Only those that go on from this one. */
   fork_of?: string
+  /** Only those of this conversation. */
+  conversation_id?: string
   from?: string
   to?: string
   cursor?: string

@@ -104,6 +104,8 @@ export interface View {
   capabilities: readonly string[]
   /** The deliberation this one goes on from, with its votes. */
   forkOf: string | undefined
+  /** The conversation it belongs to, whose earlier verdicts the sages were told. */
+  conversationId: string | undefined
   sages: Readonly<Record<Sage, SageLane>>
   judge: JudgeLane
   tally: Tally | undefined
@@ -158,6 +160,7 @@ export const EMPTY: View = {
   council: undefined,
   capabilities: [],
   forkOf: undefined,
+  conversationId: undefined,
   sages: { caspar: sageLane, balthasar: sageLane, melchior: sageLane },
   judge: { ...lane, judgment: undefined, order: [], panel: [] },
   tally: undefined,
@@ -224,9 +227,9 @@ function step(view: View, event: Event, at: number): View {
   switch (event.type) {
     case 'start': {
       const { question, context, lang, mode, council, capabilities } = event.data
-      const forkOf = event.data.fork_of
-      const asked = { question, context, lang, mode, council, capabilities, forkOf }
-      return { ...view, phase: 'sages', ...asked }
+      const { fork_of: forkOf, conversation_id: conversationId } = event.data
+      const asked = { question, context, lang, mode, council, capabilities }
+      return { ...view, phase: 'sages', ...asked, forkOf, conversationId }
     }
     case 'agent_start':
       return withSage(view, event.agentId, (old) => begin(old, event.data, at))
@@ -479,6 +482,7 @@ export function viewOf(snapshot: Snapshot): View {
     council,
     capabilities: snapshot.capabilities,
     forkOf: snapshot.fork_of,
+    conversationId: snapshot.conversation_id,
     sages: {
       caspar: laneOfSage('caspar'),
       balthasar: laneOfSage('balthasar'),

@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
-use magi_event::{Agent, AgentComplete, Complete, Mode, Sage, Snapshot, Status, first_sentence};
+use magi_event::{
+    Agent, AgentComplete, Complete, FinalDecision, Mode, Sage, Snapshot, Status, first_sentence,
+};
 
 use super::words::{self, Lang};
 
@@ -92,13 +94,16 @@ fn verdict_text(verdict: &Complete, lang: Lang) -> String {
         });
         field(
             &mut out,
-            lang.pick("Strongest dissent", "最も強い反対意見"),
+            lang.pick(
+                "Strongest objection to this verdict",
+                "この結論への最も強い反論",
+            ),
             &format!("{whose}{}", dissent.text),
         );
     }
     list(
         &mut out,
-        lang.pick("Conditions", "条件"),
+        conditions_title(verdict.final_decision, lang),
         &judgment.conditions,
     );
     list(
@@ -113,6 +118,14 @@ fn verdict_text(verdict: &Complete, lang: Lang) -> String {
         &verdict.recommendation,
     );
     out
+}
+
+/// Conditions are those of going ahead; where the council does not advise that, their title says so.
+fn conditions_title(decision: FinalDecision, lang: Lang) -> &'static str {
+    match decision {
+        FinalDecision::Approved => lang.pick("Conditions", "条件"),
+        _ => lang.pick("Conditions, if it goes ahead anyway", "進める場合の条件"),
+    }
 }
 
 /// Says how the judge stands to the votes, and whether something is missing.

@@ -170,8 +170,8 @@ impl Words {
         if let Some(dissent) = &complete.dissent {
             let words = &dissent.text;
             text.push_str(&self.pick(
-                format!("Strongest dissent: {words}\n"),
-                format!("最も強い反対意見: {words}\n"),
+                format!("Strongest objection to this verdict: {words}\n"),
+                format!("この結論への最も強い反論: {words}\n"),
             ));
         }
         text + &self.list(&complete.conditions)

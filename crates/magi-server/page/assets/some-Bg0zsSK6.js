@@ -1,0 +1,1 @@
+var e=e=>e.filter(e=>typeof e==`string`&&e!==``);export{e as t};

@@ -1,1 +1,0 @@
-import{r as e}from"./settings-JDCPZ7NE.js";var t=t=>t[e().lang];export{t};
