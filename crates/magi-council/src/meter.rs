@@ -204,15 +204,9 @@ impl Tab<'_> {
         }
     }
 
-    /// Returns what the vendor told, else an estimate; nothing for a call that was never accepted,
-    /// and for a rehearsal, which no model reads.
+    /// Returns what the vendor told, else an estimate; nothing for a call that was never accepted.
     fn usage(&self) -> Option<Usage> {
-        let is_free = self
-            .meter
-            .charges()
-            .get(self.index)
-            .is_some_and(Charge::is_free);
-        let estimate = (self.was_accepted && !is_free).then(|| Usage {
+        let estimate = self.was_accepted.then(|| Usage {
             input_tokens: self.prompt_bytes / BYTES_PER_TOKEN,
             output_tokens: self.written_bytes / BYTES_PER_TOKEN,
             estimated: true,
@@ -294,8 +288,15 @@ mod tests {
         assert!(meter.total().1.is_some());
         meter.open(&"openai:y".parse().unwrap(), 40).wrote(1);
         assert_eq!(meter.total().1, None);
-        meter.open(&"rehearsal".parse().unwrap(), 40).wrote(9_000);
-        assert_eq!(meter.total().0.output_tokens, 0);
+    }
+
+    #[test]
+    fn a_rehearsal_that_was_stopped_is_estimated_like_one_that_ended_and_costs_nothing() {
+        let meter = meter(Budget::default());
+        meter.open(&"rehearsal".parse().unwrap(), 40).wrote(8_000);
+        let (usage, cost) = meter.total();
+        assert_eq!((usage.output_tokens, usage.estimated), (2_000, true));
+        assert_eq!(cost, Some(0.0));
     }
 
     #[tokio::test]

@@ -2,6 +2,7 @@ import { randomHex, sagesOf, type Done, type Sage, type View } from '@magi/strea
 import { useState, type FormEvent, type ReactNode } from 'react'
 import { Button, Form, Label, TextArea, TextField } from 'react-aria-components'
 import { can } from './able.ts'
+import { votesIn } from './format.ts'
 import { ModelField } from './model-field.tsx'
 import { Sheet } from './sheet.tsx'
 import { Refused } from './refusal.tsx'
@@ -212,7 +213,7 @@ export function AfterButtons({ view, onWish }: { view: View; onWish: (wish: Wish
   const { end } = view
   if (!end) return null
   const sages = sagesOf(view)
-  const voted = sages.filter((sage) => view.sages[sage].vote).length > 0
+  const voted = votesIn(view) > 0
   const first = sages[0] ?? 'caspar'
   return (
     <>

@@ -179,7 +179,7 @@ function ToVerdict({ view }: { view: View }) {
     >
       <Seal kind={sealOf(view)} small />
       <span>
-        {words.skipToVerdict} <ArrowDown />
+        {view.end?.kind === 'complete' ? words.skipToVerdict : words.skipToEnd} <ArrowDown />
       </span>
     </a>
   )
@@ -199,7 +199,7 @@ function Foot({ view }: { view: View }) {
       <Seal kind={sealOf(view)} small />
       {view.end ? (
         <Button className="link-button" onPress={toVerdict}>
-          {words.skipToVerdict}
+          {view.end.kind === 'complete' ? words.skipToVerdict : words.skipToEnd}
         </Button>
       ) : (
         <span>{words.room.votesIn(votes, sages.length)}</span>

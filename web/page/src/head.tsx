@@ -77,7 +77,7 @@ export function Totals({ shown, total }: { shown: Shown; total: Figures }) {
   const { tokens, cost, estimated } = total
   const parts: string[] = []
   if (tokens !== undefined) parts.push(words.room.roughly(words.tokens(tokens), estimated))
-  if (cost !== undefined) parts.push(words.room.roughly(words.cost(cost), estimated))
+  if (cost !== undefined) parts.push(words.room.roughly(words.cost(cost), estimated && cost > 0))
   return (
     <div className="totals">
       <Elapsed shown={shown} />

@@ -189,10 +189,10 @@ function Scenes({ onPlay }: { onPlay: (scene: Question) => void }) {
               </span>
               <span className="visually-hidden">{words.scenes.play} </span>
               <span lang={scene.lang}>{scene.question}</span>
-              {scene.preset !== 'default' && (
-                <span className="scene-preset">{words.room.preset.of(titleOf(scene.preset))}</span>
-              )}
-              <span className="scene-lang">{scene.lang === 'ja' ? '日本語' : 'English'}</span>
+              <span className="scene-lang">
+                {scene.lang === 'ja' ? '日本語' : 'English'}
+                {scene.preset !== 'default' && ` · ${words.room.preset.of(titleOf(scene.preset))}`}
+              </span>
             </Button>
           </li>
         ))}

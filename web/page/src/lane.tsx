@@ -245,7 +245,10 @@ function Grounds({ vote, text }: { vote: AgentComplete; text: string }) {
   const own = vote.reasoning.trim() !== '' && !text.includes(vote.reasoning.trim())
   return (
     <div className="grounds" data-kind={sealOfVote(vote)}>
-      {vote.cause && <p className="vote-cause">{words.cause[vote.cause] ?? vote.cause}</p>}
+      {/* Where it was stopped, its own words say just that. */}
+      {vote.cause && !(own && vote.cause === 'stopped') && (
+        <p className="vote-cause">{words.cause[vote.cause] ?? vote.cause}</p>
+      )}
       {own && (
         <p className="vote-reason" lang={lang}>
           {vote.reasoning}
@@ -303,7 +306,7 @@ export function Numbers({ figures }: { figures: Figures }) {
   if (firstMs !== undefined) parts.push(words.lane.firstWord(words.seconds(firstMs / 1000)))
   if (tokens !== undefined) parts.push(room.written(tokens, estimated))
   if (rate !== undefined) parts.push(room.roughly(room.rate(rate), estimated))
-  if (cost !== undefined) parts.push(room.roughly(words.cost(cost), estimated))
+  if (cost !== undefined) parts.push(room.roughly(words.cost(cost), estimated && cost > 0))
   return (
     <span className="lane-numbers" title={estimated ? room.estimatedNote : undefined}>
       {parts.map((part) => (

@@ -27,6 +27,7 @@ export const en: Words = {
   theme: { label: 'Appearance', auto: 'System', dark: 'Dark', light: 'Light' },
   home: 'MAGI, start page',
   skipToVerdict: 'Go to the verdict',
+  skipToEnd: 'Go to the end',
 
   sages: {
     caspar: { name: 'CASPAR', role: 'practical, risk first' },

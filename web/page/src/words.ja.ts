@@ -27,6 +27,7 @@ export const ja: Words = {
   theme: { label: '外観', auto: '自動', dark: 'ダーク', light: 'ライト' },
   home: 'MAGI トップへ',
   skipToVerdict: '評決へ移動',
+  skipToEnd: '結果へ移動',
 
   sages: {
     caspar: { name: 'CASPAR', role: '実務 ― リスクから考える' },

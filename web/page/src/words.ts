@@ -30,6 +30,8 @@ export interface Words {
   theme: { label: string; auto: string; dark: string; light: string }
   home: string
   skipToVerdict: string
+  /** The same where there is no verdict. */
+  skipToEnd: string
 
   sages: Record<Sage, { name: string; role: string }>
   judge: { name: string; role: string }

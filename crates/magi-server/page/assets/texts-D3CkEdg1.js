@@ -1,1 +1,0 @@
-import{r as e}from"./settings-C6r9yGyK.js";var t=t=>t[e().lang];export{t};
