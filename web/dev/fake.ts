@@ -98,7 +98,7 @@ export class Fake {
     this.#running.set(log.id, {
       log,
       script,
-      created: at,
+      created: new Date(at).toISOString(),
       beats: [],
       paused: false,
       forkOf: beside.fork_of,

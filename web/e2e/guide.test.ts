@@ -245,7 +245,7 @@ async function compare(walk: Walk): Promise<void> {
   await rowOf(page, undecided).getByRole('checkbox').check({ force: true })
   await button(walk, texts.compare).click()
   const rule = page.getByRole('row', { name: new RegExp(`^${COMPARE[lang].rule} `) })
-  expect(await rule.textContent()).toContain(COMPARE[lang].changed)
+  expect(await rule.textContent()).toContain(COMPARE[lang].differs)
   await keep(page, `guide-compare-${lang}`, { height: 900 })
 }
 

@@ -71,9 +71,13 @@ test('named, noted, and shown as such', async () => {
   await act(page, '0.0123 USD', 'My decision and outcome …')
   const dialog = page.getByRole('dialog')
   await dialog.getByLabel('Title').fill('Billing move')
-  await dialog.getByLabel('My decision').fill('Moved on the 8th')
-  await dialog.getByText('turned out well').click()
-  await dialog.getByLabel('Note').fill('no letter lost')
+  // The fields of the verdict card, and the conditions of this verdict.
+  await dialog.getByText('I decide otherwise').click()
+  await dialog.getByLabel('What I decide').fill('Moved on the 8th')
+  await dialog.getByLabel('Why').fill('the freeze')
+  await dialog.getByText('Name a person on call').click()
+  await dialog.getByRole('radio', { name: 'well' }).click()
+  await dialog.getByLabel('What happened').fill('no letter lost')
   await dialog.getByRole('button', { name: 'Save' }).click()
   await dialog.waitFor({ state: 'detached' })
   const row = rowOf(page, 'Billing move')
@@ -84,9 +88,33 @@ test('named, noted, and shown as such', async () => {
   const patched = server.fake.requests.filter(({ method }) => method === 'PATCH')
   expect(patched.at(-1)?.body).toEqual({
     title: 'Billing move',
-    my_decision: 'Moved on the 8th',
+    my_decision: [
+      'Decision: Moved on the 8th',
+      'Why: the freeze',
+      '[ ] Rehearse the rollback twice before the freeze on the 10th',
+      '[x] Name a person on call for the first seven nights',
+      '[ ] Run one rehearsal with the data of last December',
+    ].join('\n'),
     outcome: 'good: no letter lost',
   })
+  // Nothing of the form it is kept in is shown, neither in the row nor in the dialog.
+  const titles = await row
+    .locator('.past-marks [title]')
+    .evaluateAll((all) => all.map((one) => one.getAttribute('title')))
+  expect(titles).toEqual([
+    'no letter lost',
+    'Moved on the 8th\nWhy: the freeze\nConditions: 1 of 3 met',
+  ])
+  await act(page, 'Billing move', 'My decision and outcome …')
+  await dialog.getByText('1 of 3 met').waitFor()
+  expect(await dialog.getByLabel('What I decide').inputValue()).toBe('Moved on the 8th')
+  expect(await dialog.getByLabel('What happened').inputValue()).toBe('no letter lost')
+  expect(await dialog.innerText()).not.toMatch(/Decision:|\[[x ]\]|good:/)
+  const sent = patched.length
+  await dialog.getByRole('button', { name: 'Save' }).click()
+  await dialog.waitFor({ state: 'detached' })
+  // What nobody touched is not written again.
+  expect(server.fake.requests.filter(({ method }) => method === 'PATCH')).toHaveLength(sent)
   await context.close()
 })
 
@@ -133,6 +161,7 @@ test('taken along: the records, the list, the question again, a question that fo
   expect(await saved(() => act(page, '図書館', 'Save as Markdown'))).toContain('図書館')
   const csv = await saved(() => page.getByRole('button', { name: 'Export as CSV' }).click())
   expect(csv.trimEnd().split('\r\n')).toHaveLength(1 + (await rows(page).count()))
+  expect(csv).toContain(',leaning,my_decision,why,conditions_met,outcome,outcome_note,')
   await act(page, '図書館', 'Ask again')
   await page.locator('.carry').waitFor()
   expect(await page.locator('.question-input').inputValue()).toContain('図書館')

@@ -159,8 +159,9 @@ test('this browser’s own history: reopened, found again, named, deleted and ta
   await act('図書館', 'Rename …')
   const dialog = page.getByRole('dialog')
   await dialog.getByLabel('Title').fill('夜の図書館')
-  await dialog.getByLabel('My decision').fill('延長だけを試す')
-  await dialog.getByText('mixed outcome').click()
+  await dialog.getByText('I decide otherwise').click()
+  await dialog.getByLabel('What I decide').fill('延長だけを試す')
+  await dialog.getByRole('radio', { name: 'mixed' }).click()
   await dialog.getByRole('button', { name: 'Save' }).click()
   await dialog.waitFor({ state: 'detached' })
   await page.reload()
@@ -171,8 +172,16 @@ test('this browser’s own history: reopened, found again, named, deleted and ta
   }
   expect(await row('夜の図書館').textContent()).toContain('mixed outcome')
 
-  // Deleted and taken back: it can be opened as before.
+  // Compared: what was decided is this browser's to tell, too.
   await search.fill('')
+  await page.getByText('2 deliberations').waitFor()
+  for (const box of await rows.getByRole('checkbox').all()) await box.check({ force: true })
+  await page.getByRole('button', { name: 'Compare the two' }).click()
+  const compared = page.getByRole('row').filter({ hasText: 'My decision' })
+  await compared.getByText('延長だけを試す', { exact: true }).waitFor()
+  await page.goBack()
+
+  // Deleted and taken back: it can be opened as before.
   await page.getByText('2 deliberations').waitFor()
   await act('billing', /^Delete$/)
   await page.getByText('1 deliberation', { exact: true }).waitFor()

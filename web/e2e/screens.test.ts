@@ -16,7 +16,10 @@ beforeAll(async () => {
   server = await serve({ pace: 20 })
   const { parts } = SCENES['billing']!
   const caspar = { ...parts.caspar!, decision: 'APPROVED' as const, text: 'Go.\n\nDecember it is.' }
-  left = server.fake.finished('billing', '2026-11-25T01:12:00Z')
+  left = server.fake.finished('billing', '2026-11-25T01:12:00Z', {
+    my_decision: 'Decision: as the verdict\nWhy: the freeze',
+    outcome: 'good: no letter lost',
+  })
   right = server.fake.finished(
     'billing',
     '2026-11-26T01:12:00Z',
@@ -260,9 +263,26 @@ test.each([
 test('two compared: what differs is said, marked in the text, and can stand alone', async () => {
   const { page, context, complaints } = await at(`compare/${left}/${right}`)
   await page.locator('.pairs').waitFor()
-  const row = (name: string) => page.getByRole('row').filter({ hasText: name })
-  expect(await row('Vote of CASPAR').textContent()).toContain('changed')
+  const row = (name: string) =>
+    page.getByRole('row').filter({ has: page.getByRole('rowheader', { name, exact: true }) })
+  expect(await row('Vote of CASPAR').textContent()).toContain('differs')
   expect(await row('Vote of MELCHIOR').textContent()).toContain('same')
+  const said = (name: string) => row(name).locator('td').allInnerTexts()
+  expect(await said('Votes')).toEqual([
+    '2 approved, 1 rejected, 0 abstained',
+    '3 approved, 0 rejected, 0 abstained',
+    '≠ differs',
+  ])
+  expect((await said('Strongest objection to this verdict'))[0]).toMatch(
+    /CASPAR\s+December is the month/,
+  )
+  expect(await row('Conditions').locator('td').first().locator('li').count()).toBe(3)
+  expect(await said('My decision')).toEqual(['as the verdict\nWhy: the freeze', '–', '≠ differs'])
+  expect(await said('How it turned out')).toEqual(['well\nno letter lost', '–', '≠ differs'])
+  expect((await said('Language'))[0]).toBe('English')
+  // No row without anything in it: nobody named a panel, and no price is known.
+  for (const name of ['The judge’s panel', 'Cost', 'Context'])
+    expect(await row(name).count(), name).toBe(0)
   await page.getByRole('radio', { name: 'MELCHIOR' }).click()
   await page.getByText('Word for word the same.').waitFor()
   await page.getByRole('radio', { name: 'CASPAR' }).click()

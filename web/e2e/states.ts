@@ -54,6 +54,20 @@ const QUARANTINED: Draft = {
   },
 }
 
+/** What somebody decided, as the page keeps it. */
+const DECIDED = {
+  billing: `Leaning before: rather not: the freeze begins on the tenth
+Decision: Moved on the 8th, with the old database kept for a month
+Why: two people are away in January, and the rehearsal went well
+[x] Name a person on call for the first seven nights
+[ ] A line of ours that no verdict names`,
+  ekimae: `事前の考え: どちらかといえば反対。10日から変更凍結に入るため。
+決定: 延長は金曜と土曜だけにして、半年後に見直す
+理由: 夜間の職員を二人しか確保できないため
+[x] 二十二時までの延長を半年試し、利用を測る
+[ ] 評決にはない、自分たちの条件`,
+}
+
 /** Writes a past of one of each ending, and lines beneath it. */
 export function pastOf(fake: Fake, scene: Stage['scene']): Past {
   const endedWith = (at: string, last: Draft): string => {
@@ -66,7 +80,7 @@ export function pastOf(fake: Fake, scene: Stage['scene']): Past {
   }
   const first = fake.finished(scene, '2026-11-25T01:12:00Z', {
     cost_usd: 0.0123,
-    my_decision: 'Moved on the 8th',
+    my_decision: DECIDED[scene],
     outcome: 'good: no letter lost',
   })
   const { parts, judge } = SCENES[scene]!
@@ -89,7 +103,12 @@ export function pastOf(fake: Fake, scene: Stage['scene']): Past {
     quarantined: endedWith('2026-11-26T04:12:00Z', QUARANTINED),
     degraded: fake.finished('degraded', '2026-11-26T05:12:00Z'),
     overruled: fake.finished(scene, '2026-11-26T06:12:00Z', {}, { ...against, rule: 'judge' }),
-    dissents: fake.finished(scene, '2026-11-26T07:12:00Z', {}, against),
+    dissents: fake.finished(
+      scene,
+      '2026-11-26T07:12:00Z',
+      { my_decision: DECIDED[scene], outcome: 'mixed: slower than we thought' },
+      against,
+    ),
   }
 }
 
@@ -402,10 +421,10 @@ const OVER: readonly State[] = [
   },
 ]
 
-async function openMenu(stage: Stage): Promise<void> {
+async function openMenu(stage: Stage, row = '.past-row'): Promise<void> {
   await press('Escape')(stage)
   await stage.page.locator('.popover').waitFor({ state: 'detached' })
-  await click('.row-menu')(stage)
+  await click(`${row} .row-menu`)(stage)
 }
 
 const HISTORY: readonly State[] = [
@@ -416,17 +435,23 @@ const HISTORY: readonly State[] = [
   },
   {
     name: 'history, a row’s menu',
-    open: openMenu,
+    open: (stage) => openMenu(stage),
     marks: ['.popover [role=menuitem]'],
     fleeting: true,
   },
   {
     name: 'history, writing beside one',
     open: async (stage) => {
-      await openMenu(stage)
+      // One beside which everything is written.
+      await openMenu(stage, '.past-row:has([data-outcome=mixed])')
       await stage.page.getByRole('menuitem').nth(3).click()
     },
-    marks: ['.dialog .radios', '.dialog .convene'],
+    marks: ['.dialog .radios', '.dialog .checklist', '.dialog .segments', '.dialog .convene'],
+  },
+  {
+    name: 'history, one long word beside one',
+    open: (stage) => fillLong(stage, '.dialog :is(input[type=text], textarea)'),
+    marks: ['.dialog .note-input'],
   },
   {
     name: 'history, one chosen and one being deleted',
@@ -486,7 +511,7 @@ const OTHERS: readonly State[] = [
   {
     name: 'compare',
     open: of((past) => `compare/${past.first}/${past.second}`),
-    marks: ['.pairs', '.compare-heads'],
+    marks: ['.pairs', '.compare-heads', '.said-by', '.said-list', '[data-long] td'],
   },
   {
     name: 'compare, one of them gone',

@@ -1,7 +1,10 @@
-import { SAGES, type Sage, type View } from '@magi/stream'
+import { SAGES, type Complete, type Listed, type Sage, type View } from '@magi/stream'
 import type { ReactNode } from 'react'
+import { Listing, Objection, PanelCell, panelText, VoteCell } from './compare-cells.tsx'
 import { confidenceOf, isSplit, sealOf } from './format.ts'
 import { modelOf } from './lane.tsx'
+import { linesOf } from './mine.ts'
+import { parseOutcome } from './outcome.ts'
 import { usePresetNames } from './preset-names.ts'
 import { Seal } from './seal.tsx'
 import { useWords } from './settings.tsx'
@@ -11,36 +14,30 @@ import { COMPARE, type CompareWords } from './words-compare.ts'
 import { PANEL, type PanelWords } from './words-panel.ts'
 import type { Words } from './words.ts'
 
-/** One fact of both: what is compared, and what is drawn where that is more than its text. */
+/** One of the two: what was deliberated, and what a person wrote beside it. */
+export interface Side {
+  view: View
+  item: Listed | undefined
+}
+
+/** One fact of both: what is compared, empty where there is nothing, and how it is drawn. */
 interface Fact {
   name: string
   left: string
   right: string
-  draw?: [ReactNode, ReactNode]
+  /** Where that is more than its text. */
+  draw?: (side: Side) => ReactNode
+  /** Sentences, which need the width. */
+  long?: true
+  /** Stands there even where neither has it. */
+  always?: true
 }
 
-/** The sum of tokens, as far as it is known. */
-const tokensOf = (view: View): number | undefined => {
-  const usage = view.end?.data.usage
-  return usage && usage.input_tokens + usage.output_tokens
-}
-
-function voteText(view: View, sage: Sage, words: Words): string {
-  const { vote } = view.sages[sage]
-  return vote ? `${vote.decision} ${confidenceOf(words, vote.confidence)}` : ''
-}
-
-function VoteCell({ view, sage }: { view: View; sage: Sage }) {
-  const words = useWords()
-  const { vote } = view.sages[sage]
-  if (!vote) return <>–</>
-  return (
-    <span className="vote-cell">
-      <Seal kind={vote.decision} small />
-      <small>{confidenceOf(words, vote.confidence)}</small>
-    </span>
-  )
-}
+type Make = (
+  name: string,
+  of: (side: Side) => string | undefined,
+  more?: Pick<Fact, 'draw' | 'long' | 'always'>,
+) => Fact
 
 /** The words of both: of the page, of this screen, and of a panel. */
 interface AllWords {
@@ -50,128 +47,188 @@ interface AllWords {
   preset: (name: string) => string
 }
 
+const completeOf = ({ view }: Side): Complete | undefined =>
+  view.end?.kind === 'complete' ? view.end.data : undefined
+
+/** The sum of tokens, as far as it is known. */
+const tokensOf = ({ view }: Side): number | undefined => {
+  const usage = view.end?.data.usage
+  return usage && usage.input_tokens + usage.output_tokens
+}
+
+function voteText(view: View, sage: Sage, words: Words): string | undefined {
+  const { vote } = view.sages[sage]
+  return vote && `${vote.decision} ${confidenceOf(words, vote.confidence)}`
+}
+
 /** How the judge, or the panel in its place, stood to the votes. */
-function standing(view: View, { words, panel }: AllWords): string | undefined {
-  if (view.end?.kind !== 'complete') return undefined
-  const { overruled, judge_agrees: agrees, solomon_judgment: judgment } = view.end.data
+function standing(data: Complete | undefined, { words, panel }: AllWords): string | undefined {
+  if (!data) return undefined
+  const { overruled, judge_agrees: agrees, solomon_judgment: judgment } = data
   if (isSplit(judgment)) return panel.split
   const says = judgment.panel ? panel : words.verdict
   if (overruled) return says.overruled
   if (agrees === null) return words.judgeNotCalled
   if (agrees) return says.agrees
-  return judgeAlone(words, view.end.data) ?? says.disagrees
+  return judgeAlone(words, data) ?? says.disagrees
 }
 
-const votesOf = (view: View) =>
-  view.end?.kind === 'complete' ? view.end.data.solomon_judgment.panel : undefined
-
-/** What a panel decided, or who would have been one. */
-function panelText(view: View, texts: CompareWords): string | undefined {
-  const votes = votesOf(view)
-  if (votes)
-    return votes.map((one) => `${one.model} ${one.final_decision ?? one.error ?? ''}`).join('\n')
-  const named = view.council?.panel ?? []
-  return named.length > 0 ? texts.panelUncalled(named.join(', ')) : undefined
-}
-
-function PanelCell({ view }: { view: View }) {
-  const texts = useTexts(COMPARE)
-  const panel = useTexts(PANEL)
-  const votes = votesOf(view)
-  if (!votes) return <>{panelText(view, texts) ?? texts.none}</>
-  return (
-    <ul className="panel-cell">
-      {votes.map((one) => (
-        <li key={one.model}>
-          <span className="mono">{one.model}</span>{' '}
-          {one.final_decision ? (
-            <Seal kind={one.final_decision} small />
-          ) : (
-            <small>{panel.none(one.error ?? '')}</small>
-          )}
-        </li>
-      ))}
-    </ul>
-  )
-}
-
-function factsOf(left: View, right: View, all: AllWords): Fact[] {
-  const { words, texts, panel } = all
-  const number = new Intl.NumberFormat(words.code)
-  const both = (name: string, of: (view: View) => string | undefined): Fact => ({
-    name,
-    left: of(left) ?? texts.none,
-    right: of(right) ?? texts.none,
-  })
-  const complete = (view: View) => (view.end?.kind === 'complete' ? view.end.data : undefined)
-  const sages = SAGES.filter((sage) =>
-    [left, right].some((view) => view.council?.sages.includes(sage) ?? true),
-  )
+/** What was decided, by whom, and how. */
+function decisionFacts(make: Make, sages: readonly Sage[], all: AllWords): Fact[] {
+  const { words, texts } = all
+  const seal = ({ view }: Side) => <Seal kind={sealOf(view)} small />
+  const panel = ({ view }: Side) => <PanelCell view={view} />
+  const counted = ({ view }: Side) => view.tally && texts.counted(view.tally)
   return [
-    {
-      ...both(texts.verdict, (view) => sealOf(view)),
-      draw: [<Seal kind={sealOf(left)} small />, <Seal kind={sealOf(right)} small />],
-    },
-    both(texts.votes, (view) => view.tally?.agreement.replaceAll('-', '–')),
-    ...sages.map((sage) => ({
-      ...both(texts.vote(words.sages[sage].name), (view) => voteText(view, sage, words)),
-      draw: [<VoteCell view={left} sage={sage} />, <VoteCell view={right} sage={sage} />] as [
-        ReactNode,
-        ReactNode,
-      ],
-    })),
-    both(texts.judge, (view) => standing(view, all)),
-    {
-      ...both(texts.panel, (view) => panelText(view, texts)),
-      draw: [<PanelCell view={left} />, <PanelCell view={right} />],
-    },
-    both(texts.cost, (view) => {
-      const cost = view.end?.data.cost_usd
-      return cost === undefined ? undefined : words.cost(cost)
-    }),
-    both(texts.time, (view) => {
-      const time = complete(view)?.execution_time
-      return time === undefined ? undefined : words.seconds(time / 1000)
-    }),
-    both(texts.tokens, (view) => {
-      const tokens = tokensOf(view)
-      return tokens === undefined ? undefined : number.format(tokens)
-    }),
-    both(
-      texts.preset,
-      ({ council }) => council && `${all.preset(council.name)} v${council.version}`,
-    ),
-    both(texts.rule, ({ council }) => council && ruleText(words, council.rule)),
-    both(texts.quorum, ({ council }) => council && String(council.quorum)),
+    make(texts.verdict, ({ view }) => sealOf(view), { draw: seal, always: true }),
+    make(texts.votes, counted, { long: true, always: true }),
     ...sages.map((sage) =>
-      both(
-        texts.model(words.sages[sage].name),
-        (view) => modelOf(view.sages[sage], panel.of) || view.council?.models[sage],
-      ),
+      make(texts.vote(words.sages[sage].name), ({ view }) => voteText(view, sage, words), {
+        draw: ({ view }) => <VoteCell view={view} sage={sage} />,
+      }),
     ),
-    both(
-      texts.model(words.judge.name),
-      (view) => modelOf(view.judge, panel.of) || view.council?.models.solomon,
-    ),
-    both(texts.language, (view) => view.lang),
-    contextFact(left, right, texts),
+    make(texts.judge, (side) => standing(completeOf(side), all), { long: true }),
+    make(texts.panel, ({ view }) => panelText(view, texts), { draw: panel }),
   ]
 }
 
-/** A context is compared whole, and shown by its length. */
-function contextFact(left: View, right: View, texts: CompareWords): Fact {
-  const shown = ({ context }: View): string =>
-    context === undefined ? texts.contextNone : texts.contextBytes([...context].length)
-  return {
-    name: texts.context,
-    left: left.context ?? '',
-    right: right.context ?? '',
-    draw: [shown(left), shown(right)],
+/** What speaks against the verdict, and what hangs on it. */
+function groundFacts(make: Make, { words, texts }: AllWords): Fact[] {
+  const judged = (side: Side) => completeOf(side)?.solomon_judgment
+  const list = (name: string, of: (side: Side) => readonly string[] | undefined): Fact =>
+    make(name, (side) => of(side)?.join('\n'), {
+      draw: (side) => <Listing points={of(side) ?? []} lang={side.view.lang} />,
+      long: true,
+    })
+  return [
+    make(
+      texts.objection,
+      (side) => {
+        const dissent = judged(side)?.dissent
+        return dissent && dissent.text !== '' ? `${dissent.agent ?? ''} ${dissent.text}` : undefined
+      },
+      {
+        draw: (side) => <Objection dissent={judged(side)?.dissent} lang={side.view.lang} />,
+        long: true,
+      },
+    ),
+    make(
+      words.verdict.recommendation,
+      (side) => {
+        const data = completeOf(side)
+        // The votes in words are no recommendation.
+        return data?.recommendation === data?.summary ? undefined : data?.recommendation
+      },
+      {
+        draw: (side) => <p lang={side.view.lang}>{completeOf(side)?.recommendation}</p>,
+        long: true,
+      },
+    ),
+    list(words.verdict.conditions, (side) => judged(side)?.conditions),
+    list(words.verdict.wouldChange, (side) => judged(side)?.would_change),
+  ]
+}
+
+/** What a person made of it. */
+const ownFacts = (make: Make, { words, texts }: AllWords): Fact[] => [
+  make(
+    words.room.decision.title,
+    (side) => {
+      const conditions = completeOf(side)?.solomon_judgment.conditions
+      return linesOf(side.item?.my_decision ?? '', words, conditions).join('\n')
+    },
+    { long: true },
+  ),
+  make(
+    texts.outcome,
+    ({ item }) => {
+      const { word, note } = parseOutcome(item?.outcome)
+      return [word === undefined ? '' : words.room.decision.turns[word], note]
+        .filter((part) => part !== '')
+        .join('\n')
+    },
+    { long: true },
+  ),
+]
+
+/** What it took. */
+const priceFacts = (make: Make, { words, texts }: AllWords): Fact[] => [
+  make(texts.cost, ({ view }) => {
+    const cost = view.end?.data.cost_usd
+    return cost === undefined ? undefined : words.cost(cost)
+  }),
+  make(texts.time, (side) => {
+    const time = completeOf(side)?.execution_time
+    return time === undefined ? undefined : words.seconds(time / 1000)
+  }),
+  make(texts.tokens, (side) => {
+    const tokens = tokensOf(side)
+    return tokens === undefined ? undefined : new Intl.NumberFormat(words.code).format(tokens)
+  }),
+]
+
+/** Who was asked, by which rules, and what they were told. */
+function councilFacts(make: Make, sages: readonly Sage[], all: AllWords): Fact[] {
+  const { words, texts, panel } = all
+  return [
+    make(
+      texts.preset,
+      ({ view: { council } }) => council && `${all.preset(council.name)} v${council.version}`,
+    ),
+    make(texts.rule, ({ view: { council } }) => council && ruleText(words, council.rule)),
+    make(texts.quorum, ({ view: { council } }) => council && String(council.quorum)),
+    ...sages.map((sage) =>
+      make(
+        texts.model(words.sages[sage].name),
+        ({ view }) => modelOf(view.sages[sage], panel.of) || view.council?.models[sage],
+      ),
+    ),
+    make(
+      texts.model(words.judge.name),
+      ({ view }) => modelOf(view.judge, panel.of) || view.council?.models.solomon,
+    ),
+    make(texts.language, ({ view }) => languageName(view.lang, words)),
+    // A context is compared whole, and shown by its length.
+    make(texts.context, ({ view }) => view.context, {
+      draw: ({ view }) => texts.contextBytes([...(view.context ?? '')].length),
+    }),
+  ]
+}
+
+/** What a language is called in the page's own. */
+function languageName(tag: string | undefined, { code }: Words): string | undefined {
+  try {
+    return tag && new Intl.DisplayNames(code, { type: 'language' }).of(tag)
+  } catch {
+    return tag
   }
 }
 
-/** Every fact of the two beside each other; what differs is marked by a word, a sign and a ground. */
-export function Facts({ left, right }: { left: View; right: View }) {
+/** Every fact that either of the two has. */
+export function factsOf(left: Side, right: Side, all: AllWords): Fact[] {
+  const make: Make = (name, of, more) => ({
+    name,
+    left: of(left) ?? '',
+    right: of(right) ?? '',
+    ...more,
+  })
+  const sages = SAGES.filter((sage) =>
+    [left, right].some(({ view }) => view.council?.sages.includes(sage) ?? true),
+  )
+  return [
+    ...decisionFacts(make, sages, all),
+    ...groundFacts(make, all),
+    ...ownFacts(make, all),
+    ...priceFacts(make, all),
+    ...councilFacts(make, sages, all),
+  ].filter((fact) => fact.always || fact.left !== '' || fact.right !== '')
+}
+
+/**
+ * Every fact of the two beside each other; what differs is marked by a word, a sign and a ground. On a narrow
+ * screen a row is a block, so what it is is said by roles too: some browsers forget a table that is drawn otherwise.
+ */
+export function Facts({ left, right }: { left: Side; right: Side }) {
   const words = useWords()
   const texts = useTexts(COMPARE)
   const panel = useTexts(PANEL)
@@ -179,32 +236,45 @@ export function Facts({ left, right }: { left: View; right: View }) {
   const facts = factsOf(left, right, { words, texts, panel, preset })
   return (
     <div className="table-scroll" tabIndex={0} role="group" aria-label={texts.facts}>
-      <table className="table compare-table">
+      <table className="table compare-table" role="table">
         <caption className="visually-hidden">{texts.facts}</caption>
-        <thead>
-          <tr>
-            <th scope="col">{texts.what}</th>
-            <th scope="col">A</th>
-            <th scope="col">B</th>
-            <th scope="col">
-              <span className="visually-hidden">{texts.changed}</span>
+        <thead role="rowgroup">
+          <tr role="row">
+            {[texts.what, 'A', 'B'].map((name) => (
+              <th key={name} scope="col" role="columnheader">
+                {name}
+              </th>
+            ))}
+            <th scope="col" role="columnheader">
+              <span className="visually-hidden">{texts.mark}</span>
             </th>
           </tr>
         </thead>
-        <tbody>
-          {facts.map((fact) => {
-            const differs = fact.left !== fact.right
-            return (
-              <tr key={fact.name} data-differs={differs || undefined}>
-                <th scope="row">{fact.name}</th>
-                <td>{fact.draw?.[0] ?? fact.left}</td>
-                <td>{fact.draw?.[1] ?? fact.right}</td>
-                <td className="compare-mark">{differs ? `≠ ${texts.changed}` : texts.same}</td>
-              </tr>
-            )
-          })}
+        <tbody role="rowgroup">
+          {facts.map((fact) => (
+            <Row key={fact.name} fact={fact} left={left} right={right} />
+          ))}
         </tbody>
       </table>
     </div>
+  )
+}
+
+function Row({ fact, left, right }: { fact: Fact; left: Side; right: Side }) {
+  const texts = useTexts(COMPARE)
+  const differs = fact.left !== fact.right
+  const cell = (text: string, side: Side): ReactNode =>
+    text === '' ? texts.none : (fact.draw?.(side) ?? text)
+  return (
+    <tr role="row" data-differs={differs || undefined} data-long={fact.long}>
+      <th scope="row" role="rowheader">
+        {fact.name}
+      </th>
+      <td role="cell">{cell(fact.left, left)}</td>
+      <td role="cell">{cell(fact.right, right)}</td>
+      <td className="compare-mark" role="cell">
+        {differs ? `≠ ${texts.differs}` : texts.same}
+      </td>
+    </tr>
   )
 }

@@ -1,48 +1,55 @@
 import { SAGES, viewOf, type Agent, type View } from '@magi/stream'
 import { useEffect, useMemo, useState } from 'react'
 import { Checkbox, ToggleButton, ToggleButtonGroup } from 'react-aria-components'
-import { Facts } from './compare-facts.tsx'
+import { can } from './able.ts'
+import { Facts, type Side } from './compare-facts.tsx'
 import { marked, sideBySide, type Pair, type Piece } from './diff.ts'
 import { sealOf } from './format.ts'
 import { RehearsalMark } from './head.tsx'
 import { Tick } from './icons.tsx'
-import type { Library } from './library.ts'
+import { keeperOf } from './remarks.ts'
 import { hashOf } from './route.ts'
 import { Seal } from './seal.tsx'
 import { useWords } from './settings.tsx'
 import { Mark } from './shapes.tsx'
 import { useTexts } from './texts.ts'
-import { useWay } from './way.ts'
+import { useWay, type Way } from './way.ts'
 import { COMPARE } from './words-compare.ts'
 
-type Read = { view: View } | { why: string } | undefined
+type Read = Side | { why: string } | undefined
+
+/** Reads one of the two, and what a person wrote beside it where that is kept and can be read. */
+async function sideOf(way: Way, id: string): Promise<Side> {
+  const view = viewOf(await way.library.snapshot(id))
+  const keeper = keeperOf(way, can(view, 'history'))
+  return { view, item: await keeper?.item(id).catch(() => undefined) }
+}
 
 /** Reads one of the two. */
-function useRead(library: Library, id: string): Read {
+function useRead(way: Way, id: string): Read {
   const [read, setRead] = useState<{ id: string; read: Read }>()
   useEffect(() => {
     let here = true
     const set = (next: Read): void => {
       if (here) setRead({ id, read: next })
     }
-    library.snapshot(id).then(
-      (snapshot) => set({ view: viewOf(snapshot) }),
-      (error: unknown) => set({ why: error instanceof Error ? error.message : String(error) }),
+    sideOf(way, id).then(set, (error: unknown) =>
+      set({ why: error instanceof Error ? error.message : String(error) }),
     )
     return () => {
       here = false
     }
-  }, [library, id])
+  }, [way, id])
   return read?.id === id ? read.read : undefined
 }
 
 /** Two deliberations beside each other: what was decided, by whom, at what price, in which words. */
 export default function CompareScreen({ left, right }: { left: string; right: string }) {
   const texts = useTexts(COMPARE)
-  const { library } = useWay()
-  const a = useRead(library, left)
-  const b = useRead(library, right)
-  const views = a && 'view' in a && b && 'view' in b ? ([a.view, b.view] as const) : undefined
+  const way = useWay()
+  const a = useRead(way, left)
+  const b = useRead(way, right)
+  const sides = a && 'view' in a && b && 'view' in b ? ([a, b] as const) : undefined
   return (
     <main className="screen compare-screen" tabIndex={-1}>
       <header className="screen-head">
@@ -70,14 +77,14 @@ export default function CompareScreen({ left, right }: { left: string; right: st
           {texts.loading}
         </p>
       )}
-      {views && (
+      {sides && (
         <>
           <div className="compare-heads">
-            <Head side="A" view={views[0]} />
-            <Head side="B" view={views[1]} />
+            <Head side="A" view={sides[0].view} />
+            <Head side="B" view={sides[1].view} />
           </div>
-          <Facts left={views[0]} right={views[1]} />
-          <Speeches left={views[0]} right={views[1]} />
+          <Facts left={sides[0]} right={sides[1]} />
+          <Speeches left={sides[0].view} right={sides[1].view} />
         </>
       )}
     </main>
@@ -189,13 +196,13 @@ function Paragraphs({ pair: { kind, left, right }, lang }: { pair: Pair; lang: s
       : [[{ text: left ?? '', own: false }], [{ text: right ?? '', own: false }]]
   return (
     <li data-kind-of="changed">
-      <Side side="A" text={left} pieces={pieces[0]} lang={lang} alone={right === undefined} />
-      <Side side="B" text={right} pieces={pieces[1]} lang={lang} alone={left === undefined} />
+      <Half side="A" text={left} pieces={pieces[0]} lang={lang} alone={right === undefined} />
+      <Half side="B" text={right} pieces={pieces[1]} lang={lang} alone={left === undefined} />
     </li>
   )
 }
 
-interface SideProps {
+interface HalfProps {
   side: string
   text: string | undefined
   pieces: readonly Piece[]
@@ -204,7 +211,7 @@ interface SideProps {
   alone: boolean
 }
 
-function Side({ side, text, pieces, lang, alone }: SideProps) {
+function Half({ side, text, pieces, lang, alone }: HalfProps) {
   const texts = useTexts(COMPARE)
   if (text === undefined) return <p className="nothing-there" aria-hidden="true" />
   return (

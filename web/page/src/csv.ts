@@ -1,4 +1,7 @@
 import type { Listed } from '@magi/stream'
+import { allConditions, decided, parse } from './mine.ts'
+import { parseOutcome } from './outcome.ts'
+import type { Lang } from './words.ts'
 
 const COLUMNS = [
   'id',
@@ -15,8 +18,12 @@ const COLUMNS = [
   'output_tokens',
   'tokens_estimated',
   'cost_usd',
+  'leaning',
   'my_decision',
+  'why',
+  'conditions_met',
   'outcome',
+  'outcome_note',
   'fork_of',
   'conversation_id',
 ] as const
@@ -31,8 +38,24 @@ export function cell(value: unknown): string {
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe
 }
 
+/** What a person wrote beside it, a cell for each field. */
+function beside({ my_decision: text = '', outcome }: Listed, lang: Lang): readonly unknown[] {
+  const mine = parse(text)
+  const { length } = allConditions(mine, [])
+  const { word, note } = parseOutcome(outcome)
+  return [
+    mine.leaning,
+    decided(text, lang),
+    mine.why,
+    // "2/3" alone would become a date.
+    length === 0 ? undefined : `${mine.met.length} of ${length}`,
+    word,
+    note,
+  ]
+}
+
 /** The history as CSV (RFC 4180), with the mark by which spreadsheets know UTF-8. */
-export function csvOf(items: readonly Listed[]): string {
+export function csvOf(items: readonly Listed[], lang: Lang): string {
   const row = (item: Listed): readonly unknown[] => [
     item.id,
     item.created_at,
@@ -49,8 +72,7 @@ export function csvOf(items: readonly Listed[]): string {
     item.usage?.output_tokens,
     item.usage?.estimated,
     item.cost_usd,
-    item.my_decision,
-    item.outcome,
+    ...beside(item, lang),
     item.fork_of,
     item.conversation_id,
   ]

@@ -4,6 +4,7 @@ import {
   Button,
   Checkbox,
   CheckboxGroup,
+  FieldError,
   Form,
   Label,
   Radio,
@@ -14,7 +15,7 @@ import {
 import { Tick } from './icons.tsx'
 import { heldFor } from './leaning.ts'
 import { compose, NOTHING, parse, type Mine } from './mine.ts'
-import { OUTCOMES, parseOutcome, writeOutcome, type OutcomeWord } from './outcome.ts'
+import { OUTCOMES, parseOutcome, writeOutcome, type Outcome, type OutcomeWord } from './outcome.ts'
 import { useContentLang } from './prose.tsx'
 import { useLoaded, type Keeper } from './remarks.ts'
 import { Segments } from './segments.tsx'
@@ -108,20 +109,40 @@ export function Conditions({
   points: readonly string[]
   remarked: Remarked
 }) {
+  const { met } = remarked.mine
+  return (
+    <Checklist
+      title={title}
+      points={points}
+      met={met}
+      isReadOnly={remarked.kind === undefined}
+      // What was ticked before the verdict's conditions were others stays ticked.
+      onChange={(now) =>
+        void remarked.save({ met: [...now, ...met.filter((one) => !points.includes(one))] })
+      }
+    />
+  )
+}
+
+interface ChecklistProps {
+  title: string
+  points: readonly string[]
+  met: readonly string[]
+  isReadOnly?: boolean
+  onChange: (met: readonly string[]) => void
+}
+
+/** Conditions with a box each, and how many are ticked. */
+export function Checklist({ title, points, met, isReadOnly = false, onChange }: ChecklistProps) {
   const lang = useContentLang()
   const { decision: words } = useWords().room
   if (points.length === 0) return null
-  const done = points.filter((point) => remarked.mine.met.includes(point)).length
+  const done = points.filter((point) => met.includes(point))
   return (
     <div className="verdict-list">
-      <CheckboxGroup
-        className="checklist"
-        value={points.filter((point) => remarked.mine.met.includes(point))}
-        isReadOnly={remarked.kind === undefined}
-        onChange={(met) => void remarked.save({ met })}
-      >
+      <CheckboxGroup className="checklist" value={done} isReadOnly={isReadOnly} onChange={onChange}>
         <Label className="list-title">
-          {title} <span className="checklist-count">{words.met(done, points.length)}</span>
+          {title} <span className="checklist-count">{words.met(done.length, points.length)}</span>
         </Label>
         {points.map((point, index) => (
           <Checkbox key={index} value={point} className="check">
@@ -160,15 +181,11 @@ export function Decision({
       </p>
     )
   if (kind === undefined) return null
-  const ready = mine.choice === 'follow' || (mine.choice === 'other' && mine.instead.trim() !== '')
+  const ready = isReady(mine)
   return (
     <section className="decision" aria-labelledby={id}>
       <h3 id={id}>{words.title}</h3>
-      {mine.leaning !== '' && (
-        <p className="decision-leaning">
-          <span>{words.leaning}</span> {mine.leaning}
-        </p>
-      )}
+      <Leaning mine={mine} />
       <Form
         validationBehavior="aria"
         onSubmit={(event) => {
@@ -176,33 +193,7 @@ export function Decision({
           if (ready) void remarked.save()
         }}
       >
-        {verdict && (
-          <RadioGroup
-            className="radios"
-            aria-labelledby={id}
-            value={mine.choice ?? null}
-            onChange={(choice) => remarked.set({ choice: choice as 'follow' | 'other' })}
-          >
-            <Choice value="follow">{words.follow}</Choice>
-            <Choice value="other">{words.other}</Choice>
-          </RadioGroup>
-        )}
-        {(mine.choice === 'other' || !verdict) && (
-          <Text
-            label={words.instead}
-            rows={1}
-            value={mine.instead}
-            onChange={(instead) => remarked.set({ instead, choice: 'other' })}
-          />
-        )}
-        {mine.choice !== undefined && (
-          <Text
-            label={words.why}
-            rows={2}
-            value={mine.why}
-            onChange={(why) => remarked.set({ why })}
-          />
-        )}
+        <DecisionFields mine={mine} verdict={verdict} labelledBy={id} onChange={remarked.set} />
         <div className="form-row">
           <p className="muted decision-where">{words.where[kind]}</p>
           <p role="status" className="decision-said">
@@ -220,9 +211,94 @@ export function Decision({
   )
 }
 
-function Choice({ value, children }: { value: string; children: ReactNode }) {
+/** There is a decision, and not only the wish for another one. */
+export const isReady = ({ choice, instead }: Mine): boolean =>
+  choice === 'follow' || (choice === 'other' && instead.trim() !== '')
+
+/** What they leaned to before the council spoke; it is not changed afterwards. */
+export function Leaning({ mine: { leaning } }: { mine: Mine }) {
+  const { decision: words } = useWords().room
+  if (leaning === '') return null
   return (
-    <Radio value={value} className="radio">
+    <p className="decision-leaning">
+      <span>{words.leaning}</span> {leaning}
+    </p>
+  )
+}
+
+interface FieldsProps {
+  mine: Mine
+  /** There is one that can be followed. */
+  verdict: boolean
+  labelledBy: string
+  onChange: (change: Partial<Mine>) => void
+  /** Taking the decision back, where that can be chosen. */
+  none?: string
+  /** What is wrong with the two texts; it stands at the longer one. */
+  error?: string | undefined
+  autoFocus?: boolean
+}
+
+/** To follow the verdict or to decide otherwise, in one's own words, and why. */
+export function DecisionFields(props: FieldsProps) {
+  const { mine, verdict, labelledBy, onChange, none, error, autoFocus = false } = props
+  const { decision: words } = useWords().room
+  const own = mine.choice === 'other' || !verdict
+  const atOwn = own && mine.instead.length >= mine.why.length
+  const chosen = mine.choice ?? (none === undefined ? null : 'none')
+  const choice = (value: 'none' | 'follow' | 'other', label: string) => (
+    <Choice value={value} autoFocus={autoFocus && value === chosen}>
+      {label}
+    </Choice>
+  )
+  return (
+    <>
+      {verdict && (
+        <RadioGroup
+          className="radios"
+          aria-labelledby={labelledBy}
+          value={chosen}
+          onChange={(now) =>
+            onChange({ choice: now === 'none' ? undefined : (now as 'follow' | 'other') })
+          }
+        >
+          {none !== undefined && choice('none', none)}
+          {choice('follow', words.follow)}
+          {choice('other', words.other)}
+        </RadioGroup>
+      )}
+      {own && (
+        <Text
+          label={words.instead}
+          rows={1}
+          value={mine.instead}
+          onChange={(instead) => onChange({ instead, choice: 'other' })}
+          error={atOwn ? error : undefined}
+          autoFocus={autoFocus && !verdict}
+        />
+      )}
+      {(mine.choice !== undefined || (none !== undefined && mine.why !== '')) && (
+        <Text
+          label={words.why}
+          rows={2}
+          value={mine.why}
+          onChange={(why) => onChange({ why })}
+          error={atOwn ? undefined : error}
+        />
+      )}
+    </>
+  )
+}
+
+interface ChoiceProps {
+  value: string
+  autoFocus: boolean
+  children: ReactNode
+}
+
+function Choice({ value, autoFocus, children }: ChoiceProps) {
+  return (
+    <Radio value={value} className="radio" autoFocus={autoFocus}>
       <span className="radio-dot" aria-hidden="true" />
       {children}
     </Radio>
@@ -234,30 +310,59 @@ interface TextProps {
   rows: number
   value: string
   onChange: (value: string) => void
+  error?: string | undefined
+  autoFocus?: boolean
 }
 
-function Text({ label, rows, value, onChange }: TextProps) {
+function Text({ label, rows, value, onChange, error, autoFocus = false }: TextProps) {
   return (
-    <TextField className="field" value={value} onChange={onChange}>
+    <TextField
+      className="field"
+      value={value}
+      onChange={onChange}
+      isInvalid={error !== undefined}
+      autoFocus={autoFocus}
+    >
       <Label className="field-label">{label}</Label>
       <TextArea className="note-input" rows={rows} />
+      <FieldError className="field-error">{error}</FieldError>
     </TextField>
   )
 }
 
-type Word = OutcomeWord | 'none'
+interface OutcomeProps {
+  outcome: Outcome
+  onChange: (outcome: Outcome) => void
+  error?: string | undefined
+}
+
+/** How it turned out, as a word and in their own words. */
+export function OutcomeFields({ outcome, onChange, error }: OutcomeProps) {
+  const { decision: words } = useWords().room
+  return (
+    <>
+      <Segments<OutcomeWord | 'none'>
+        label={words.turned}
+        value={outcome.word ?? 'none'}
+        options={(['none', ...OUTCOMES] as const).map((id) => ({ id, label: words.turns[id] }))}
+        onChange={(word) => onChange({ ...outcome, word: word === 'none' ? undefined : word })}
+      />
+      <Text
+        label={words.turnedNote}
+        rows={2}
+        value={outcome.note}
+        onChange={(note) => onChange({ ...outcome, note })}
+        error={error}
+      />
+    </>
+  )
+}
 
 /** How it turned out: asked for once there is a decision, because it is known only later. */
 function Turned({ remarked }: { remarked: Remarked }) {
   const { decision: words } = useWords().room
-  const kept = parseOutcome(remarked.outcome)
-  const [word, setWord] = useState<Word>(kept.word ?? 'none')
-  const [note, setNote] = useState(kept.note)
-  useEffect(() => {
-    const now = parseOutcome(remarked.outcome)
-    setWord(now.word ?? 'none')
-    setNote(now.note)
-  }, [remarked.outcome])
+  const [outcome, setOutcome] = useState(() => parseOutcome(remarked.outcome))
+  useEffect(() => setOutcome(parseOutcome(remarked.outcome)), [remarked.outcome])
   return (
     <details className="turned" open={remarked.outcome !== '' || undefined}>
       <summary>{words.turned}</summary>
@@ -265,17 +370,10 @@ function Turned({ remarked }: { remarked: Remarked }) {
         validationBehavior="aria"
         onSubmit={(event) => {
           event.preventDefault()
-          const said = { word: word === 'none' ? undefined : word, note }
-          void remarked.saveOutcome(writeOutcome(said))
+          void remarked.saveOutcome(writeOutcome(outcome))
         }}
       >
-        <Segments<Word>
-          label={words.turned}
-          value={word}
-          options={(['none', ...OUTCOMES] as const).map((id) => ({ id, label: words.turns[id] }))}
-          onChange={setWord}
-        />
-        <Text label={words.turnedNote} rows={2} value={note} onChange={setNote} />
+        <OutcomeFields outcome={outcome} onChange={setOutcome} />
         <div className="form-row">
           <Button type="submit" className="button">
             {words.saveTurned}

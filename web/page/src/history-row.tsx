@@ -14,7 +14,7 @@ import { titleOf } from './carry.ts'
 import { sealOfListed, votesText } from './format.ts'
 import { Link, More } from './icons.tsx'
 import type { Library } from './library.ts'
-import { decided } from './mine.ts'
+import { decided, linesOf } from './mine.ts'
 import { parseOutcome } from './outcome.ts'
 import { hashOf } from './route.ts'
 import { Seal } from './seal.tsx'
@@ -104,12 +104,12 @@ function Marks({ item, texts }: { item: Listed; texts: HistoryWords }) {
       </li>
     ),
     outcome !== '' && (
-      <li key="outcome" data-mark="outcome" data-outcome={word} title={note}>
+      <li key="outcome" data-mark="outcome" data-outcome={word} title={note || undefined}>
         {outcome}
       </li>
     ),
     mine !== '' && (
-      <li key="mine" data-mark="mine" title={item.my_decision}>
+      <li key="mine" data-mark="mine" title={linesOf(item.my_decision ?? '', words).join('\n')}>
         {texts.mine(mine)}
       </li>
     ),

@@ -12,6 +12,7 @@ import { OwnNote } from './own-note.tsx'
 import { RemarksDialog } from './remarks-dialog.tsx'
 import { usePresetNames } from './preset-names.ts'
 import { go, hashOf } from './route.ts'
+import { useWords } from './settings.tsx'
 import { tab } from './storage.ts'
 import { useTexts } from './texts.ts'
 import { allOf, isFiltered, NO_FILTERS, useHistory, type Filters } from './use-history.ts'
@@ -113,6 +114,10 @@ export default function HistoryScreen({ deletions, onCarry }: HistoryProps) {
         <RemarksDialog
           item={editing.item}
           field={editing.field}
+          conditionsOf={async (id) => {
+            const { verdict } = await library.snapshot(id)
+            return verdict?.solomon_judgment.conditions ?? []
+          }}
           onClose={() => setEditing(undefined)}
           onSave={async (change) => {
             await library.remark(editing.item.id, change)
@@ -177,12 +182,13 @@ function CsvButton({
   onFailed: (why: string) => void
 }) {
   const texts = useTexts(HISTORY)
+  const { code } = useWords()
   const [busy, setBusy] = useState(false)
   const write = async (): Promise<void> => {
     setBusy(true)
     try {
       const [{ csvOf }, all] = await Promise.all([import('./csv.ts'), allOf(library, filters)])
-      save(new Blob([csvOf(all)], { type: 'text/csv;charset=utf-8' }), 'magi-history.csv')
+      save(new Blob([csvOf(all, code)], { type: 'text/csv;charset=utf-8' }), 'magi-history.csv')
     } catch (error) {
       onFailed(texts.csvFailed(error instanceof Error ? error.message : String(error)))
     } finally {

@@ -1,5 +1,5 @@
 /** What a person writes beside a verdict, as one plain text that people read and the page reads back. */
-import type { Lang } from './words.ts'
+import type { Lang, Words } from './words.ts'
 
 export interface Mine {
   /** What they leaned to before the council spoke. */
@@ -10,9 +10,18 @@ export interface Mine {
   why: string
   /** The conditions that are seen to. */
   met: readonly string[]
+  /** The conditions that are not, as far as they were written down. */
+  open: readonly string[]
 }
 
-export const NOTHING: Mine = { leaning: '', choice: undefined, instead: '', why: '', met: [] }
+export const NOTHING: Mine = {
+  leaning: '',
+  choice: undefined,
+  instead: '',
+  why: '',
+  met: [],
+  open: [],
+}
 
 const LABELS = {
   leaning: { en: 'Leaning before', ja: '事前の考え' },
@@ -26,7 +35,15 @@ type Field = keyof typeof LABELS
 /** Lines after the first stand further in, so that no line of a person's own is taken for a label. */
 const indented = (text: string): string => text.trim().split('\n').join('\n  ')
 
-/** Writes it down; empty when there is nothing to say. */
+/** Every condition that is known, once and in the order of the verdict. */
+export const allConditions = (mine: Mine, conditions: readonly string[]): readonly string[] => [
+  ...new Set([...conditions, ...mine.met, ...mine.open]),
+]
+
+/**
+ * Writes it down; empty when there is nothing to say. Conditions stand in it as soon as one is met, and one
+ * that the verdict does not name in any case.
+ */
 export function compose(mine: Mine, conditions: readonly string[], lang: Lang): string {
   const lines: string[] = []
   const put = (field: Field, text: string): void => {
@@ -36,8 +53,8 @@ export function compose(mine: Mine, conditions: readonly string[], lang: Lang): 
   if (mine.choice === 'follow') put('decision', FOLLOW[lang])
   if (mine.choice === 'other') put('decision', mine.instead)
   put('why', mine.why)
-  if (mine.met.length > 0)
-    for (const one of [...conditions, ...mine.met.filter((one) => !conditions.includes(one))])
+  if (mine.met.length > 0 || mine.open.some((one) => !conditions.includes(one)))
+    for (const one of allConditions(mine, conditions))
       lines.push(`[${mine.met.includes(one) ? 'x' : ' '}] ${indented(one)}`)
   return lines.join('\n')
 }
@@ -46,8 +63,9 @@ const LINE = new RegExp(
   `^(${Object.values(LABELS)
     .flatMap((label) => Object.values(label))
     .join('|')}): (.*)$`,
+  's',
 )
-const BOX = /^\[([ x])\] (.*)$/
+const BOX = /^\[([ x])\] (.*)$/s
 
 /** The decision alone, for one line of a list; empty where nothing has been decided yet. */
 export function decided(text: string, lang: Lang): string {
@@ -55,34 +73,53 @@ export function decided(text: string, lang: Lang): string {
   return choice === 'follow' ? FOLLOW[lang] : instead.trim()
 }
 
+/** What was decided, why, and how many conditions are met: a line each, as people say it. */
+export function linesOf(
+  text: string,
+  { code, room, verdict }: Words,
+  conditions: readonly string[] = [],
+): string[] {
+  const mine = parse(text)
+  const ticking = mine.met.length + mine.open.length > 0
+  const { length } = allConditions(mine, ticking ? conditions : [])
+  return [
+    decided(text, code),
+    mine.why.trim() === '' ? '' : `${room.decision.why}: ${mine.why.trim()}`,
+    length === 0 ? '' : `${verdict.conditions}: ${room.decision.met(mine.met.length, length)}`,
+  ].filter((line) => line !== '')
+}
+
 /** Reads it back. What was written elsewhere, in any other form, is the decision itself. */
 export function parse(text: string): Mine {
   const read: Record<Field, string> = { leaning: '', decision: '', why: '' }
-  const met: string[] = []
+  const boxes = { x: [] as string[], ' ': [] as string[] }
+  // What comes a second time is added, so that nothing is lost.
+  const add = (field: Field, line: string): void => {
+    read[field] += read[field] === '' ? line : `\n${line}`
+  }
   let more: ((line: string) => void) | undefined
-  for (const line of text.trim().split('\n')) {
-    const label = LINE.exec(line)
-    const box = BOX.exec(line)
+  for (const line of text.trim().split(/\r\n|\r|\n/)) {
+    const [, label, said] = LINE.exec(line) ?? []
+    const [, sign, condition] = BOX.exec(line) ?? []
     if (line.startsWith('  ') && more) more(line.slice(2))
-    else if (label) {
-      const field = fieldOf(label[1] ?? '')
-      read[field] = label[2] ?? ''
+    else if (label !== undefined) {
+      const field = fieldOf(label)
+      add(field, said ?? '')
       more = (next) => (read[field] += `\n${next}`)
-    } else if (box) {
-      const ticked = box[1] === 'x'
-      if (ticked) met.push(box[2] ?? '')
-      more = (next) => {
-        if (ticked) met.push(`${met.pop() ?? ''}\n${next}`)
-      }
+    } else if (sign !== undefined) {
+      const list = boxes[sign as keyof typeof boxes]
+      list.push(condition ?? '')
+      more = (next) => list.push(`${list.pop() ?? ''}\n${next}`)
     } else {
-      read.decision += read.decision === '' ? line : `\n${line}`
+      add('decision', line)
       more = undefined
     }
   }
   const { leaning, decision, why } = read
   const follow = decision === FOLLOW.en || decision === FOLLOW.ja
   const choice = follow ? 'follow' : decision === '' ? undefined : 'other'
-  return { leaning, choice, instead: follow ? '' : decision, why, met }
+  const instead = follow ? '' : decision
+  return { leaning, choice, instead, why, met: boxes.x, open: boxes[' '] }
 }
 
 const fieldOf = (label: string): Field =>

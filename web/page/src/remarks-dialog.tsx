@@ -1,5 +1,5 @@
 import type { Listed, Remarks } from '@magi/stream'
-import { useState } from 'react'
+import { useId, useState } from 'react'
 import {
   Button,
   Dialog,
@@ -10,14 +10,16 @@ import {
   Label,
   Modal,
   ModalOverlay,
-  Radio,
-  RadioGroup,
-  TextArea,
   TextField,
 } from 'react-aria-components'
 import { titleOf } from './carry.ts'
+import { Checklist, DecisionFields, isReady, Leaning, OutcomeFields } from './decision.tsx'
 import { byteLength } from './format.ts'
-import { OUTCOMES, parseOutcome, writeOutcome, type OutcomeWord } from './outcome.ts'
+import { allConditions, compose, parse, type Mine } from './mine.ts'
+import { parseOutcome, writeOutcome } from './outcome.ts'
+import { ContentLang } from './prose.tsx'
+import { useLoaded } from './remarks.ts'
+import { useWords } from './settings.tsx'
 import { useTexts } from './texts.ts'
 import { HISTORY } from './words-history.ts'
 
@@ -29,39 +31,23 @@ interface DialogProps {
   item: Listed
   /** Which field is wanted first. */
   field: 'title' | 'decision'
+  /** Reads the conditions of the verdict. */
+  conditionsOf: (id: string) => Promise<readonly string[]>
   onSave: (change: Remarks) => Promise<void>
   onClose: () => void
 }
 
 /** What a person writes beside a verdict: a title, their own decision, and how it turned out. */
-export function RemarksDialog({ item, field, onSave, onClose }: DialogProps) {
-  const { dialog: words, outcome: outcomes } = useTexts(HISTORY)
-  const before = parseOutcome(item.outcome)
-  const [title, setTitle] = useState(titleOf(item))
-  const [decision, setDecision] = useState(item.my_decision ?? '')
-  const [word, setWord] = useState<OutcomeWord | ''>(before.word ?? '')
-  const [note, setNote] = useState(before.note)
+export function RemarksDialog({ item, field, conditionsOf, onSave, onClose }: DialogProps) {
+  const { dialog: words } = useTexts(HISTORY)
+  const draft = useDraft(item, conditionsOf)
   const [failed, setFailed] = useState('')
   const [saving, setSaving] = useState(false)
-  const outcome = writeOutcome({ word: word === '' ? undefined : word, note })
-  const longTitle = byteLength(title.trim()) > MAX_TITLE
-  // A title that was never given is the question, and may stay as long as it is.
-  const titleChanged = title.trim() !== titleOf(item).trim()
-  const noTitle = title.trim() === ''
-  const longDecision = byteLength(decision) > MAX_REMARK
-  const longNote = byteLength(outcome ?? '') > MAX_REMARK
-  const wrong = noTitle || (titleChanged && longTitle) || longDecision || longNote
-
   const save = async (): Promise<void> => {
-    if (wrong || saving) return
-    const change: Remarks = {}
-    if (titleChanged) change.title = title.trim()
-    const mine = decision.trim() === '' ? null : decision.trim()
-    if (mine !== (item.my_decision ?? null)) change.my_decision = mine
-    if (outcome !== (item.outcome ?? null)) change.outcome = outcome
+    if (draft.wrong || saving) return
     setSaving(true)
     try {
-      if (Object.keys(change).length > 0) await onSave(change)
+      if (Object.keys(draft.change).length > 0) await onSave(draft.change)
       onClose()
     } catch (error) {
       setFailed(words.failed(error instanceof Error ? error.message : String(error)))
@@ -90,49 +76,19 @@ export function RemarksDialog({ item, field, onSave, onClose }: DialogProps) {
           >
             <TextField
               className="input"
-              value={title}
-              onChange={setTitle}
-              isInvalid={noTitle || (titleChanged && longTitle)}
+              value={draft.title}
+              onChange={draft.setTitle}
+              isInvalid={draft.titleError !== undefined}
               autoFocus={field === 'title'}
             >
               <Label>{words.name}</Label>
               <Input />
-              <FieldError className="field-error">
-                {noTitle ? words.nameEmpty : words.tooLong(MAX_TITLE)}
-              </FieldError>
+              <FieldError className="field-error">{draft.titleError}</FieldError>
             </TextField>
-            <TextField
-              className="input"
-              value={decision}
-              onChange={setDecision}
-              isInvalid={longDecision}
-              autoFocus={field === 'decision'}
-            >
-              <Label>{words.decision}</Label>
-              <TextArea rows={3} placeholder={words.decisionHint} />
-              <FieldError className="field-error">{words.tooLong(MAX_REMARK)}</FieldError>
-            </TextField>
-            <RadioGroup
-              className="input"
-              value={word}
-              onChange={(value) => setWord(value as OutcomeWord | '')}
-              orientation="horizontal"
-            >
-              <Label>{words.outcome}</Label>
-              <div className="radios">
-                <Radio value="">{words.unknown}</Radio>
-                {OUTCOMES.map((one) => (
-                  <Radio key={one} value={one}>
-                    {outcomes[one]}
-                  </Radio>
-                ))}
-              </div>
-            </RadioGroup>
-            <TextField className="input" value={note} onChange={setNote} isInvalid={longNote}>
-              <Label>{words.note}</Label>
-              <TextArea rows={2} placeholder={words.noteHint} />
-              <FieldError className="field-error">{words.tooLong(MAX_REMARK)}</FieldError>
-            </TextField>
+            <ContentLang value={item.lang}>
+              <MyDecision item={item} draft={draft} first={field === 'decision'} />
+            </ContentLang>
+            <TurnedOut draft={draft} />
             <p role="alert" className="field-error">
               {failed}
             </p>
@@ -140,7 +96,7 @@ export function RemarksDialog({ item, field, onSave, onClose }: DialogProps) {
               <Button className="button" onPress={onClose}>
                 {words.cancel}
               </Button>
-              <Button type="submit" className="convene" isDisabled={wrong || saving}>
+              <Button type="submit" className="convene" isDisabled={draft.wrong || saving}>
                 {words.save}
               </Button>
             </div>
@@ -148,5 +104,114 @@ export function RemarksDialog({ item, field, onSave, onClose }: DialogProps) {
         </Dialog>
       </Modal>
     </ModalOverlay>
+  )
+}
+
+/** There is a verdict that can be followed. */
+const isFollowable = ({ final_decision: decision }: Listed): boolean =>
+  decision !== undefined && decision !== 'UNDECIDED'
+
+/** What stands in the fields, what is wrong with it, and what of it is other than what is kept. */
+function useDraft(item: Listed, conditionsOf: DialogProps['conditionsOf']) {
+  const { code } = useWords()
+  const { dialog: words } = useTexts(HISTORY)
+  const [title, setTitle] = useState(titleOf(item))
+  const [kept] = useState(() => parse(item.my_decision ?? ''))
+  const [mine, setMine] = useState(kept)
+  const [outcome, setOutcome] = useState(() => parseOutcome(item.outcome))
+  const read = useLoaded(
+    item.final_decision === undefined ? undefined : () => conditionsOf(item.id),
+    item.id,
+  )
+  const conditions = read.value ?? []
+  // A title that was never given is the question, and may stay as long as it is.
+  const titleChanged = title.trim() !== titleOf(item).trim()
+  const textOf = (one: Mine): string => compose(one, conditions, code)
+  const decision = textOf(mine)
+  const turned = writeOutcome(outcome)
+  const change: Remarks = {}
+  if (titleChanged) change.title = title.trim()
+  // What nobody touched stays as it was written, in whatever form.
+  if (decision !== textOf(kept)) change.my_decision = decision === '' ? null : decision
+  if (turned !== writeOutcome(parseOutcome(item.outcome))) change.outcome = turned
+  const tooLong = (text: string, limit: number): string | undefined =>
+    byteLength(text) > limit ? words.tooLong(limit) : undefined
+  const longTitle = titleChanged ? tooLong(title.trim(), MAX_TITLE) : undefined
+  const titleError = title.trim() === '' ? words.nameEmpty : longTitle
+  const decisionError = change.my_decision === undefined ? undefined : tooLong(decision, MAX_REMARK)
+  const outcomeError = tooLong(turned ?? '', MAX_REMARK)
+  const unready = isFollowable(item) && mine.choice === 'other' && !isReady(mine)
+  return {
+    title,
+    setTitle,
+    titleError,
+    mine,
+    set: (more: Partial<Mine>) => setMine((old) => ({ ...old, ...more })),
+    decisionError,
+    conditions: allConditions(kept, conditions),
+    unread: read.failed,
+    outcome,
+    setOutcome,
+    outcomeError,
+    change,
+    wrong: unready || [titleError, decisionError, outcomeError].some((one) => one !== undefined),
+  }
+}
+
+type Draft = ReturnType<typeof useDraft>
+
+interface MyDecisionProps {
+  item: Listed
+  draft: Draft
+  /** It is what the person came for. */
+  first: boolean
+}
+
+/** The fields of the verdict card. */
+function MyDecision({ item, draft, first }: MyDecisionProps) {
+  const { verdict, room } = useWords()
+  const { dialog: words } = useTexts(HISTORY)
+  const id = useId()
+  const { mine, conditions } = draft
+  return (
+    <section className="dialog-part" aria-labelledby={id}>
+      <h3 id={id}>{room.decision.title}</h3>
+      <Leaning mine={mine} />
+      <DecisionFields
+        mine={mine}
+        verdict={isFollowable(item)}
+        labelledBy={id}
+        onChange={draft.set}
+        none={words.undecided}
+        error={draft.decisionError}
+        autoFocus={first}
+      />
+      <Checklist
+        title={verdict.conditions}
+        points={conditions}
+        met={mine.met}
+        onChange={(met) => draft.set({ met, open: conditions.filter((one) => !met.includes(one)) })}
+      />
+      {draft.unread && (
+        <p role="status" className="muted">
+          {words.unread}
+        </p>
+      )}
+    </section>
+  )
+}
+
+function TurnedOut({ draft }: { draft: Draft }) {
+  const { decision: words } = useWords().room
+  const id = useId()
+  return (
+    <section className="dialog-part" aria-labelledby={id}>
+      <h3 id={id}>{words.turned}</h3>
+      <OutcomeFields
+        outcome={draft.outcome}
+        onChange={draft.setOutcome}
+        error={draft.outcomeError}
+      />
+    </section>
   )
 }

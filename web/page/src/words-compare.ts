@@ -5,17 +5,22 @@ export interface CompareWords {
   swap: string
   back: string
   same: string
-  changed: string
+  differs: string
+  /** What the column of the two words above is called. */
+  mark: string
   loading: string
   failed: (side: string, why: string) => string
   facts: string
   what: string
   verdict: string
   votes: string
+  counted: (votes: { approved: number; rejected: number; abstained: number }) => string
   vote: (name: string) => string
   judge: string
   panel: string
   panelUncalled: (models: string) => string
+  objection: string
+  outcome: string
   time: string
   tokens: string
   cost: string
@@ -24,11 +29,8 @@ export interface CompareWords {
   quorum: string
   model: (name: string) => string
   language: string
-  question: string
   context: string
-  contextNone: string
   contextBytes: (characters: number) => string
-  asked: string
   none: string
   texts: string
   whose: string
@@ -46,17 +48,22 @@ export const COMPARE: Texts<CompareWords> = {
     swap: 'Swap A and B',
     back: 'Choose others',
     same: 'same',
-    changed: 'changed',
+    differs: 'differs',
+    mark: 'Same or different',
     loading: 'Reading both deliberations',
     failed: (side, why) => `${side} could not be read: ${why}`,
-    facts: 'Verdicts, votes, cost and settings of the two',
+    facts: 'Verdicts, grounds, decisions, cost and settings of the two',
     what: 'What',
     verdict: 'Verdict',
     votes: 'Votes',
+    counted: ({ approved, rejected, abstained }) =>
+      `${approved} approved, ${rejected} rejected, ${abstained} abstained`,
     vote: (name) => `Vote of ${name}`,
     judge: 'The judge',
     panel: 'The judge’s panel',
     panelUncalled: (models) => `not called: ${models}`,
+    objection: 'Strongest objection to this verdict',
+    outcome: 'How it turned out',
     time: 'Time',
     tokens: 'Tokens',
     cost: 'Cost',
@@ -65,11 +72,8 @@ export const COMPARE: Texts<CompareWords> = {
     quorum: 'Quorum',
     model: (name) => `Model of ${name}`,
     language: 'Language',
-    question: 'Question',
     context: 'Context',
-    contextNone: 'none',
     contextBytes: (characters) => `${characters.toLocaleString('en')} characters`,
-    asked: 'Asked',
     none: '–',
     texts: 'What they said',
     whose: 'Whose words',
@@ -85,17 +89,22 @@ export const COMPARE: Texts<CompareWords> = {
     swap: 'A と B を入れ替え',
     back: '選び直す',
     same: '同じ',
-    changed: '相違',
+    differs: '違う',
+    mark: '同じか違うか',
     loading: '二つの審議を読み込んでいます',
     failed: (side, why) => `${side} を読み込めませんでした: ${why}`,
-    facts: '二つの審議の評決、票、費用、設定',
+    facts: '二つの審議の評決、根拠、自分の決定、費用、設定',
     what: '項目',
     verdict: '評決',
     votes: '票数',
+    counted: ({ approved, rejected, abstained }) =>
+      `可決${approved}・否決${rejected}・棄権${abstained}`,
     vote: (name) => `${name} の票`,
     judge: '裁定者',
     panel: '裁定者に代わる裁定パネル',
     panelUncalled: (models) => `招集なし: ${models}`,
+    objection: 'この結論への最も強い反論',
+    outcome: 'その後の結果',
     time: '所要時間',
     tokens: 'トークン',
     cost: '費用',
@@ -104,11 +113,8 @@ export const COMPARE: Texts<CompareWords> = {
     quorum: '定足数',
     model: (name) => `${name} のモデル`,
     language: '言語',
-    question: '問い',
     context: '背景',
-    contextNone: 'なし',
     contextBytes: (characters) => `${characters.toLocaleString('ja')}文字`,
-    asked: '日時',
     none: '–',
     texts: '発言',
     whose: '誰の発言',

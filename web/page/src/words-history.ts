@@ -50,12 +50,8 @@ export interface HistoryWords {
     name: string
     nameEmpty: string
     tooLong: (limit: number) => string
-    decision: string
-    decisionHint: string
-    outcome: string
-    unknown: string
-    note: string
-    noteHint: string
+    undecided: string
+    unread: string
     save: string
     cancel: string
     failed: One
@@ -114,7 +110,7 @@ export const HISTORY: Texts<HistoryWords> = {
     remove: 'Delete',
     linked: 'linked',
     linkedTo: (id) => `Goes on from ${id}`,
-    conversation: 'Part of a conversation',
+    conversation: 'Follow-up question',
     mine: (text) => `My decision: ${text}`,
     outcome: { good: 'turned out well', bad: 'turned out badly', mixed: 'mixed outcome' },
     outcomeOther: 'outcome noted',
@@ -123,12 +119,8 @@ export const HISTORY: Texts<HistoryWords> = {
       name: 'Title',
       nameEmpty: 'A title cannot be empty.',
       tooLong: (limit) => `This is longer than ${limit} bytes.`,
-      decision: 'My decision',
-      decisionHint: 'The council advises, you decide. What did you do, and why?',
-      outcome: 'How it turned out',
-      unknown: 'not known yet',
-      note: 'Note',
-      noteHint: 'What happened',
+      undecided: 'Not decided yet',
+      unread: 'The conditions of this verdict could not be read.',
       save: 'Save',
       cancel: 'Cancel',
       failed: (why) => `It could not be saved: ${why}`,
@@ -184,7 +176,7 @@ export const HISTORY: Texts<HistoryWords> = {
     remove: '削除',
     linked: '関連あり',
     linkedTo: (id) => `${id} に続く審議`,
-    conversation: '一連の問いの一つ',
+    conversation: '続きの問い',
     mine: (text) => `自分の決定: ${text}`,
     outcome: { good: '良い結果', bad: '悪い結果', mixed: '一長一短' },
     outcomeOther: '結果の記録あり',
@@ -193,12 +185,8 @@ export const HISTORY: Texts<HistoryWords> = {
       name: '題名',
       nameEmpty: '題名を空にはできません。',
       tooLong: (limit) => `${limit} バイトを超えています。`,
-      decision: '自分の決定',
-      decisionHint: '賢者たちは助言し、決めるのはあなたです。どう決め、なぜそうしましたか？',
-      outcome: '結果はどうなったか',
-      unknown: 'まだ分からない',
-      note: 'メモ',
-      noteHint: '何が起きたか',
+      undecided: 'まだ決めていない',
+      unread: 'この評決の条件を読み込めませんでした。',
       save: '保存',
       cancel: 'やめる',
       failed: (why) => `保存できませんでした: ${why}`,

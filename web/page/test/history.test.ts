@@ -59,13 +59,24 @@ test('a cell is never a formula, and quotes what a reader would break', () => {
   for (const sign of ['+1', '-1', '@x', '\tx']) expect(cell(sign)).toMatch(/^'|^"'/)
   expect(cell('a,b\n"c"')).toBe('"a,b\n""c"""')
   expect(cell(-0.5)).toBe('-0.5')
-  const [head, line] = csvOf([
-    { ...row('1'), agreement: '2-1-0', cost_usd: 0.01, outcome: 'good, mostly' },
-  ]).split('\r\n')
-  expect(head?.startsWith('\ufeffid,')).toBe(true)
-  expect(line).toContain(',2–1–0,')
-  expect(line).toContain('"good, mostly"')
-  expect(line?.replace(/"[^"]*"/g, '').split(',')).toHaveLength(head?.split(',').length ?? 0)
+})
+
+test('the list as CSV: a cell for each field of what a person wrote', () => {
+  const written =
+    'Leaning before: rather not\nDecision: as the verdict\nWhy: =1+1\n[x] a\n[ ] b\n[x] c'
+  const items: Listed[] = [
+    { ...row('1'), agreement: '2-1-0', cost_usd: 0.01, my_decision: written, outcome: 'good: yes' },
+    { ...row('2'), my_decision: 'we wait, "all" of us', outcome: 'it held' },
+    row('3'),
+  ]
+  const [head = '', ...lines] = csvOf(items, 'ja').trimEnd().split('\r\n')
+  expect(head.startsWith('\ufeffid,')).toBe(true)
+  expect(head).toContain(',leaning,my_decision,why,conditions_met,outcome,outcome_note,')
+  expect(lines[0]).toContain(',2–1–0,')
+  expect(lines[0]).toContain(",rather not,評決に従う,'=1+1,2 of 3,good,yes,")
+  expect(lines[1]).toContain(',"we wait, ""all"" of us",,,,it held,')
+  for (const line of lines)
+    expect(line.replace(/"(?:[^"]|"")*"/g, '').split(',')).toHaveLength(head.split(',').length)
 })
 
 function row(id: string): Listed {

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
-import { compose, decided, NOTHING, parse, type Mine } from '../src/mine.ts'
+import { compose, decided, linesOf, NOTHING, parse, type Mine } from '../src/mine.ts'
 import { parseOutcome, writeOutcome } from '../src/outcome.ts'
+import { wordsOf } from '../src/words-here.ts'
 
 const CONDITIONS = ['A rollback rehearsed twice', 'Two lines\nof a condition']
 
@@ -10,6 +11,7 @@ const every: Mine = {
   instead: 'January\n[x] not a box\nDecision: still mine',
   why: 'two people are away',
   met: ['Two lines\nof a condition'],
+  open: ['A rollback rehearsed twice'],
 }
 
 test.each(['en', 'ja'] as const)('what is written is read back the same (%s)', (lang) => {
@@ -17,7 +19,7 @@ test.each(['en', 'ja'] as const)('what is written is read back the same (%s)', (
     every,
     { ...NOTHING, choice: 'follow' as const },
     { ...NOTHING, leaning: '凍結は10日から' },
-    { ...NOTHING, met: [CONDITIONS[0] as string] },
+    { ...NOTHING, met: CONDITIONS.slice(0, 1), open: CONDITIONS.slice(1) },
   ])
     expect(parse(compose(mine, CONDITIONS, lang))).toEqual(mine)
 })
@@ -44,6 +46,42 @@ test('what was written elsewhere is the decision itself', () => {
 test('a condition that is no longer in the verdict stays ticked', () => {
   const mine = { ...NOTHING, met: ['an older condition'] }
   expect(parse(compose(mine, CONDITIONS, 'ja')).met).toEqual(['an older condition'])
+})
+
+test('what is not ticked stays, though the verdict is not at hand', () => {
+  const kept = compose(every, CONDITIONS, 'en')
+  expect(parse(compose(parse(kept), [], 'en'))).toEqual(parse(kept))
+  const open = '[ ] an older condition'
+  expect(compose(parse(open), [], 'ja')).toBe(open)
+  // The verdict's own need not be written down before one of them is met.
+  expect(compose({ ...NOTHING, open: CONDITIONS }, CONDITIONS, 'en')).toBe('')
+})
+
+test.each([
+  [
+    'Decision: January\r\nWhy: the freeze',
+    { choice: 'other', instead: 'January', why: 'the freeze' },
+  ],
+  ['決定: 見送る\u2028半年後に', { choice: 'other', instead: '見送る\u2028半年後に' }],
+  ['Decision: January\nDecision: or later', { choice: 'other', instead: 'January\nor later' }],
+  [
+    'we wait\n\n  and see\n[x] audit',
+    { choice: 'other', instead: 'we wait\n\n  and see', met: ['audit'] },
+  ],
+] as const)('nothing of what came another way is lost: %j', (text, mine) => {
+  expect(parse(text)).toEqual({ ...NOTHING, ...mine })
+  expect(parse(compose(parse(text), [], 'en'))).toEqual(parse(text))
+})
+
+test('it is told in words, without labels that are only for keeping', () => {
+  const kept = compose({ ...every, instead: 'January' }, CONDITIONS, 'ja')
+  expect(linesOf(kept, wordsOf('en'))).toEqual([
+    'January',
+    'Why: two people are away',
+    'Conditions: 1 of 2 met',
+  ])
+  expect(linesOf('Decision: as the verdict', wordsOf('ja'))).toEqual(['評決に従う'])
+  expect(linesOf('', wordsOf('ja'))).toEqual([])
 })
 
 test('an outcome is a word that can be counted, and a note', () => {
