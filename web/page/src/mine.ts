@@ -1,4 +1,5 @@
 /** What a person writes beside a verdict, as one plain text that people read and the page reads back. */
+import { trim } from './why.ts'
 import type { Lang } from './words.ts'
 
 export interface Mine {
@@ -14,12 +15,12 @@ export interface Mine {
 
 export const NOTHING: Mine = { leaning: '', choice: undefined, instead: '', why: '', met: [] }
 
-const LABELS = {
+export const LABELS = {
   leaning: { en: 'Leaning before', ja: '事前の考え' },
   decision: { en: 'Decision', ja: '決定' },
   why: { en: 'Why', ja: '理由' },
 } as const
-const FOLLOW = { en: 'as the verdict', ja: '評決に従う' } as const
+export const FOLLOW = { en: 'as the verdict', ja: '評決に従う' } as const
 
 type Field = keyof typeof LABELS
 
@@ -46,8 +47,9 @@ const LINE = new RegExp(
   `^(${Object.values(LABELS)
     .flatMap((label) => Object.values(label))
     .join('|')}): (.*)$`,
+  's',
 )
-const BOX = /^\[([ x])\] (.*)$/
+const BOX = /^\[([ x])\] (.*)$/s
 
 /** The decision alone, for one line of a list; empty where nothing has been decided yet. */
 export function decided(text: string, lang: Lang): string {
@@ -55,34 +57,54 @@ export function decided(text: string, lang: Lang): string {
   return choice === 'follow' ? FOLLOW[lang] : instead.trim()
 }
 
+/** What is kept, in its parts. */
+export interface Parts {
+  leaning: string
+  choice: Mine['choice']
+  instead: string
+  why: string
+  /** The conditions, each with whether it is seen to. */
+  boxes: readonly { ticked: boolean; text: string }[]
+}
+
 /** Reads it back. What was written elsewhere, in any other form, is the decision itself. */
 export function parse(text: string): Mine {
+  const { boxes, ...said } = partsOf(text)
+  return { ...said, met: boxes.filter(({ ticked }) => ticked).map((box) => box.text) }
+}
+
+/**
+ * Reads its parts, and loses no word of it. `crates/magi-server/src/export/mine.rs` is its twin, and one
+ * table of cases holds both to the same.
+ */
+export function partsOf(text: string): Parts {
   const read: Record<Field, string> = { leaning: '', decision: '', why: '' }
-  const met: string[] = []
+  const boxes: { ticked: boolean; text: string }[] = []
+  const add = (field: Field, words: string): void => {
+    read[field] += read[field] === '' ? words : `\n${words}`
+  }
   let more: ((line: string) => void) | undefined
-  for (const line of text.trim().split('\n')) {
+  for (const line of trim(text).split(/\r?\n/)) {
     const label = LINE.exec(line)
     const box = BOX.exec(line)
     if (line.startsWith('  ') && more) more(line.slice(2))
     else if (label) {
       const field = fieldOf(label[1] ?? '')
-      read[field] = label[2] ?? ''
-      more = (next) => (read[field] += `\n${next}`)
+      add(field, label[2] ?? '')
+      more = (next) => add(field, next)
     } else if (box) {
-      const ticked = box[1] === 'x'
-      if (ticked) met.push(box[2] ?? '')
-      more = (next) => {
-        if (ticked) met.push(`${met.pop() ?? ''}\n${next}`)
-      }
+      const one = { ticked: box[1] === 'x', text: box[2] ?? '' }
+      boxes.push(one)
+      more = (next) => (one.text += `\n${next}`)
     } else {
-      read.decision += read.decision === '' ? line : `\n${line}`
+      add('decision', line)
       more = undefined
     }
   }
-  const { leaning, decision, why } = read
+  const [leaning, decision, why] = [trim(read.leaning), trim(read.decision), trim(read.why)]
   const follow = decision === FOLLOW.en || decision === FOLLOW.ja
   const choice = follow ? 'follow' : decision === '' ? undefined : 'other'
-  return { leaning, choice, instead: follow ? '' : decision, why, met }
+  return { leaning, choice, instead: follow ? '' : decision, why, boxes }
 }
 
 const fieldOf = (label: string): Field =>
