@@ -199,7 +199,7 @@ test('this browser’s own history: reopened, found again, named, deleted and ta
     return readFile(await (await coming).path(), 'utf8')
   }
   const md = await take('夜の図書館', /Markdown/)
-  for (const words of ['# 夜の図書館', '## Decision Outcome', '延長だけを試す'])
+  for (const words of ['# 夜の図書館', '\n## 決定\n\n選んだ選択肢: 「延長だけを試す」\n'])
     expect(md).toContain(words)
   const html = await take('夜の図書館', /HTML/)
   for (const words of ['<title>夜の図書館 - MAGI</title>', '延長だけを試す'])

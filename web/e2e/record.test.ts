@@ -94,13 +94,21 @@ test.runIf(inject('real')).each([
   expect(await sameAtBoth(there, one)).toContain(line)
 })
 
-const BESIDE = { title: ' The  crane ', my_decision: 'Not yet.\n<b>', outcome: 'good: it "held"' }
+const title = ' The  crane '
+const PARTS = '[x] <b>\n  of [ ] mine\n[ ] not yet'
 
-test.runIf(inject('real'))('so is what a person wrote beside it', async () => {
-  const one = await told(questionOf((await scenes(url, 'en'))[0]!))
-  await client.patch(one.id, BESIDE)
-  for (const format of ['md', 'html'] as const)
-    expect(await recordOf([one], format, BESIDE).text()).toBe(
-      await (await client.export(one.id, format)).text(),
-    )
+test.runIf(inject('real')).each([
+  ['en', { title, my_decision: 'Not yet.\n<b>', outcome: 'good: it "held"' }],
+  ['en', { title, my_decision: `Decision: as the verdict\nWhy: so\n  be it\n${PARTS}` }],
+  ['ja', { title, my_decision: '決定: 評決に従う', outcome: 'Bad：遅れた\n<i>' }],
+  ['ja', { title, my_decision: `事前の考え: 待つ\n決定: 延ばす\n理由: 人\n${PARTS}` }],
+  ['ja', { title, my_decision: '事前の考え: 待つ', outcome: ' どちらでもない ' }],
+] as const)('so is what a person wrote beside it (%s, %o)', async (lang, beside) => {
+  const one = await told({ ...questionOf((await scenes(url, lang))[0]!), preset: 'strict' })
+  await client.patch(one.id, beside)
+  for (const format of ['md', 'html'] as const) {
+    const ours = await recordOf([one], format, beside).text()
+    expect(ours).toBe(await (await client.export(one.id, format)).text())
+    expect(ours).toContain(lang === 'ja' ? '厳格（strict v1）' : 'Strict (strict v1)')
+  }
 })

@@ -1,9 +1,10 @@
-//! The record of a deliberation, to keep: Markdown under MADR's headings, JSON, events, or a page
-//! that opens without a network.
+//! The record of a deliberation, to keep: Markdown as a decision record of MADR, JSON, events, or a
+//! page that opens without a network.
 
 mod html;
 pub(crate) mod labels;
 mod markdown;
+mod mine;
 
 use std::str::FromStr;
 
@@ -12,11 +13,12 @@ use magi_event::{
 };
 
 use labels::Labels;
+use mine::{Mine, Outcome};
 
 /// In which form a record is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// Markdown under the headings of MADR 4.0.
+    /// Markdown, as a decision record of MADR 4.0.
     Markdown,
     /// The snapshot, as `GET /v1/deliberations/{id}` gives it.
     Json,
@@ -143,6 +145,42 @@ impl<'a> Record<'a> {
             .verdict
             .as_ref()
             .map(|verdict| verdict.final_decision)
+    }
+
+    /// Returns what the person decided, in its parts.
+    fn mine(&self) -> Mine {
+        Mine::read(self.my_decision.unwrap_or_default())
+    }
+
+    /// Returns how it turned out: the words for it, and the note.
+    fn turned_out(&self) -> Option<(Option<&'static str>, &'a str)> {
+        let Outcome { word, note } = Outcome::read(self.outcome?);
+        let word = word.map(|word| self.labels().outcome_word(word));
+        (word.is_some() || !note.is_empty()).then_some((word, note))
+    }
+
+    /// Returns the conditions of the verdict and those that the person ticked beside it, each with
+    /// whether it is seen to. White space is no difference: it is not kept as it was.
+    fn conditions(&self, mine: &Mine) -> Vec<(bool, String)> {
+        let verdict = self.snapshot.verdict.as_ref();
+        let asked = verdict.map_or(&[][..], |verdict| &verdict.solomon_judgment.conditions);
+        let boxes: Vec<(bool, String)> = mine
+            .boxes
+            .iter()
+            .map(|(is_met, text)| (*is_met, one_line(text)))
+            .collect();
+        let asked: Vec<String> = asked.iter().map(|text| one_line(text)).collect();
+        let of_verdict = asked
+            .iter()
+            .map(|text| (boxes.contains(&(true, text.clone())), text.clone()));
+        let others = boxes.iter().filter(|(_, text)| !asked.contains(text));
+        of_verdict.chain(others.cloned()).collect()
+    }
+
+    /// Returns the label of the verdict's conditions.
+    fn conditions_label(&self) -> &'static str {
+        let is_rejected = self.decision() == Some(FinalDecision::Rejected);
+        self.labels().conditions(is_rejected)
     }
 
     /// Returns why there is no verdict, when it ended without one.

@@ -303,7 +303,7 @@ pub(crate) struct Replay {
 /// Form of a record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// Markdown under the headings of MADR
+    /// Markdown, as a MADR decision record
     #[default]
     Md,
     /// The snapshot as one JSON object

@@ -1,4 +1,5 @@
 /** What a person writes beside a verdict, as one plain text that people read and the page reads back. */
+import { trim } from './why.ts'
 import type { Lang, Words } from './words.ts'
 
 export interface Mine {
@@ -23,12 +24,12 @@ export const NOTHING: Mine = {
   open: [],
 }
 
-const LABELS = {
+export const LABELS = {
   leaning: { en: 'Leaning before', ja: '事前の考え' },
   decision: { en: 'Decision', ja: '決定' },
   why: { en: 'Why', ja: '理由' },
 } as const
-const FOLLOW = { en: 'as the verdict', ja: '評決に従う' } as const
+export const FOLLOW = { en: 'as the verdict', ja: '評決に従う' } as const
 
 type Field = keyof typeof LABELS
 
@@ -89,37 +90,56 @@ export function linesOf(
   ].filter((line) => line !== '')
 }
 
+/** What is kept, in its parts. */
+export interface Parts {
+  leaning: string
+  choice: Mine['choice']
+  instead: string
+  why: string
+  /** The conditions, each with whether it is seen to. */
+  boxes: readonly { ticked: boolean; text: string }[]
+}
+
 /** Reads it back. What was written elsewhere, in any other form, is the decision itself. */
 export function parse(text: string): Mine {
+  const { boxes, ...said } = partsOf(text)
+  const those = (wanted: boolean): string[] =>
+    boxes.filter(({ ticked }) => ticked === wanted).map((box) => box.text)
+  return { ...said, met: those(true), open: those(false) }
+}
+
+/**
+ * Reads its parts, and loses no word of it. `crates/magi-server/src/export/mine.rs` is its twin, and one
+ * table of cases holds both to the same.
+ */
+export function partsOf(text: string): Parts {
   const read: Record<Field, string> = { leaning: '', decision: '', why: '' }
-  const boxes = { x: [] as string[], ' ': [] as string[] }
-  // What comes a second time is added, so that nothing is lost.
-  const add = (field: Field, line: string): void => {
-    read[field] += read[field] === '' ? line : `\n${line}`
+  const boxes: { ticked: boolean; text: string }[] = []
+  const add = (field: Field, words: string): void => {
+    read[field] += read[field] === '' ? words : `\n${words}`
   }
   let more: ((line: string) => void) | undefined
-  for (const line of text.trim().split(/\r\n|\r|\n/)) {
-    const [, label, said] = LINE.exec(line) ?? []
-    const [, sign, condition] = BOX.exec(line) ?? []
+  for (const line of trim(text).split(/\r?\n/)) {
+    const label = LINE.exec(line)
+    const box = BOX.exec(line)
     if (line.startsWith('  ') && more) more(line.slice(2))
-    else if (label !== undefined) {
-      const field = fieldOf(label)
-      add(field, said ?? '')
-      more = (next) => (read[field] += `\n${next}`)
-    } else if (sign !== undefined) {
-      const list = boxes[sign as keyof typeof boxes]
-      list.push(condition ?? '')
-      more = (next) => list.push(`${list.pop() ?? ''}\n${next}`)
+    else if (label) {
+      const field = fieldOf(label[1] ?? '')
+      add(field, label[2] ?? '')
+      more = (next) => add(field, next)
+    } else if (box) {
+      const one = { ticked: box[1] === 'x', text: box[2] ?? '' }
+      boxes.push(one)
+      more = (next) => (one.text += `\n${next}`)
     } else {
       add('decision', line)
       more = undefined
     }
   }
-  const { leaning, decision, why } = read
+  const [leaning, decision, why] = [trim(read.leaning), trim(read.decision), trim(read.why)]
   const follow = decision === FOLLOW.en || decision === FOLLOW.ja
   const choice = follow ? 'follow' : decision === '' ? undefined : 'other'
-  const instead = follow ? '' : decision
-  return { leaning, choice, instead, why, met: boxes.x, open: boxes[' '] }
+  return { leaning, choice, instead: follow ? '' : decision, why, boxes }
 }
 
 const fieldOf = (label: string): Field =>

@@ -10,18 +10,20 @@ import {
   type Sage,
   type Snapshot,
 } from '@magi/stream'
+import { partsOf, type Parts } from './mine.ts'
+import { conditionsLabel, councilName, labelsOf, minuteOf, type Labels } from './record-labels.ts'
 import {
+  conditionsOf,
   headingOf,
-  labelsOf,
   modelOf,
   nameOf,
   ruleWord,
   seatOf,
   standingOf,
+  turnedOut,
   voteOf,
   whyNone,
   type Beside,
-  type Labels,
 } from './record-markdown.ts'
 
 /** The words that only this form of the record has. */
@@ -79,11 +81,13 @@ export function html(snapshot: Snapshot, beside: Beside = {}): string {
   const headings = snapshot.lang === 'ja' ? JA : EN
   const title = escape(headingOf(snapshot, beside.title))
   const { context, judge, mode, question, sages } = snapshot
+  const mine = partsOf(beside.my_decision ?? '')
   return [
     `<!doctype html>\n<html lang="${headings.lang}">\n<head>\n${HEAD}<title>${title} - MAGI</title>\n`,
     `<style>${STYLE}</style>\n</head>\n<body>\n<main>\n<h1>${title}</h1>\n`,
     mode === 'rehearsal' ? `<p class="mark">${escape(labels.rehearsal)}</p>\n` : '',
-    verdictOf(snapshot, beside, labels),
+    verdictOf(snapshot, mine, labels),
+    section(labels.myDecision, own(mine, beside, labels)),
     section(headings.question, text(question)),
     context === undefined ? '' : section(labels.context, text(context)),
     `<h2>${escape(headings.sages)}</h2>\n`,
@@ -120,37 +124,53 @@ function list(heading: string, items: readonly string[] = []): string {
   return `<h3>${escape(heading)}</h3>\n<ul>\n${lines}</ul>\n`
 }
 
-function verdictOf(snapshot: Snapshot, beside: Beside, labels: Labels): string {
+function verdictOf(snapshot: Snapshot, mine: Parts, labels: Labels): string {
   const { verdict, missing } = snapshot
   const none = (): string =>
     `<p><strong>${escape(labels.noVerdict)}</strong></p>\n<p>${escape(whyNone(snapshot))}</p>\n`
-  const beneath = (label: string, words: string | undefined): string =>
-    words === undefined ? '' : `<h3>${escape(label)}</h3>\n${text(words)}`
+  const conditions = conditionsOf(snapshot, mine)
   const absent = missing.map((one) => `${nameOf(one.agent)} (${labels.causes[one.cause]})`)
   return [
     '<section class="verdict">\n',
     verdict ? decided(verdict, labels) : none(),
+    list(
+      conditionsLabel(verdict?.final_decision, labels),
+      conditions.map(({ ticked, text }) => `${ticked ? '☑' : '☐'} ${text}`),
+    ),
+    list(labels.wouldChange, verdict?.solomon_judgment.would_change),
     list(labels.missing, absent),
-    beneath(labels.myDecision, beside.my_decision),
-    beneath(labels.outcome, beside.outcome),
     '</section>\n',
+  ].join('')
+}
+
+/** What the person decided and how it turned out. */
+function own(mine: Parts, beside: Beside, labels: Labels): string {
+  const beneath = (label: string, words: string): string =>
+    words === '' ? '' : `<h3>${escape(label)}</h3>\n${text(words)}`
+  const { word, note } = turnedOut(beside, labels)
+  return [
+    mine.choice === undefined ? `<p>${escape(labels.undecidedYet)}</p>\n` : '',
+    mine.choice === 'follow' ? text(labels.follow) : '',
+    mine.choice === 'other' ? text(mine.instead) : '',
+    beneath(labels.why, mine.why),
+    beneath(labels.leaning, mine.leaning),
+    word !== '' || note !== '' ? `<h3>${escape(labels.outcome)}</h3>\n` : '',
+    word === '' ? '' : `<p>${escape(word)}</p>\n`,
+    note === '' ? '' : text(note),
   ].join('')
 }
 
 function decided(verdict: Complete, labels: Labels): string {
   const { final_decision: decision, voting_result: votes, solomon_judgment: judge } = verdict
-  const agreement = `${votes.approved}-${votes.rejected}-${votes.abstained}`
   const { dissent } = judge
   const whose = dissent?.agent ? ` (${nameOf(dissent.agent)})` : ''
   return [
     `<p>${escape(labels.verdict)}: <strong>${SHAPE[decision]} ${labels.decisions[decision]}</strong> `,
-    `(${escape(labels.votes)}: ${agreement})</p>\n<p>${standingOf(verdict, labels)}</p>\n`,
+    `(${escape(labels.votes)}: ${labels.tally(votes)})</p>\n<p>${standingOf(verdict, labels)}</p>\n`,
     text(verdict.summary),
     `<h3>${escape(labels.recommendation)}</h3>\n`,
     text(verdict.recommendation),
     dissent ? `<h3>${escape(labels.dissent)}${whose}</h3>\n${text(dissent.text)}` : '',
-    list(labels.conditions, judge.conditions),
-    list(labels.wouldChange, judge.would_change),
   ].join('')
 }
 
@@ -173,7 +193,7 @@ function sageOf(
     `<section>\n<h3>${who(snapshot, sage)} - ${vote}</h3>\n`,
     lane.text === '' ? '' : text(lane.text),
     reasons ? `<h3>${escape(headings.reasoning)}</h3>\n${text(complete.reasoning)}` : '',
-    list(labels.conditions, complete?.conditions),
+    list(conditionsLabel(complete?.decision, labels), complete?.conditions),
     list(labels.wouldChange, complete?.would_change),
     '</section>\n',
   ].join('')
@@ -210,10 +230,10 @@ function facts(snapshot: Snapshot, labels: Labels): string {
     [labels.record, trace_id],
     [labels.status, labels.statuses[status]],
   ]
-  if (started_at !== undefined) rows.push([labels.askedAt, started_at])
+  if (started_at !== undefined) rows.push([labels.askedAt, minuteOf(started_at)])
   if (council)
     rows.push(
-      [labels.council, `${council.name} v${council.version}`],
+      [labels.council, councilName(council, labels)],
       [labels.rule, ruleWord(council.rule, labels)],
       [labels.quorum, String(council.quorum)],
     )

@@ -1,69 +1,30 @@
 /**
- * The record as Markdown, under the headings of MADR 4.0. It is the twin of
- * `crates/magi-server/src/export/markdown.rs`, and a browser test holds the two to the same bytes.
+ * The record as Markdown, in the shape of MADR 4.0. It is the twin of
+ * `crates/magi-server/src/export/markdown.rs`, which says whose decision it is, and a browser test holds
+ * the two to the same bytes.
  */
 import {
   SAGES,
   type AgentComplete,
-  type Cause,
   type Complete,
   type Decision,
-  type FinalDecision,
   type LaneOfAgentComplete,
   type PanelVote,
   type Sage,
   type Snapshot,
-  type Status,
 } from '@magi/stream'
 import { isSplit } from './format.ts'
+import { partsOf, type Parts } from './mine.ts'
+import { parseOutcome } from './outcome.ts'
+import {
+  conditionsLabel,
+  councilName,
+  labelsOf,
+  minuteOf,
+  optionOf,
+  type Labels,
+} from './record-labels.ts'
 import { whyOf } from './why.ts'
-
-export interface Labels {
-  context: string
-  verdict: string
-  noVerdict: string
-  votes: string
-  rule: string
-  /** Majority, unanimous, the judge alone, and before and after the sage of a veto. */
-  rules: readonly [string, string, string, string, string]
-  quorum: string
-  agrees: string
-  differs: string
-  overruled: string
-  split: string
-  missing: string
-  conditions: string
-  dissent: string
-  wouldChange: string
-  confidence: string
-  score: string
-  median: string
-  panel: string
-  noAnswer: string
-  speaks: string
-  recommendation: string
-  record: string
-  askedAt: string
-  status: string
-  council: string
-  tokens: string
-  cost: string
-  duration: string
-  estimated: string
-  rehearsal: string
-  noneYet: string
-  approve: string
-  reject: string
-  human: string
-  decisions: Record<Decision | FinalDecision, string>
-  causes: Record<Cause, string>
-  statuses: Record<Status, string>
-  sages: Record<Sage, string>
-  inPlaceOf: (model: string) => string
-  panelOf: (models: string) => string
-  myDecision: string
-  outcome: string
-}
 
 /** What a person wrote beside it. */
 export interface Beside {
@@ -72,162 +33,12 @@ export interface Beside {
   outcome?: string
 }
 
-const EN: Labels = {
-  context: 'Context',
-  verdict: 'Verdict',
-  noVerdict: 'There is no verdict',
-  votes: 'Votes',
-  rule: 'Rule',
-  rules: [
-    'majority of the votes',
-    'all alike, or no decision',
-    'the judge decides',
-    'majority, and a rejection by ',
-    ' rejects',
-  ],
-  quorum: 'Quorum',
-  agrees: 'The judge agrees with the votes.',
-  differs: 'The judge does not agree with the votes.',
-  overruled: 'The judge overruled the votes, as the rule allows.',
-  split: "The panel that judged in SOLOMON's place was split.",
-  missing: 'Missing',
-  conditions: 'Conditions',
-  dissent: 'Strongest dissent',
-  wouldChange: 'What would change the verdict',
-  confidence: 'confidence',
-  score: 'score',
-  median: 'score, median of the panel',
-  panel: 'Panel',
-  noAnswer: 'no answer',
-  speaks: 'the words of the judgment',
-  recommendation: 'Recommendation',
-  record: 'Record',
-  askedAt: 'Asked',
-  status: 'Status',
-  council: 'Council',
-  tokens: 'Tokens',
-  cost: 'Cost',
-  duration: 'Duration',
-  estimated: 'estimated',
-  rehearsal: 'REHEARSAL: written scenes answered, no model did. This is no advice.',
-  noneYet: 'no vote',
-  approve: 'Approve the proposal',
-  reject: 'Reject the proposal',
-  human: 'the person who asked',
-  decisions: {
-    APPROVED: 'APPROVED',
-    REJECTED: 'REJECTED',
-    ABSTAINED: 'ABSTAINED',
-    UNDECIDED: 'UNDECIDED',
-  },
-  causes: {
-    own: 'its own choice',
-    rehearsal: 'rehearsal',
-    refused: 'refused to answer',
-    failed: 'failed',
-    timeout: 'timed out',
-    unparsable: 'unreadable answer',
-    stopped: 'stopped',
-  },
-  statuses: {
-    running: 'running',
-    paused: 'paused',
-    completed: 'completed',
-    degraded: 'degraded',
-    cancelled: 'cancelled',
-    failed: 'failed',
-  },
-  sages: {
-    caspar: 'practical, risk first',
-    balthasar: 'creative, people and ethics first',
-    melchior: 'scientific, evidence first',
-  },
-  inPlaceOf: (model) => `, in place of ${model}`,
-  panelOf: (models) => `panel of ${models}`,
-  myDecision: 'My decision',
-  outcome: 'How it turned out',
-}
-
-const JA: Labels = {
-  context: '背景',
-  verdict: '評決',
-  noVerdict: '評決はありません',
-  votes: '投票',
-  rule: '決め方',
-  rules: [
-    '多数決',
-    '全員一致（不一致なら不成立）',
-    '裁定者が決める',
-    '多数決、ただし ',
-    ' の否決で否決',
-  ],
-  quorum: '定足数',
-  agrees: '裁定者は票の結果に同意しています。',
-  differs: '裁定者は票の結果に同意していません。',
-  overruled: '決め方に従い、裁定者が票の結果を覆しました。',
-  split: 'SOLOMON に代わる裁定パネルの判断は割れました。',
-  missing: '欠けているもの',
-  conditions: '条件',
-  dissent: '最も強い反対意見',
-  wouldChange: '結論が変わるとすれば',
-  confidence: '確信度',
-  score: '評点',
-  median: '評点（裁定パネルの中央値）',
-  panel: '裁定パネル',
-  noAnswer: '回答なし',
-  speaks: '判断文はこのモデルのもの',
-  recommendation: '推奨',
-  record: '記録',
-  askedAt: '日時',
-  status: '状態',
-  council: '評議',
-  tokens: 'トークン',
-  cost: '費用',
-  duration: '所要時間',
-  estimated: '推定',
-  rehearsal:
-    'REHEARSAL: 用意された台本による回答です。モデルは答えていません。判断の根拠にはなりません。',
-  noneYet: '票なし',
-  approve: '提案を可決する',
-  reject: '提案を否決する',
-  human: '問うた人',
-  decisions: { APPROVED: '可決', REJECTED: '否決', ABSTAINED: '棄権', UNDECIDED: '不成立' },
-  causes: {
-    own: '本人の判断',
-    rehearsal: 'リハーサル',
-    refused: '回答の拒否',
-    failed: '失敗',
-    timeout: '時間切れ',
-    unparsable: '票を読み取れず',
-    stopped: '中断',
-  },
-  statuses: {
-    running: '審議中',
-    paused: '一時停止中',
-    completed: '完了',
-    degraded: '一部欠落',
-    cancelled: '中断',
-    failed: '失敗',
-  },
-  sages: {
-    caspar: '実務的、リスク優先',
-    balthasar: '創造的、人と倫理を優先',
-    melchior: '科学的、根拠優先',
-  },
-  inPlaceOf: (model) => `、${model} の代わり`,
-  panelOf: (models) => `裁定パネル（${models}）`,
-  myDecision: '自分の決定',
-  outcome: '結果',
-}
-
 /** The provider that `judge_start` names where a panel judges; its model is the list. */
 const PANEL = 'panel'
 
 /** Writes the record of a deliberation. */
 export const markdown = (snapshot: Snapshot, beside: Beside = {}): string =>
   new Page(snapshot, beside).write()
-
-export const labelsOf = ({ lang }: Snapshot): Labels => (lang === 'ja' ? JA : EN)
 
 /** Makes raw HTML and pictures inert. */
 const inert = (text: string): string => text.replace(/<(?=[A-Za-z/!?])|!(?=\[)/g, '\\$&')
@@ -306,6 +117,27 @@ export function whyNone(snapshot: Snapshot): string {
   return labelsOf(snapshot).statuses[status]
 }
 
+/** The conditions of the verdict and those that the person ticked beside it, each with whether it is seen to. */
+export function conditionsOf(
+  { verdict }: Snapshot,
+  mine: Parts,
+): readonly { ticked: boolean; text: string }[] {
+  // White space is no difference: it is not kept as it was.
+  const boxes = mine.boxes.map(({ ticked, text }) => ({ ticked, text: oneLine(text) }))
+  const asked = (verdict?.solomon_judgment.conditions ?? []).map(oneLine)
+  const met = new Set(boxes.filter(({ ticked }) => ticked).map(({ text }) => text))
+  return [
+    ...asked.map((text) => ({ ticked: met.has(text), text })),
+    ...boxes.filter(({ text }) => !asked.includes(text)),
+  ]
+}
+
+/** How it turned out, in words, and the note; nothing where nothing was said. */
+export function turnedOut(beside: Beside, labels: Labels): { word: string; note: string } {
+  const { word, note } = parseOutcome(beside.outcome)
+  return { word: word === undefined ? '' : labels.outcomes[word], note }
+}
+
 /** A vote in a word, with the cause of an abstention and the confidence. */
 export function voteOf(labels: Labels, complete: AgentComplete | undefined): string {
   if (!complete) return labels.noneYet
@@ -321,6 +153,7 @@ class Page {
   readonly #snapshot: Snapshot
   readonly #beside: Beside
   readonly #labels: Labels
+  readonly #mine: Parts
   readonly #sages: Sage[]
   #text = ''
 
@@ -328,6 +161,7 @@ class Page {
     this.#snapshot = snapshot
     this.#beside = beside
     this.#labels = labelsOf(snapshot)
+    this.#mine = partsOf(beside.my_decision ?? '')
     this.#sages = SAGES.filter((sage) => snapshot.sages[sage] !== undefined)
   }
 
@@ -346,7 +180,7 @@ class Page {
   }
 
   #heading(heading: string): void {
-    this.#text += `\n${heading}\n\n`
+    this.#text += `\n## ${heading}\n\n`
   }
 
   #item(text: string): void {
@@ -358,16 +192,24 @@ class Page {
   }
 
   #frontMatter(): void {
-    const { verdict, started_at, mode } = this.#snapshot
-    const status = { APPROVED: 'accepted', REJECTED: 'rejected', UNDECIDED: 'proposed' }
+    const { started_at, mode } = this.#snapshot
     const consulted = this.#sages.map((sage) => JSON.stringify(this.#who(sage))).join(', ')
     this.#text +=
-      `---\nstatus: ${status[verdict?.final_decision ?? 'UNDECIDED']}\n` +
+      `---\nstatus: ${this.#status()}\n` +
       `date: ${started_at?.slice(0, 10) ?? ''}\n` +
       `decision-makers: [${JSON.stringify(this.#labels.human)}]\n` +
       `consulted: [${consulted}]\ninformed: []\n---\n\n`
     this.#line(`# ${inert(headingOf(this.#snapshot, this.#beside.title))}`)
     if (mode === 'rehearsal') this.#text += `\n**${this.#labels.rehearsal}**\n`
+  }
+
+  /** The status, by the rule that the twin states. */
+  #status(): string {
+    const { choice } = this.#mine
+    if (choice === undefined) return 'proposed'
+    if (choice === 'other') return 'accepted'
+    const decision = this.#snapshot.verdict?.final_decision ?? 'UNDECIDED'
+    return { APPROVED: 'accepted', REJECTED: 'rejected', UNDECIDED: 'proposed' }[decision]
   }
 
   #who(agent: Sage | 'solomon'): string {
@@ -377,7 +219,7 @@ class Page {
 
   #problem(): void {
     const { question, context } = this.#snapshot
-    this.#heading('## Context and Problem Statement')
+    this.#heading(this.#labels.headings.problem)
     this.#quote(question)
     if (context === undefined) return
     this.#text += `\n${this.#labels.context}:\n\n`
@@ -387,80 +229,128 @@ class Page {
   #drivers(): void {
     const { sages, rule, quorum, approve, reject } = this.#labels
     const { council } = this.#snapshot
-    this.#heading('## Decision Drivers')
+    this.#heading(this.#labels.headings.drivers)
     for (const sage of this.#sages) this.#item(`${nameOf(sage)}: ${sages[sage]}`)
     if (council) {
       const how = ruleWord(council.rule, this.#labels)
       this.#item(`${rule}: ${how}, ${quorum}: ${council.quorum}`)
     }
-    this.#heading('## Considered Options')
+    this.#heading(this.#labels.headings.options)
     this.#item(approve)
     this.#item(reject)
   }
 
   #outcome(): void {
-    const labels = this.#labels
-    const { verdict } = this.#snapshot
-    this.#heading('## Decision Outcome')
-    this.#chosen()
-    if (!verdict) return
-    const judge = verdict.solomon_judgment
-    this.#heading('### Consequences')
-    if (judge.dissent) {
-      const { agent, text } = judge.dissent
-      const whose = agent ? `, ${nameOf(agent)}` : ''
-      this.#item(`Bad, because ${text} (${labels.dissent.toLowerCase()}${whose})`)
-    }
-    for (const condition of judge.conditions ?? []) this.#item(`${labels.conditions}: ${condition}`)
-    this.#heading('### Confirmation')
-    for (const change of judge.would_change ?? []) this.#item(`${labels.wouldChange}: ${change}`)
-    const { outcome } = this.#beside
-    if (outcome !== undefined) this.#item(`${labels.outcome}: ${outcome}`)
+    const { headings } = this.#labels
+    this.#heading(headings.outcome)
+    this.#line(inert(oneLine(this.#chosen())))
+    this.#part('\n', () => {
+      this.#own()
+      this.#advice()
+    })
+    const below = (heading: string): string => `\n### ${heading}\n\n`
+    this.#part(below(headings.consequences), () => this.#consequences())
+    this.#part(below(headings.confirmation), () => this.#confirmation())
   }
 
-  #chosen(): void {
+  /** Writes a part beneath what begins it, and nothing where it has nothing to say. */
+  #part(beginning: string, write: () => void): void {
+    const before = this.#text
+    this.#text += beginning
+    const empty = this.#text
+    write()
+    if (this.#text === empty) this.#text = before
+  }
+
+  /** What was chosen: the person's decision, else the council's advice. */
+  #chosen(): string {
+    const labels = this.#labels
+    const { verdict } = this.#snapshot
+    const { choice, instead, why } = this.#mine
+    if (choice === 'other') return labels.chosen(instead, why)
+    if (choice === undefined)
+      // Japanese takes no space between sentences.
+      return `${labels.undecidedYet}${this.#snapshot.lang === 'ja' ? '' : ' '}${this.#advised()}`
+    if (!verdict) return this.#advised()
+    const option = optionOf(verdict.final_decision, labels)
+    return option === undefined
+      ? labels.noneChosen(whyOf(verdict))
+      : labels.chosen(option, whyOf(verdict))
+  }
+
+  /** What the council advises, or why it does not. */
+  #advised(): string {
+    const labels = this.#labels
+    const { verdict } = this.#snapshot
+    if (!verdict) return `${labels.noVerdict}: ${whyNone(this.#snapshot)}`
+    const option = optionOf(verdict.final_decision, labels)
+    const why = whyOf(verdict)
+    return option === undefined ? labels.noneAdvised(why) : labels.advises(option, why)
+  }
+
+  /** Writes what the person said beyond the sentence above it. */
+  #own(): void {
+    const labels = this.#labels
+    const { choice, why, leaning } = this.#mine
+    if (choice === 'follow') this.#item(`${labels.myDecision}: ${labels.follow}`)
+    if (choice !== 'other' && why !== '') this.#item(`${labels.why}: ${why}`)
+    if (leaning !== '') this.#item(`${labels.leaning}: ${leaning}`)
+  }
+
+  /** Writes the verdict and who is missing from it. */
+  #advice(): void {
     const labels = this.#labels
     const { verdict, missing } = this.#snapshot
-    if (verdict) this.#decided(verdict)
-    else {
-      this.#line(inert(oneLine(`${labels.noVerdict}: ${whyNone(this.#snapshot)}`)))
-      this.#text += '\n'
+    if (this.#mine.choice === 'other') this.#item(this.#advised())
+    if (verdict) {
+      this.#item(`${labels.verdict}: ${labels.decisions[verdict.final_decision]}`)
+      this.#item(`${labels.votes}: ${labels.tally(verdict.voting_result)}`)
+      const standing = standingOf(verdict, labels)
+      if (standing !== '') this.#item(standing)
+      this.#item(`${labels.recommendation}: ${verdict.recommendation}`)
     }
     for (const one of missing)
       this.#item(`${labels.missing}: ${nameOf(one.agent)} (${labels.causes[one.cause]})`)
-    const { my_decision } = this.#beside
-    if (my_decision !== undefined) this.#item(`${labels.myDecision}: ${my_decision}`)
   }
 
-  #decided(verdict: Complete): void {
+  #consequences(): void {
+    const { dissent: label, bad, comma } = this.#labels
+    const { verdict } = this.#snapshot
+    if (!verdict?.solomon_judgment.dissent) return
+    const { agent, text } = verdict.solomon_judgment.dissent
+    // An objection to an approval is a drawback of going ahead. One to a rejection speaks for the
+    // proposal, and one to what the person did not decide is no consequence: both stand as they are.
+    if (verdict.final_decision === 'APPROVED' && this.#mine.choice !== 'other')
+      this.#item(bad(text, label.toLowerCase() + (agent ? comma + nameOf(agent) : '')))
+    else this.#item(`${label}${agent ? ` (${nameOf(agent)})` : ''}: ${text}`)
+  }
+
+  #confirmation(): void {
     const labels = this.#labels
-    const why = inert(oneLine(whyOf(verdict)))
-    const { final_decision: decision, voting_result: votes } = verdict
-    if (decision === 'UNDECIDED') this.#line(`No option was chosen: ${why}`)
-    else {
-      const option = decision === 'APPROVED' ? labels.approve : labels.reject
-      this.#line(`Chosen option: "${option}", because ${why}`)
-    }
-    this.#text += '\n'
-    this.#item(`${labels.verdict}: ${labels.decisions[decision]}`)
-    this.#item(`${labels.votes}: ${votes.approved}-${votes.rejected}-${votes.abstained}`)
-    const standing = standingOf(verdict, labels)
-    if (standing !== '') this.#item(standing)
-    this.#item(`${labels.recommendation}: ${verdict.recommendation}`)
+    const { verdict } = this.#snapshot
+    const conditions = conditionsOf(this.#snapshot, this.#mine)
+    if (conditions.length > 0) this.#item(`${conditionsLabel(verdict?.final_decision, labels)}:`)
+    for (const { ticked, text } of conditions)
+      this.#line(`  * [${ticked ? 'x' : ' '}] ${inert(text)}`)
+    for (const change of verdict?.solomon_judgment.would_change ?? [])
+      this.#item(`${labels.wouldChange}: ${change}`)
+    const { word, note } = turnedOut(this.#beside, labels)
+    if (word !== '') this.#item(`${labels.outcome}: ${word}`)
+    if (note !== '') this.#item(`${word === '' ? labels.outcome : labels.note}: ${note}`)
   }
 
   #options(): void {
-    const { approve, reject } = this.#labels
-    this.#heading('## Pros and Cons of the Options')
+    const { approve, reject, good, neutral } = this.#labels
+    this.#heading(this.#labels.headings.prosAndCons)
     for (const [heading, decision] of [
       [approve, 'APPROVED'],
       [reject, 'REJECTED'],
     ] as const) {
       this.#line(`### ${heading}\n`)
       for (const [sage, vote] of this.#votes(decision))
-        this.#item(`Good, because ${vote.reasoning} (${nameOf(sage)})`)
+        this.#item(good(vote.reasoning, nameOf(sage)))
       for (const [sage, vote] of this.#votes('ABSTAINED'))
-        this.#item(`Neutral, because ${vote.reasoning} (${nameOf(sage)})`)
+        this.#item(neutral(vote.reasoning, nameOf(sage)))
       this.#text += '\n'
     }
   }
@@ -475,11 +365,11 @@ class Page {
   #more(): void {
     const labels = this.#labels
     const { trace_id, started_at, status, council, sages } = this.#snapshot
-    this.#line('## More Information\n')
+    this.#line(`## ${labels.headings.more}\n`)
     this.#item(`${labels.record}: ${trace_id}`)
-    if (started_at !== undefined) this.#item(`${labels.askedAt}: ${started_at}`)
+    if (started_at !== undefined) this.#item(`${labels.askedAt}: ${minuteOf(started_at)}`)
     this.#item(`${labels.status}: ${labels.statuses[status]}`)
-    if (council) this.#item(`${labels.council}: ${council.name} v${council.version}`)
+    if (council) this.#item(`${labels.council}: ${councilName(council, labels)}`)
     this.#item(this.#spent())
     for (const sage of this.#sages) this.#sage(sage, sages[sage] as LaneOfAgentComplete)
     this.#judge()
@@ -502,7 +392,8 @@ class Page {
     this.#quote(lane.text)
     if (!complete) return
     this.#text += '\n'
-    for (const text of complete.conditions) this.#item(`${labels.conditions}: ${text}`)
+    const asked = conditionsLabel(complete.decision, labels)
+    for (const text of complete.conditions) this.#item(`${asked}: ${text}`)
     for (const text of complete.would_change) this.#item(`${labels.wouldChange}: ${text}`)
   }
 

@@ -8,7 +8,8 @@ const END = /[。！？]|[.!?](?=\p{White_Space}|$)|\n/u
 
 const OUTER = /^\p{White_Space}+|\p{White_Space}+$/gu
 
-const trim = (text: string): string => text.replace(OUTER, '')
+/** Trims what the server takes for white space, which is not all of what JavaScript does. */
+export const trim = (text: string): string => text.replace(OUTER, '')
 
 /** The text up to its first sentence's end. It is the twin of `magi_event::first_sentence`. */
 export function firstSentence(text: string): string {

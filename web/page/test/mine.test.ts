@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
-import { compose, decided, linesOf, NOTHING, parse, type Mine } from '../src/mine.ts'
+import { compose, decided, linesOf, NOTHING, parse, partsOf, type Mine } from '../src/mine.ts'
 import { parseOutcome, writeOutcome } from '../src/outcome.ts'
 import { wordsOf } from '../src/words-here.ts'
+import { table } from './cases.ts'
 
 const CONDITIONS = ['A rollback rehearsed twice', 'Two lines\nof a condition']
 
@@ -98,4 +99,28 @@ test('a list shows the decision alone', () => {
   expect(decided(whole({ choice: 'follow' }), 'ja')).toBe('評決に従う')
   expect(decided(whole({ instead: 'January' }), 'en')).toBe('January')
   expect(decided(whole({ choice: undefined }), 'en')).toBe('')
+})
+
+interface Cases {
+  decisions: readonly {
+    text: string
+    choice: Mine['choice'] | null
+    instead: string
+    leaning: string
+    why: string
+    boxes: readonly [boolean, string][]
+  }[]
+  outcomes: readonly { text: string; word: string | null; note: string }[]
+}
+
+test('the server reads it in the same parts', () => {
+  const { decisions, outcomes } = JSON.parse(table('cases.json')) as Cases
+  for (const { text, boxes, choice, ...said } of decisions)
+    expect(partsOf(text)).toEqual({
+      ...said,
+      choice: choice ?? undefined,
+      boxes: boxes.map(([ticked, text]) => ({ ticked, text })),
+    })
+  for (const { text, word, note } of outcomes)
+    expect(parseOutcome(text)).toEqual({ word: word ?? undefined, note })
 })

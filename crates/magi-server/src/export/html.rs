@@ -2,9 +2,12 @@
 
 use std::fmt::Write;
 
-use magi_event::{Agent, Complete, Dissent, FinalDecision, JudgeComplete, Sage, SageLane};
+use magi_event::{
+    Agent, Complete, Decision, Dissent, FinalDecision, JudgeComplete, Sage, SageLane,
+};
 
-use super::labels::Labels;
+use super::labels::{Labels, minute};
+use super::mine::{Choice, Mine};
 use super::{Record, name, panel_of, vote_of};
 
 /// Even if escaping failed, nothing on this page could run or be fetched.
@@ -39,7 +42,9 @@ pub(super) fn write(record: &Record<'_>) -> String {
             escape(labels.rehearsal)
         ));
     }
-    page.push_str(&verdict(record, labels));
+    let mine = record.mine();
+    page.push_str(&verdict(record, &mine, labels));
+    section(&mut page, labels.my_decision, &own(record, &mine, labels));
     section(&mut page, labels.question, &text(&snapshot.question));
     if let Some(context) = &snapshot.context {
         section(&mut page, labels.context, &text(context));
@@ -96,7 +101,7 @@ fn list(heading: &str, items: &[String]) -> String {
     format!("<h3>{}</h3>\n<ul>\n{items}</ul>\n", escape(heading))
 }
 
-fn verdict(record: &Record<'_>, labels: &Labels) -> String {
+fn verdict(record: &Record<'_>, mine: &Mine, labels: &Labels) -> String {
     let mut inner = String::new();
     match &record.snapshot.verdict {
         Some(verdict) => inner.push_str(&decided(verdict, labels)),
@@ -111,6 +116,16 @@ fn verdict(record: &Record<'_>, labels: &Labels) -> String {
             );
         }
     }
+    let conditions: Vec<String> = record
+        .conditions(mine)
+        .iter()
+        .map(|(is_met, text)| format!("{} {text}", if *is_met { '☑' } else { '☐' }))
+        .collect();
+    inner.push_str(&list(record.conditions_label(), &conditions));
+    if let Some(verdict) = &record.snapshot.verdict {
+        let changes = &verdict.solomon_judgment.would_change;
+        inner.push_str(&list(labels.would_change, changes));
+    }
     let missing: Vec<String> = record
         .snapshot
         .missing
@@ -118,15 +133,31 @@ fn verdict(record: &Record<'_>, labels: &Labels) -> String {
         .map(|missing| format!("{} ({})", name(missing.agent), labels.cause(missing.cause)))
         .collect();
     inner.push_str(&list(labels.missing, &missing));
-    for (label, value) in [
-        (labels.my_decision, record.my_decision),
-        (labels.outcome, record.outcome),
-    ] {
-        if let Some(value) = value {
-            let _ = write!(inner, "<h3>{}</h3>\n{}", escape(label), text(value));
+    format!("<section class=\"verdict\">\n{inner}</section>\n")
+}
+
+/// Writes what the person decided and how it turned out.
+fn own(record: &Record<'_>, mine: &Mine, labels: &Labels) -> String {
+    let mut inner = match &mine.choice {
+        Some(Choice::Other(words)) => text(words),
+        Some(Choice::Follow) => text(labels.follow),
+        None => format!("<p>{}</p>\n", escape(labels.undecided_yet)),
+    };
+    for (label, words) in [(labels.why, &mine.why), (labels.leaning, &mine.leaning)] {
+        if !words.is_empty() {
+            let _ = write!(inner, "<h3>{}</h3>\n{}", escape(label), text(words));
         }
     }
-    format!("<section class=\"verdict\">\n{inner}</section>\n")
+    if let Some((word, note)) = record.turned_out() {
+        let _ = writeln!(inner, "<h3>{}</h3>", escape(labels.outcome));
+        if let Some(word) = word {
+            let _ = writeln!(inner, "<p>{}</p>", escape(word));
+        }
+        if !note.is_empty() {
+            inner.push_str(&text(note));
+        }
+    }
+    inner
 }
 
 /// Returns a shape that tells the decision without any colour.
@@ -140,12 +171,12 @@ const fn shape(decision: FinalDecision) -> &'static str {
 
 fn decided(verdict: &Complete, labels: &Labels) -> String {
     let word = labels.final_decision(verdict.final_decision);
-    let agreement = verdict.voting_result.agreement();
+    let votes = labels.tally(verdict.voting_result);
     let judged = labels.standing(verdict).unwrap_or_default();
     let judge = &verdict.solomon_judgment;
     format!(
-        "<p>{}: <strong>{} {word}</strong> ({}: {agreement})</p>\n<p>{judged}</p>\n{}\
-         <h3>{}</h3>\n{}{}{}{}",
+        "<p>{}: <strong>{} {word}</strong> ({}: {votes})</p>\n<p>{judged}</p>\n{}\
+         <h3>{}</h3>\n{}{}",
         escape(labels.verdict),
         shape(verdict.final_decision),
         escape(labels.votes),
@@ -157,8 +188,6 @@ fn decided(verdict: &Complete, labels: &Labels) -> String {
             .as_ref()
             .map(|dissent| dissent_of(dissent, labels))
             .unwrap_or_default(),
-        list(labels.conditions, &judge.conditions),
-        list(labels.would_change, &judge.would_change),
     )
 }
 
@@ -192,7 +221,8 @@ fn sage_of(record: &Record<'_>, sage: Sage, lane: &SageLane, labels: &Labels) ->
             let _ = writeln!(inner, "<h3>{}</h3>", escape(labels.reasoning));
             inner.push_str(&text(&complete.reasoning));
         }
-        inner.push_str(&list(labels.conditions, &complete.conditions));
+        let label = labels.conditions(complete.decision == Decision::Rejected);
+        inner.push_str(&list(label, &complete.conditions));
         inner.push_str(&list(labels.would_change, &complete.would_change));
     }
     inner + "</section>\n"
@@ -241,13 +271,10 @@ fn facts(record: &Record<'_>, labels: &Labels) -> String {
         ),
     ];
     if let Some(at) = snapshot.started_at {
-        rows.push((labels.asked_at, at.to_string()));
+        rows.push((labels.asked_at, minute(at)));
     }
     if let Some(council) = &snapshot.council {
-        rows.push((
-            labels.council,
-            format!("{} v{}", council.name, council.version),
-        ));
+        rows.push((labels.council, labels.council_name(council)));
         rows.push((labels.rule, labels.rule_word(council.rule)));
         rows.push((labels.quorum, council.quorum.to_string()));
     }

@@ -1,6 +1,12 @@
 //! The fixed words of a record, in both languages.
 
-use magi_event::{Cause, Complete, Decision, FinalDecision, Rule, Sage, Status};
+use magi_council::Preset;
+use magi_event::{
+    Cause, Complete, CouncilInfo, Decision, FinalDecision, Rule, Sage, Status, Timestamp, Votes,
+};
+use magi_model::Lang;
+
+use super::mine::Word;
 
 /// The fixed words of a record in one language.
 pub(crate) struct Labels {
@@ -19,7 +25,8 @@ pub(crate) struct Labels {
     pub(super) overruled: &'static str,
     pub(super) split: &'static str,
     pub(super) missing: &'static str,
-    pub(super) conditions: &'static str,
+    conditions: &'static str,
+    conditions_anyway: &'static str,
     pub(super) dissent: &'static str,
     pub(super) would_change: &'static str,
     pub(super) confidence: &'static str,
@@ -33,7 +40,14 @@ pub(crate) struct Labels {
     pub(super) said: &'static str,
     pub(super) reasoning: &'static str,
     pub(super) my_decision: &'static str,
+    pub(super) follow: &'static str,
+    pub(super) why: &'static str,
+    pub(super) leaning: &'static str,
+    pub(super) undecided_yet: &'static str,
     pub(super) outcome: &'static str,
+    /// Good, bad, mixed.
+    outcomes: [&'static str; 3],
+    pub(super) note: &'static str,
     pub(super) recommendation: &'static str,
     pub(super) record: &'static str,
     pub(super) asked_at: &'static str,
@@ -48,7 +62,40 @@ pub(crate) struct Labels {
     pub(super) approve: &'static str,
     pub(super) reject: &'static str,
     pub(super) human: &'static str,
+    /// Between two words in a bracket.
+    pub(super) comma: &'static str,
+    pub(super) headings: Headings,
+    sentences: Sentences,
     words: Words,
+}
+
+/// The headings of the Markdown record. The English ones are MADR's own.
+pub(super) struct Headings {
+    pub(super) problem: &'static str,
+    pub(super) drivers: &'static str,
+    pub(super) options: &'static str,
+    pub(super) outcome: &'static str,
+    pub(super) consequences: &'static str,
+    pub(super) confirmation: &'static str,
+    pub(super) pros_and_cons: &'static str,
+    pub(super) more: &'static str,
+}
+
+/// What stands around the words of people and models in a sentence.
+struct Sentences {
+    /// Before an option, after it, and before its reason.
+    chosen: [&'static str; 3],
+    advises: [&'static str; 3],
+    none_chosen: &'static str,
+    none_advised: &'static str,
+    /// Before a reason, before whose it is, and after that.
+    good: [&'static str; 3],
+    neutral: [&'static str; 3],
+    bad: [&'static str; 3],
+    /// Before, between and after the numbers of the votes.
+    votes: [&'static str; 4],
+    /// Around the name and version of a council that has a title.
+    titled: [&'static str; 2],
 }
 
 struct Words {
@@ -109,6 +156,92 @@ impl Labels {
         self.words.statuses[at]
     }
 
+    /// Returns the label of conditions: a rejection's count for who goes ahead all the same.
+    pub(super) const fn conditions(&self, is_rejected: bool) -> &'static str {
+        if is_rejected {
+            self.conditions_anyway
+        } else {
+            self.conditions
+        }
+    }
+
+    /// Returns the option that a decision takes, if it takes one.
+    pub(super) const fn option(&self, decision: FinalDecision) -> Option<&'static str> {
+        match decision {
+            FinalDecision::Approved => Some(self.approve),
+            FinalDecision::Rejected => Some(self.reject),
+            FinalDecision::Undecided => None,
+        }
+    }
+
+    /// Says what a person chose, and why where that is known.
+    pub(super) fn chosen(&self, option: &str, why: Option<&str>) -> String {
+        of_option(self.sentences.chosen, option, why)
+    }
+
+    /// Says that nothing was chosen.
+    pub(super) fn none_chosen(&self, why: &str) -> String {
+        format!("{}{why}", self.sentences.none_chosen)
+    }
+
+    /// Says what the council advises.
+    pub(super) fn advises(&self, decision: FinalDecision, why: &str) -> String {
+        match self.option(decision) {
+            Some(option) => of_option(self.sentences.advises, option, Some(why)),
+            None => format!("{}{why}", self.sentences.none_advised),
+        }
+    }
+
+    /// Gives a reason for an option, and whose it is.
+    pub(super) fn good(&self, why: &str, whose: &str) -> String {
+        said_by(self.sentences.good, why, whose)
+    }
+
+    /// Gives the reason of somebody who took no option.
+    pub(super) fn neutral(&self, why: &str, whose: &str) -> String {
+        said_by(self.sentences.neutral, why, whose)
+    }
+
+    /// Gives a reason against what was decided.
+    pub(super) fn bad(&self, why: &str, whose: &str) -> String {
+        said_by(self.sentences.bad, why, whose)
+    }
+
+    /// Returns the votes, each number with its word.
+    pub(super) fn tally(&self, votes: Votes) -> String {
+        let [before, rejected, abstained, after] = self.sentences.votes;
+        format!(
+            "{before}{}{rejected}{}{abstained}{}{after}",
+            votes.approved, votes.rejected, votes.abstained
+        )
+    }
+
+    /// Returns how it turned out, in the page's words.
+    pub(super) const fn outcome_word(&self, word: Word) -> &'static str {
+        match word {
+            Word::Good => self.outcomes[0],
+            Word::Bad => self.outcomes[1],
+            Word::Mixed => self.outcomes[2],
+        }
+    }
+
+    /// Returns the council's name and version, those of a preset of the house under its title.
+    pub(super) fn council_name(&self, council: &CouncilInfo) -> String {
+        let name = format!("{} v{}", council.name, council.version);
+        let lang = if self.lang == "ja" {
+            Lang::Ja
+        } else {
+            Lang::En
+        };
+        match Preset::find(&council.name) {
+            Some(preset) => {
+                let [before, after] = self.sentences.titled;
+                format!("{}{before}{name}{after}", preset.title.get(lang))
+            }
+            None => name,
+        }
+    }
+
     /// Says that a model spoke in the place of another one.
     pub(super) fn in_place_of(&self, model: &str) -> String {
         let [before, after] = self.words.in_place_of;
@@ -150,6 +283,24 @@ impl Labels {
     }
 }
 
+fn of_option([before, after, because]: [&str; 3], option: &str, why: Option<&str>) -> String {
+    let why = why.map(|why| format!("{because}{why}")).unwrap_or_default();
+    format!("{before}{option}{after}{why}")
+}
+
+fn said_by([before, by, after]: [&str; 3], why: &str, whose: &str) -> String {
+    format!("{before}{why}{by}{whose}{after}")
+}
+
+/// Returns an instant to the minute. Where the reader is, is not known: the time zone is named.
+pub(super) fn minute(at: Timestamp) -> String {
+    let text = at.to_string();
+    match (text.get(..10), text.get(11..16)) {
+        (Some(day), Some(time)) => format!("{day} {time} UTC"),
+        _ => text,
+    }
+}
+
 const ENGLISH: Labels = Labels {
     lang: "en",
     question: "Question",
@@ -172,7 +323,8 @@ const ENGLISH: Labels = Labels {
     split: "The panel that judged in SOLOMON's place was split.",
     missing: "Missing",
     conditions: "Conditions",
-    dissent: "Strongest dissent",
+    conditions_anyway: "Conditions, if you go ahead anyway",
+    dissent: "Strongest objection to this verdict",
     would_change: "What would change the verdict",
     confidence: "confidence",
     score: "score",
@@ -185,7 +337,13 @@ const ENGLISH: Labels = Labels {
     said: "What it said",
     reasoning: "Reasoning",
     my_decision: "My decision",
+    follow: "as the verdict",
+    why: "Why",
+    leaning: "Leaning before",
+    undecided_yet: "No decision is recorded yet.",
     outcome: "How it turned out",
+    outcomes: ["turned out well", "turned out badly", "mixed outcome"],
+    note: "Note",
     recommendation: "Recommendation",
     record: "Record",
     asked_at: "Asked",
@@ -200,6 +358,28 @@ const ENGLISH: Labels = Labels {
     approve: "Approve the proposal",
     reject: "Reject the proposal",
     human: "the person who asked",
+    comma: ", ",
+    headings: Headings {
+        problem: "Context and Problem Statement",
+        drivers: "Decision Drivers",
+        options: "Considered Options",
+        outcome: "Decision Outcome",
+        consequences: "Consequences",
+        confirmation: "Confirmation",
+        pros_and_cons: "Pros and Cons of the Options",
+        more: "More Information",
+    },
+    sentences: Sentences {
+        chosen: ["Chosen option: \"", "\"", ", because "],
+        advises: ["The council advises: \"", "\"", ", because "],
+        none_chosen: "No option was chosen: ",
+        none_advised: "The council did not decide: ",
+        good: ["Good, because ", " (", ")"],
+        neutral: ["Neutral, because ", " (", ")"],
+        bad: ["Bad, because ", " (", ")"],
+        votes: ["", " approved, ", " rejected, ", " abstained"],
+        titled: [" (", ")"],
+    },
     words: Words {
         decisions: ["APPROVED", "REJECTED", "ABSTAINED"],
         undecided: "UNDECIDED",
@@ -252,7 +432,8 @@ const JAPANESE: Labels = Labels {
     split: "SOLOMON に代わる裁定パネルの判断は割れました。",
     missing: "欠けているもの",
     conditions: "条件",
-    dissent: "最も強い反対意見",
+    conditions_anyway: "進める場合の条件",
+    dissent: "この結論への最も強い反論",
     would_change: "結論が変わるとすれば",
     confidence: "確信度",
     score: "評点",
@@ -265,7 +446,13 @@ const JAPANESE: Labels = Labels {
     said: "発言",
     reasoning: "理由",
     my_decision: "自分の決定",
+    follow: "評決に従う",
+    why: "理由",
+    leaning: "事前の考え",
+    undecided_yet: "決定はまだ記録されていません。",
     outcome: "結果",
+    outcomes: ["良い結果", "悪い結果", "一長一短"],
+    note: "メモ",
     recommendation: "推奨",
     record: "記録",
     asked_at: "日時",
@@ -280,6 +467,28 @@ const JAPANESE: Labels = Labels {
     approve: "提案を可決する",
     reject: "提案を否決する",
     human: "問うた人",
+    comma: "、",
+    headings: Headings {
+        problem: "背景と課題",
+        drivers: "判断の観点",
+        options: "検討した選択肢",
+        outcome: "決定",
+        consequences: "影響",
+        confirmation: "確認",
+        pros_and_cons: "選択肢の長所と短所",
+        more: "補足情報",
+    },
+    sentences: Sentences {
+        chosen: ["選んだ選択肢: 「", "」", "。理由: "],
+        advises: ["評議の助言: 「", "」", "。理由: "],
+        none_chosen: "どの選択肢も選ばれませんでした。理由: ",
+        none_advised: "評議の結論は不成立でした。理由: ",
+        good: ["支持する理由: ", "（", "）"],
+        neutral: ["中立の理由: ", "（", "）"],
+        bad: ["懸念: ", "（", "）"],
+        votes: ["可決", "、否決", "、棄権", ""],
+        titled: ["（", "）"],
+    },
     words: Words {
         decisions: ["可決", "否決", "棄権"],
         undecided: "不成立",

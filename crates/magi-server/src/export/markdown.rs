@@ -1,4 +1,12 @@
-//! The record as Markdown, under the headings of MADR 4.0 so that decision-record tools read it.
+//! The record as Markdown, in the shape of MADR 4.0 so that decision-record tools read it: its headings
+//! where the record is in English, the same in Japanese where it is in Japanese.
+//!
+//! **Whose decision it is.** The council advises and a person decides, so the status and the chosen
+//! option are the person's. Who decided nothing yet has a record that is `proposed`, and the council's
+//! advice in it. Who follows the verdict has it `accepted` or `rejected` as the verdict is (`proposed`
+//! where that took no option). Who decided something else has it `accepted`: no program can tell a yes
+//! from a no in free words, but they are in force, and are the chosen option; the council's advice
+//! stands beneath them.
 //!
 //! What people and models wrote is quoted, so that its own headings stay its own, and neither raw
 //! HTML nor pictures in it come alive in a viewer.
@@ -9,13 +17,15 @@ use std::fmt::Write;
 
 use magi_event::{Agent, Complete, Decision, FinalDecision, Sage, Status, first_sentence};
 
-use super::labels::Labels;
+use super::labels::{Labels, minute};
+use super::mine::{Choice, Mine};
 use super::{Record, name, one_line, panel_of, vote_of};
 
 pub(super) fn write(record: &Record<'_>) -> String {
     let mut page = Page {
         record,
         labels: record.labels(),
+        mine: record.mine(),
         text: String::new(),
     };
     page.front_matter();
@@ -30,6 +40,7 @@ pub(super) fn write(record: &Record<'_>) -> String {
 struct Page<'a> {
     record: &'a Record<'a>,
     labels: &'static Labels,
+    mine: Mine,
     text: String,
 }
 
@@ -72,7 +83,7 @@ impl Page<'_> {
     }
 
     fn heading(&mut self, heading: &str) {
-        let _ = write!(self.text, "\n{heading}\n\n");
+        let _ = write!(self.text, "\n## {heading}\n\n");
     }
 
     fn item(&mut self, text: &str) {
@@ -87,11 +98,7 @@ impl Page<'_> {
     }
 
     fn front_matter(&mut self) {
-        let status = match self.record.decision() {
-            Some(FinalDecision::Approved) => "accepted",
-            Some(FinalDecision::Rejected) => "rejected",
-            Some(FinalDecision::Undecided) | None => "proposed",
-        };
+        let status = self.status();
         let consulted: Vec<String> = self
             .record
             .snapshot
@@ -117,6 +124,17 @@ impl Page<'_> {
         }
     }
 
+    /// Returns the status by the rule at the top of this file.
+    fn status(&self) -> &'static str {
+        match (&self.mine.choice, self.record.decision()) {
+            (Some(Choice::Other(_)), _) | (Some(Choice::Follow), Some(FinalDecision::Approved)) => {
+                "accepted"
+            }
+            (Some(Choice::Follow), Some(FinalDecision::Rejected)) => "rejected",
+            (Some(Choice::Follow), Some(FinalDecision::Undecided) | None) | (None, _) => "proposed",
+        }
+    }
+
     fn who(&self, agent: Agent) -> String {
         match self.record.model_of(agent) {
             Some(model) => format!("{} ({model})", name(agent)),
@@ -125,7 +143,7 @@ impl Page<'_> {
     }
 
     fn problem(&mut self) {
-        self.heading("## Context and Problem Statement");
+        self.heading(self.labels.headings.problem);
         self.quote(&self.record.snapshot.question);
         if let Some(context) = &self.record.snapshot.context {
             let label = self.labels.context;
@@ -135,7 +153,7 @@ impl Page<'_> {
     }
 
     fn drivers(&mut self) {
-        self.heading("## Decision Drivers");
+        self.heading(self.labels.headings.drivers);
         let labels = self.labels;
         for sage in self.record.snapshot.sages.keys() {
             self.item(&format!("{}: {}", name(*sage), labels.view_of(*sage)));
@@ -147,110 +165,181 @@ impl Page<'_> {
                 labels.rule, labels.quorum
             ));
         }
-        self.heading("## Considered Options");
+        self.heading(self.labels.headings.options);
         self.item(labels.approve);
         self.item(labels.reject);
     }
 
     fn outcome(&mut self) {
-        self.heading("## Decision Outcome");
-        self.chosen();
-        let Some(verdict) = &self.record.snapshot.verdict else {
-            return;
-        };
-        let labels = self.labels;
-        let judge = &verdict.solomon_judgment;
-        self.heading("### Consequences");
-        if let Some(dissent) = &judge.dissent {
-            let whose = dissent.agent.map(|sage| format!(", {}", name(sage)));
-            let whose = whose.unwrap_or_default();
-            let text = &dissent.text;
-            self.item(&format!(
-                "Bad, because {text} ({}{whose})",
-                labels.dissent.to_lowercase()
-            ));
-        }
-        for condition in &judge.conditions {
-            self.item(&format!("{}: {condition}", labels.conditions));
-        }
-        self.heading("### Confirmation");
-        for change in &judge.would_change {
-            self.item(&format!("{}: {change}", labels.would_change));
-        }
-        if let Some(outcome) = self.record.outcome {
-            self.item(&format!("{}: {outcome}", labels.outcome));
+        self.heading(self.labels.headings.outcome);
+        let chosen = self.chosen();
+        self.line(&inert(&one_line(&chosen)));
+        self.part("\n", |page| {
+            page.own();
+            page.advice();
+        });
+        let headings = &self.labels.headings;
+        let below = |heading: &str| format!("\n### {heading}\n\n");
+        self.part(&below(headings.consequences), Self::consequences);
+        self.part(&below(headings.confirmation), Self::confirmation);
+    }
+
+    /// Writes a part beneath what begins it, and nothing where it has nothing to say.
+    fn part(&mut self, beginning: &str, write: fn(&mut Self)) {
+        let before = self.text.len();
+        self.text.push_str(beginning);
+        let empty = self.text.len();
+        write(self);
+        if self.text.len() == empty {
+            self.text.truncate(before);
         }
     }
 
-    fn chosen(&mut self) {
+    /// Returns the sentence that says what was chosen: the person's decision, else the council's advice.
+    fn chosen(&self) -> String {
+        let labels = self.labels;
+        match (&self.mine.choice, &self.record.snapshot.verdict) {
+            (Some(Choice::Other(words)), _) => {
+                let why = Some(self.mine.why.as_str()).filter(|why| !why.is_empty());
+                labels.chosen(words, why)
+            }
+            (Some(Choice::Follow), Some(verdict)) => {
+                let why = why_of(verdict);
+                match labels.option(verdict.final_decision) {
+                    Some(option) => labels.chosen(option, Some(&why)),
+                    None => labels.none_chosen(&why),
+                }
+            }
+            (Some(Choice::Follow), None) => self.advised(),
+            (None, _) => {
+                // Japanese takes no space between sentences.
+                let gap = if labels.lang == "ja" { "" } else { " " };
+                format!("{}{gap}{}", labels.undecided_yet, self.advised())
+            }
+        }
+    }
+
+    /// Says what the council advises, or why it does not.
+    fn advised(&self) -> String {
+        let labels = self.labels;
+        if let Some(verdict) = &self.record.snapshot.verdict {
+            return labels.advises(verdict.final_decision, &why_of(verdict));
+        }
+        let why = self.record.end_without_verdict();
+        let why = why.unwrap_or_else(|| {
+            let status = self.record.snapshot.status;
+            labels.status_word(status).to_owned()
+        });
+        format!("{}: {why}", labels.no_verdict)
+    }
+
+    /// Writes what the person said beyond the sentence above it.
+    fn own(&mut self) {
+        let labels = self.labels;
+        let is_other = matches!(self.mine.choice, Some(Choice::Other(_)));
+        if self.mine.choice == Some(Choice::Follow) {
+            self.item(&format!("{}: {}", labels.my_decision, labels.follow));
+        }
+        if !is_other && !self.mine.why.is_empty() {
+            self.item(&format!("{}: {}", labels.why, self.mine.why));
+        }
+        if !self.mine.leaning.is_empty() {
+            self.item(&format!("{}: {}", labels.leaning, self.mine.leaning));
+        }
+    }
+
+    /// Writes the verdict and who is missing from it.
+    fn advice(&mut self) {
         let labels = self.labels;
         let snapshot = self.record.snapshot;
-        match &snapshot.verdict {
-            Some(verdict) => {
-                let why = inert(&one_line(&why_of(verdict)));
-                let word = labels.final_decision(verdict.final_decision);
-                let line = match verdict.final_decision {
-                    FinalDecision::Approved => {
-                        format!("Chosen option: \"{}\", because {why}", labels.approve)
-                    }
-                    FinalDecision::Rejected => {
-                        format!("Chosen option: \"{}\", because {why}", labels.reject)
-                    }
-                    FinalDecision::Undecided => format!("No option was chosen: {why}"),
-                };
-                self.line(&line);
-                self.text.push('\n');
-                self.item(&format!("{}: {word}", labels.verdict));
-                self.item(&format!(
-                    "{}: {}",
-                    labels.votes,
-                    verdict.voting_result.agreement()
-                ));
-                if let Some(standing) = labels.standing(verdict) {
-                    self.item(standing);
-                }
-                self.item(&format!(
-                    "{}: {}",
-                    labels.recommendation, verdict.recommendation
-                ));
+        if let Some(Choice::Other(_)) = self.mine.choice {
+            self.item(&self.advised());
+        }
+        if let Some(verdict) = &snapshot.verdict {
+            let word = labels.final_decision(verdict.final_decision);
+            self.item(&format!("{}: {word}", labels.verdict));
+            let votes = labels.tally(verdict.voting_result);
+            self.item(&format!("{}: {votes}", labels.votes));
+            if let Some(standing) = labels.standing(verdict) {
+                self.item(standing);
             }
-            None => {
-                let why = self.record.end_without_verdict();
-                let why = why.unwrap_or_else(|| labels.status_word(snapshot.status).to_owned());
-                self.line(&inert(&one_line(&format!("{}: {why}", labels.no_verdict))));
-                self.text.push('\n');
-            }
+            self.item(&format!(
+                "{}: {}",
+                labels.recommendation, verdict.recommendation
+            ));
         }
         for missing in &snapshot.missing {
             let (who, cause) = (name(missing.agent), labels.cause(missing.cause));
             self.item(&format!("{}: {who} ({cause})", labels.missing));
         }
-        if let Some(mine) = self.record.my_decision {
-            self.item(&format!("{}: {mine}", labels.my_decision));
+    }
+
+    fn consequences(&mut self) {
+        let labels = self.labels;
+        let Some(verdict) = &self.record.snapshot.verdict else {
+            return;
+        };
+        let Some(dissent) = &verdict.solomon_judgment.dissent else {
+            return;
+        };
+        // An objection to an approval is a drawback of going ahead. One to a rejection speaks for the
+        // proposal, and one to what the person did not decide is no consequence: both stand as they are.
+        let is_drawback = verdict.final_decision == FinalDecision::Approved
+            && !matches!(self.mine.choice, Some(Choice::Other(_)));
+        let text = &dissent.text;
+        if is_drawback {
+            let mut label = labels.dissent.to_lowercase();
+            if let Some(sage) = dissent.agent {
+                let _ = write!(label, "{}{}", labels.comma, name(sage));
+            }
+            self.item(&labels.bad(text, &label));
+        } else {
+            let whose = dissent.agent.map(|sage| format!(" ({})", name(sage)));
+            let whose = whose.unwrap_or_default();
+            self.item(&format!("{}{whose}: {text}", labels.dissent));
+        }
+    }
+
+    fn confirmation(&mut self) {
+        let labels = self.labels;
+        let conditions = self.record.conditions(&self.mine);
+        if !conditions.is_empty() {
+            self.item(&format!("{}:", self.record.conditions_label()));
+        }
+        for (is_met, text) in conditions {
+            let (mark, text) = (if is_met { 'x' } else { ' ' }, inert(&text));
+            self.line(&format!("  * [{mark}] {text}"));
+        }
+        if let Some(verdict) = &self.record.snapshot.verdict {
+            for change in &verdict.solomon_judgment.would_change {
+                self.item(&format!("{}: {change}", labels.would_change));
+            }
+        }
+        match self.record.turned_out() {
+            Some((Some(word), note)) => {
+                self.item(&format!("{}: {word}", labels.outcome));
+                if !note.is_empty() {
+                    self.item(&format!("{}: {note}", labels.note));
+                }
+            }
+            Some((None, note)) => self.item(&format!("{}: {note}", labels.outcome)),
+            None => {}
         }
     }
 
     fn options(&mut self) {
         let record = self.record;
-        self.heading("## Pros and Cons of the Options");
+        self.heading(self.labels.headings.pros_and_cons);
         for (heading, decision) in [
             (self.labels.approve, Decision::Approved),
             (self.labels.reject, Decision::Rejected),
         ] {
             self.line(&format!("### {heading}\n"));
             for (sage, complete) in record.who(decision) {
-                self.item(&format!(
-                    "Good, because {} ({})",
-                    complete.reasoning,
-                    name(sage)
-                ));
+                self.item(&self.labels.good(&complete.reasoning, &name(sage)));
             }
             for (sage, complete) in record.who(Decision::Abstained) {
-                self.item(&format!(
-                    "Neutral, because {} ({})",
-                    complete.reasoning,
-                    name(sage)
-                ));
+                self.item(&self.labels.neutral(&complete.reasoning, &name(sage)));
             }
             self.text.push('\n');
         }
@@ -259,10 +348,10 @@ impl Page<'_> {
     fn more(&mut self) {
         let labels = self.labels;
         let snapshot = self.record.snapshot;
-        self.line("## More Information\n");
+        self.line(&format!("## {}\n", labels.headings.more));
         self.item(&format!("{}: {}", labels.record, snapshot.trace_id));
         if let Some(at) = snapshot.started_at {
-            self.item(&format!("{}: {at}", labels.asked_at));
+            self.item(&format!("{}: {}", labels.asked_at, minute(at)));
         }
         let status: Status = snapshot.status;
         self.item(&format!(
@@ -271,8 +360,8 @@ impl Page<'_> {
             labels.status_word(status)
         ));
         if let Some(council) = &snapshot.council {
-            let (council, version) = (&council.name, council.version);
-            self.item(&format!("{}: {council} v{version}", labels.council));
+            let council = labels.council_name(council);
+            self.item(&format!("{}: {council}", labels.council));
         }
         self.item(&self.spent());
         for sage in snapshot.sages.keys() {
@@ -320,7 +409,10 @@ impl Page<'_> {
         };
         self.text.push('\n');
         for (label, texts) in [
-            (labels.conditions, &complete.conditions),
+            (
+                labels.conditions(complete.decision == Decision::Rejected),
+                &complete.conditions,
+            ),
             (labels.would_change, &complete.would_change),
         ] {
             for text in texts {

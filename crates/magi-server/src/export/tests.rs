@@ -1,5 +1,6 @@
 use magi_event::{Body, Cursor, DeliberationId, Event, FinalDecision, Timestamp};
 
+use super::mine::{Choice, Word};
 use super::*;
 
 const HOSTILE: &str = "Yes.\n## Injected heading\n<script>alert(1)</script>\n<img src=x onerror=a()>\n\
@@ -121,7 +122,7 @@ fn the_markdown_has_madrs_headings_and_no_others_of_the_first_two_levels() {
         ]
     );
     assert!(
-        text.starts_with("---\nstatus: rejected\ndate: 2026-11-23\n"),
+        text.starts_with("---\nstatus: accepted\ndate: 2026-11-23\n"),
         "{text}"
     );
     assert!(text.contains("### Consequences\n") && text.contains("### Confirmation\n"));
@@ -264,7 +265,9 @@ fn the_decision_stands_because_of_what_the_judge_said_first() {
     verdict.summary = "Rejected. 1 of 3.".into();
     verdict.solomon_judgment.reasoning = "It costs\ttoo much. And more.".into();
     let chosen = |snapshot: &Snapshot, because: &str| {
-        let text = record(snapshot).markdown();
+        let mut record = record(snapshot);
+        record.my_decision = Some("Decision: as the verdict");
+        let text = record.markdown();
         let line = text.lines().find(|line| line.starts_with("Chosen option:"));
         let line = line.unwrap();
         assert!(line.ends_with(&format!("because {because}")), "{line}");
@@ -363,5 +366,115 @@ fn an_ended_one_without_a_verdict_says_so() {
     assert!(record.html().contains("There is no verdict"));
     for word in ["APPROVED", "REJECTED", "UNDECIDED"] {
         assert!(!record.html().contains(word), "{word}");
+    }
+}
+
+/// The table that the page's twin of this is held to as well.
+const CASES: &str = include_str!("../../tests/records/cases.json");
+const TOLD: &str = include_str!("../../tests/records/told.ndjson");
+
+/// Returns the part of the table of this name, which is not empty.
+fn cases(part: &str) -> serde_json::Value {
+    let mut table: serde_json::Value = serde_json::from_str(CASES).unwrap();
+    table[part].take()
+}
+
+/// Folds what was told, in a language and with a verdict, or with a failure in its place.
+fn told(lang: &str, verdict: &serde_json::Value) -> Snapshot {
+    let mut events: Vec<serde_json::Value> = TOLD
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    events[0]["data"]["lang"] = lang.into();
+    let last = events.last_mut().unwrap();
+    if verdict.is_null() {
+        last["type"] = "error".into();
+        last["data"] = serde_json::json!({
+            "code": "no_votes", "message": "the key was refused", "missing": [],
+        });
+    } else {
+        last["data"]["final_decision"] = verdict.clone();
+        last["data"]["solomon_judgment"]["final_decision"] = verdict.clone();
+    }
+    let events: Vec<Event> = events
+        .iter()
+        .map(|event| Event::from_json(event.to_string().as_bytes()).unwrap())
+        .collect();
+    Snapshot::fold(events[0].trace_id, &events)
+}
+
+#[test]
+fn the_record_says_what_the_person_decided_and_what_the_council_advised() {
+    for case in cases("records").as_array().unwrap() {
+        let snapshot = told(case["lang"].as_str().unwrap(), &case["verdict"]);
+        let record = Record {
+            snapshot: &snapshot,
+            title: None,
+            my_decision: case["my_decision"].as_str(),
+            outcome: case["outcome"].as_str(),
+        };
+        let (text, page) = (record.markdown(), record.html());
+        let says = &case["says"];
+        for (part, text) in [("md", &text), ("html", &page)] {
+            for words in case[part].as_array().unwrap() {
+                let words = words.as_str().unwrap();
+                assert!(text.contains(words), "{says}: {words}\nin {text}");
+            }
+        }
+        for words in case["never"].as_array().unwrap() {
+            let words = words.as_str().unwrap();
+            assert!(!text.contains(words), "{says}: {words}\nin {text}");
+        }
+    }
+}
+
+#[test]
+fn an_own_decision_and_an_outcome_are_read_in_their_parts() {
+    for case in cases("decisions").as_array().unwrap() {
+        let Mine {
+            leaning,
+            choice,
+            why,
+            boxes,
+        } = Mine::read(case["text"].as_str().unwrap());
+        let (choice, instead) = match choice {
+            Some(Choice::Follow) => (Some("follow"), String::new()),
+            Some(Choice::Other(words)) => (Some("other"), words),
+            None => (None, String::new()),
+        };
+        let read = serde_json::json!({
+            "text": case["text"], "choice": choice, "instead": instead, "leaning": leaning,
+            "why": why, "boxes": boxes,
+        });
+        assert_eq!(read, *case);
+    }
+    for case in cases("outcomes").as_array().unwrap() {
+        let Outcome { word, note } = Outcome::read(case["text"].as_str().unwrap());
+        let word = word.map(|word| match word {
+            Word::Good => "good",
+            Word::Bad => "bad",
+            Word::Mixed => "mixed",
+        });
+        let read = serde_json::json!({"text": case["text"], "word": word, "note": note});
+        assert_eq!(read, *case);
+    }
+}
+
+#[test]
+fn a_preset_of_the_house_goes_by_its_title() {
+    let named = cases("councils");
+    for preset in magi_council::Preset::ALL {
+        assert!(named[preset.name].is_object(), "{}", preset.name);
+    }
+    for (name, written) in named.as_object().unwrap() {
+        for lang in ["en", "ja"] {
+            let mut snapshot = told(lang, &"APPROVED".into());
+            snapshot.council.as_mut().unwrap().name.clone_from(name);
+            let (record, written) = (Record::of(&snapshot), written[lang].as_str().unwrap());
+            let line = format!("* {}: {written}\n", record.labels().council);
+            assert!(record.markdown().contains(&line), "{line}");
+            let cell = format!("<dd>{written}</dd>");
+            assert!(record.html().contains(&cell), "{cell}");
+        }
     }
 }
