@@ -192,6 +192,14 @@ test('taken along: the records, the list, the question again, a question that fo
   expect(await onwards.textContent()).toContain('And on Sundays?')
   await onwards.click()
   await followed.waitFor()
+  // So does its row in the history.
+  await page.goto(`${server.url}/#/history`)
+  await rowOf(page, 'And on Sundays?')
+    .getByRole('link', { name: /図書館/ })
+    .click()
+  await onwards.waitFor()
+  await onwards.click()
+  await followed.waitFor()
   // A scene takes nothing of it along, however it was prepared.
   await page.getByRole('button', { name: 'Follow-up question' }).click()
   await page.locator('.carry').waitFor()

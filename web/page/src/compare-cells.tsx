@@ -1,6 +1,6 @@
 /** The cells of a comparison that are more than a line of text. */
-import type { Dissent, Sage, View } from '@magi/stream'
-import { confidenceOf } from './format.ts'
+import { isMissing, type Dissent, type Sage, type View } from '@magi/stream'
+import { confidenceOf, sealOfVote } from './format.ts'
 import { Seal } from './seal.tsx'
 import { useWords } from './settings.tsx'
 import { Mark } from './shapes.tsx'
@@ -15,8 +15,8 @@ export function VoteCell({ view, sage }: { view: View; sage: Sage }) {
   return (
     vote && (
       <span className="vote-cell">
-        <Seal kind={vote.decision} small />
-        <small>{confidenceOf(words, vote.confidence)}</small>
+        <Seal kind={sealOfVote(vote)} small />
+        {!isMissing(vote) && <small>{confidenceOf(words, vote.confidence)}</small>}
       </span>
     )
   )

@@ -39,10 +39,21 @@ interface RowProps {
   actions: RowActions
   /** What a preset is called. */
   presetName: (name: string) => string
+  /** The question before it in its conversation, where the list has it. */
+  before: Listed | undefined
 }
 
+/** The newest of a list, newest first, that was asked before this one in its conversation. */
+export const beforeOf = (item: Listed, items: readonly Listed[]): Listed | undefined =>
+  item.conversation_id === undefined
+    ? undefined
+    : items.find(
+        ({ id, conversation_id: of }) =>
+          id < item.id && (of === item.conversation_id || id === item.conversation_id),
+      )
+
 /** One deliberation of the history: how it ended, what was asked, what became of it. */
-export function HistoryRow({ item, library, chosen, actions, presetName }: RowProps) {
+export function HistoryRow({ item, library, chosen, actions, presetName, before }: RowProps) {
   const words = useWords()
   const texts = useTexts(HISTORY)
   const title = titleOf(item)
@@ -69,7 +80,7 @@ export function HistoryRow({ item, library, chosen, actions, presetName }: RowPr
             {item.summary}
           </p>
         )}
-        <Marks item={item} texts={texts} />
+        <Marks item={item} texts={texts} before={before} />
       </div>
       <p className="past-votes">
         {item.agreement && (
@@ -92,7 +103,11 @@ export function HistoryRow({ item, library, chosen, actions, presetName }: RowPr
 }
 
 /** What a person wrote beside it, and where it comes from. */
-function Marks({ item, texts }: { item: Listed; texts: HistoryWords }) {
+function Marks({
+  item,
+  texts,
+  before,
+}: Pick<RowProps, 'item' | 'before'> & { texts: HistoryWords }) {
   const words = useWords()
   const { word, note } = parseOutcome(item.outcome)
   const outcome = word !== undefined ? texts.outcome[word] : note === '' ? '' : texts.outcomeOther
@@ -123,7 +138,16 @@ function Marks({ item, texts }: { item: Listed; texts: HistoryWords }) {
     ),
     item.conversation_id && !item.fork_of && (
       <li key="conversation" data-mark="linked">
-        <Link /> {texts.conversation}
+        {before ? (
+          <a href={hashOf({ name: 'deliberation', id: before.id })}>
+            <Link /> {texts.conversation}
+            <span className="visually-hidden">: {texts.linkedTo(titleOf(before))}</span>
+          </a>
+        ) : (
+          <>
+            <Link /> {texts.conversation}
+          </>
+        )}
       </li>
     ),
   ].filter((mark) => mark)
@@ -135,7 +159,7 @@ function RowMenu({
   library,
   actions,
   title,
-}: Omit<RowProps, 'chosen' | 'presetName'> & { title: string }) {
+}: Omit<RowProps, 'chosen' | 'presetName' | 'before'> & { title: string }) {
   const texts = useTexts(HISTORY)
   const act = (key: string): void => {
     if (key.startsWith('save ')) return actions.save(item, key.slice(5) as ExportFormat)

@@ -6,7 +6,7 @@ import { Chart } from './chart.tsx'
 import { Chunks } from './chunks.tsx'
 import type { Deletions } from './deletions.ts'
 import { HistoryFilters } from './history-filters.tsx'
-import { HistoryRow, type RowActions } from './history-row.tsx'
+import { beforeOf, HistoryRow, type RowActions } from './history-row.tsx'
 import { save, type Library } from './library.ts'
 import { OwnNote } from './own-note.tsx'
 import { RemarksDialog } from './remarks-dialog.tsx'
@@ -65,9 +65,10 @@ export default function HistoryScreen({ deletions, onCarry }: HistoryProps) {
         chosen={chosen.includes(item.id)}
         actions={actions}
         presetName={presetName}
+        before={beforeOf(item, list.items)}
       />
     ),
-    [library, chosen, actions, presetName],
+    [library, chosen, actions, presetName, list.items],
   )
   const filtered = isFiltered(filters)
   // What only waits to be deleted is still there.

@@ -1,0 +1,1 @@
+var e=[`good`,`bad`,`mixed`];function t(e){let t=/^(good|bad|mixed)(?:\s*[:：]\s*|\s+|$)([\s\S]*)$/i.exec(e?.trim()??``);return t?{word:t[1]?.toLowerCase(),note:t[2]?.trim()??``}:{word:void 0,note:e?.trim()??``}}function n({word:e,note:t}){let n=t.trim();return e===void 0?n===``?null:n:n===``?e:`${e}: ${n}`}export{t as n,n as r,e as t};

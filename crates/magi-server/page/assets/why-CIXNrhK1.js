@@ -1,4 +1,0 @@
-var e=/[。！？]|[.!?](?=\p{White_Space}|$)|\n/u,t=/^\p{White_Space}+|\p{White_Space}+$/gu,n=e=>e.replace(t,``);function r(t){let r=n(t),i=e.exec(r),a=i?r.slice(0,i[0]===`
-`?i.index:i.index+i[0].length):r,o=[...a];return o.length>200?`${o.slice(0,200).join(``)}…`:a}function i(e){let{judge_agrees:t,panel:r=[],reasoning:i}=e;if(typeof t!=`boolean`)return;let a=r.length>0?i.indexOf(`
-
-`):-1,o=n(a<0?i:i.slice(a+2));return o===``?void 0:o}var a=({final_decision:e,solomon_judgment:t})=>e===t.final_decision;function o(e){let t=a(e)?i(e.solomon_judgment):void 0;return t===void 0?e.summary:r(t)}export{o as i,i as n,a as r,r as t};
