@@ -199,7 +199,7 @@ test('pause, a note, a sage again and stopped, each by its own control', async (
   expect(posted('retry').at(-1)).toEqual({ agent: 'balthasar', attempt: 1 })
   await page.getByRole('button', { name: 'Stop CASPAR' }).click()
   const caspar = page.locator('.lane[data-agent=caspar]')
-  await caspar.locator('.vote[data-kind=ABSTAINED]').waitFor()
+  await caspar.locator('.vote[data-kind=STOPPED]').waitFor()
   expect(await caspar.locator('.lane-status').textContent()).toBe('stopped')
   expect(await page.getByRole('button', { name: 'Stop CASPAR' }).count()).toBe(0)
   expect(complaints).toEqual([])

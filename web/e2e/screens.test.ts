@@ -260,6 +260,23 @@ test.each([
   await context.close()
 })
 
+test.each([
+  [390, 844],
+  [1280, 760],
+])('the way to the verdict leads to its top: %i × %i', async (width, height) => {
+  for (const way of ['.to-verdict', '.verdict-bar button']) {
+    const { page, context } = await at(`d/${left}`, { viewport: { width, height } })
+    await page.locator('.verdict .decision').waitFor()
+    if (await page.locator(way).isVisible()) {
+      await page.locator(way).click()
+      const top = async () => (await page.locator('#verdict').boundingBox())?.y ?? -1
+      await expect.poll(top).toBeGreaterThanOrEqual(0)
+      expect(await top()).toBeLessThan(height / 4)
+    }
+    await context.close()
+  }
+})
+
 test('two compared: what differs is said, marked in the text, and can stand alone', async () => {
   const { page, context, complaints } = await at(`compare/${left}/${right}`)
   await page.locator('.pairs').waitFor()

@@ -1,15 +1,16 @@
 import { SAGES, type Complete, type Listed, type Sage, type View } from '@magi/stream'
 import type { ReactNode } from 'react'
 import { Listing, Objection, PanelCell, panelText, VoteCell } from './compare-cells.tsx'
-import { confidenceOf, isSplit, sealOf } from './format.ts'
+import { isSplit, sealOf, sealOfVote } from './format.ts'
 import { modelOf } from './lane.tsx'
-import { linesOf } from './mine.ts'
+import { linesOf, parse } from './mine.ts'
 import { parseOutcome } from './outcome.ts'
 import { usePresetNames } from './preset-names.ts'
 import { Seal } from './seal.tsx'
 import { useWords } from './settings.tsx'
 import { useTexts } from './texts.ts'
 import { judgeAlone, ruleText } from './verdict.tsx'
+import { whyOf } from './why.ts'
 import { COMPARE, type CompareWords } from './words-compare.ts'
 import { PANEL, type PanelWords } from './words-panel.ts'
 import type { Words } from './words.ts'
@@ -56,9 +57,10 @@ const tokensOf = ({ view }: Side): number | undefined => {
   return usage && usage.input_tokens + usage.output_tokens
 }
 
-function voteText(view: View, sage: Sage, words: Words): string | undefined {
+/** The vote alone: how sure it was stands beside it, and makes no other vote of it. */
+function voteText(view: View, sage: Sage): string | undefined {
   const { vote } = view.sages[sage]
-  return vote && `${vote.decision} ${confidenceOf(words, vote.confidence)}`
+  return vote && sealOfVote(vote)
 }
 
 /** How the judge, or the panel in its place, stood to the votes. */
@@ -83,7 +85,7 @@ function decisionFacts(make: Make, sages: readonly Sage[], all: AllWords): Fact[
     make(texts.verdict, ({ view }) => sealOf(view), { draw: seal, always: true }),
     make(texts.votes, counted, { long: true, always: true }),
     ...sages.map((sage) =>
-      make(texts.vote(words.sages[sage].name), ({ view }) => voteText(view, sage, words), {
+      make(texts.vote(words.sages[sage].name), ({ view }) => voteText(view, sage), {
         draw: ({ view }) => <VoteCell view={view} sage={sage} />,
       }),
     ),
@@ -100,7 +102,15 @@ function groundFacts(make: Make, { words, texts }: AllWords): Fact[] {
       draw: (side) => <Listing points={of(side) ?? []} lang={side.view.lang} />,
       long: true,
     })
+  const why = (side: Side): string | undefined => {
+    const data = completeOf(side)
+    return data && whyOf(data)
+  }
   return [
+    make(words.verdict.reason, why, {
+      draw: (side) => <p lang={side.view.lang}>{why(side)}</p>,
+      long: true,
+    }),
     make(
       texts.objection,
       (side) => {
@@ -131,6 +141,7 @@ function groundFacts(make: Make, { words, texts }: AllWords): Fact[] {
 
 /** What a person made of it. */
 const ownFacts = (make: Make, { words, texts }: AllWords): Fact[] => [
+  make(texts.leaning, ({ item }) => parse(item?.my_decision ?? '').leaning, { long: true }),
   make(
     words.room.decision.title,
     (side) => {

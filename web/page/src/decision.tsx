@@ -21,6 +21,8 @@ import { useLoaded, type Keeper } from './remarks.ts'
 import { Segments } from './segments.tsx'
 import { useWords } from './settings.tsx'
 
+type Part = 'decision' | 'outcome'
+
 /** What a person writes beside a verdict, as it is kept and as it stands on the screen. */
 export interface Remarked {
   mine: Mine
@@ -32,8 +34,9 @@ export interface Remarked {
   kind: 'server' | 'own' | undefined
   /** What is kept could not be read; asks again. */
   unread: (() => void) | undefined
-  failed: boolean
-  saved: boolean
+  /** What was last tried to be kept, and how that went. */
+  failed: Part | undefined
+  saved: Part | undefined
   set: (change: Partial<Mine>) => void
   save: (change?: Partial<Mine>) => Promise<void>
   saveOutcome: (outcome: string | null) => Promise<void>
@@ -52,8 +55,8 @@ export function useRemarked(
   )
   const [mine, setMine] = useState(NOTHING)
   const [outcome, setOutcome] = useState('')
-  const [failed, setFailed] = useState(false)
-  const [saved, setSaved] = useState(false)
+  const [failed, setFailed] = useState<Part>()
+  const [saved, setSaved] = useState<Part>()
   const { value } = loaded
   useEffect(() => {
     if (id === undefined) return
@@ -61,18 +64,18 @@ export function useRemarked(
     const held = value?.my_decision === undefined ? heldFor(id) : undefined
     setMine(held === undefined ? kept : { ...kept, leaning: held })
     setOutcome(value?.outcome ?? '')
-    setSaved(false)
-    setFailed(false)
+    setSaved(undefined)
+    setFailed(undefined)
   }, [id, value])
-  const write = async (change: Parameters<Keeper['write']>[1]): Promise<void> => {
+  const write = async (part: Part, change: Parameters<Keeper['write']>[1]): Promise<void> => {
     if (!keeper || id === undefined || !loaded.done) return
-    setFailed(false)
+    setFailed(undefined)
+    setSaved(undefined)
     try {
       await keeper.write(id, change)
-      setSaved(true)
+      setSaved(part)
     } catch {
-      setSaved(false)
-      setFailed(true)
+      setFailed(part)
     }
   }
   return {
@@ -84,17 +87,17 @@ export function useRemarked(
     saved,
     set: (change) => {
       setMine((old) => ({ ...old, ...change }))
-      setSaved(false)
+      setSaved(undefined)
     },
     save: async (change = {}) => {
       const next = { ...mine, ...change }
       setMine(next)
       const text = compose(next, conditions, code)
-      await write({ my_decision: text === '' ? null : text })
+      await write('decision', { my_decision: text === '' ? null : text })
     },
     saveOutcome: async (text) => {
       setOutcome(text ?? '')
-      await write({ outcome: text })
+      await write('outcome', { outcome: text })
     },
   }
 }
@@ -196,9 +199,7 @@ export function Decision({
         <DecisionFields mine={mine} verdict={verdict} labelledBy={id} onChange={remarked.set} />
         <div className="form-row">
           <p className="muted decision-where">{words.where[kind]}</p>
-          <p role="status" className="decision-said">
-            {remarked.failed ? words.failed : remarked.saved ? words.saved : ''}
-          </p>
+          <Said remarked={remarked} of="decision" />
           {mine.choice !== undefined && (
             <Button type="submit" className="button primary" isDisabled={!ready}>
               {words.save}
@@ -358,6 +359,16 @@ export function OutcomeFields({ outcome, onChange, error }: OutcomeProps) {
   )
 }
 
+/** How the last saving went, beside the button that was pressed for it. */
+function Said({ remarked, of }: { remarked: Remarked; of: Part }) {
+  const { decision: words } = useWords().room
+  return (
+    <p role="status" className="decision-said">
+      {remarked.failed === of ? words.failed : remarked.saved === of ? words.saved : ''}
+    </p>
+  )
+}
+
 /** How it turned out: asked for once there is a decision, because it is known only later. */
 function Turned({ remarked }: { remarked: Remarked }) {
   const { decision: words } = useWords().room
@@ -375,6 +386,10 @@ function Turned({ remarked }: { remarked: Remarked }) {
       >
         <OutcomeFields outcome={outcome} onChange={setOutcome} />
         <div className="form-row">
+          {/* What was changed since is not saved. */}
+          {(writeOutcome(outcome) ?? '') === remarked.outcome && (
+            <Said remarked={remarked} of="outcome" />
+          )}
           <Button type="submit" className="button">
             {words.saveTurned}
           </Button>

@@ -80,7 +80,7 @@ export default function Deliberation({ room, onAskAgain, onFollow }: Deliberatio
       )}
       <div className="status-row">
         {!empty && <Phases view={view} />}
-        {connection && (
+        {connection && connection.name !== 'over' && (
           <ConnectionState
             state={connection}
             askedAt={shown.askedAt}
@@ -186,7 +186,10 @@ function ToVerdict({ view }: { view: View }) {
 }
 
 function toVerdict(): void {
-  document.getElementById('verdict')?.focus()
+  const card = document.getElementById('verdict')
+  // By itself the focus brings the middle of what is taller than the window into sight.
+  card?.focus({ preventScroll: true })
+  card?.scrollIntoView({ block: 'start' })
 }
 
 /** On a narrow screen: how it stands, always in sight, and the way to the verdict. */

@@ -49,6 +49,7 @@ export function RehearsalMark() {
 export function ModeBand({ view, playing = false }: { view: View; playing?: boolean }) {
   const { mode } = useWords()
   const rehearsal = view.mode === 'rehearsal'
+  const unheard = view.context !== undefined || view.notes.length > 0
   const replay = playing || view.mode === 'replay'
   if (!rehearsal && !replay) return null
   return (
@@ -56,6 +57,7 @@ export function ModeBand({ view, playing = false }: { view: View; playing?: bool
       {rehearsal && (
         <p className="band" data-mode="rehearsal">
           <RehearsalMark /> {mode.rehearsalNote}
+          {unheard && ` ${mode.unheard}`}
         </p>
       )}
       {replay && (

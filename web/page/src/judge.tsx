@@ -74,8 +74,7 @@ function Order({ order }: { order: readonly Sage[] }) {
     <ul className="order" aria-label={words.judgeOrder}>
       {order.map((sage, index) => (
         <li key={sage}>
-          {words.judgeSees('ABC'.charAt(index))} <Mark of={sage} />
-          <span className="visually-hidden">{words.sages[sage].name}</span>
+          {words.judgeSees('ABC'.charAt(index))} <Mark of={sage} /> {words.sages[sage].name}
         </li>
       ))}
     </ul>

@@ -17,6 +17,7 @@ import {
   headingOf,
   modelOf,
   nameOf,
+  orderOf,
   ruleWord,
   seatOf,
   standingOf,
@@ -209,10 +210,12 @@ function judgeOf(snapshot: Snapshot, complete: JudgeComplete, headings: Headings
   })
   const { panel = [] } = complete
   const spoken = snapshot.judge.text
+  const order = orderOf(snapshot, labels)
   const decision = labels.decisions[complete.final_decision]
   return [
     `<section>\n<h2>${escape(headings.judge)}</h2>\n`,
     `<h3>${who(snapshot, 'solomon')} - ${decision}</h3>\n`,
+    order === '' ? '' : text(order),
     text(complete.reasoning),
     spoken === '' ? '' : `<h3>${escape(headings.said)}</h3>\n${text(spoken)}`,
     list(
@@ -226,11 +229,14 @@ function judgeOf(snapshot: Snapshot, complete: JudgeComplete, headings: Headings
 
 function facts(snapshot: Snapshot, labels: Labels): string {
   const { council, cost_usd: cost, started_at, status, trace_id, usage, verdict } = snapshot
+  const { fork_of: from, conversation_id: conversation } = snapshot
   const rows: [string, string][] = [
     [labels.record, trace_id],
     [labels.status, labels.statuses[status]],
   ]
   if (started_at !== undefined) rows.push([labels.askedAt, minuteOf(started_at)])
+  if (from !== undefined) rows.push([labels.goesOnFrom, from])
+  if (conversation !== undefined) rows.push([labels.conversation, conversation])
   if (council)
     rows.push(
       [labels.council, councilName(council, labels)],

@@ -40,6 +40,10 @@ export interface Labels {
   recommendation: string
   record: string
   askedAt: string
+  goesOnFrom: string
+  conversation: string
+  /** What stands before the letter under which the judge knows a sage. */
+  sageLetter: string
   status: string
   council: string
   tokens: string
@@ -129,6 +133,9 @@ const EN: Labels = {
   recommendation: 'Recommendation',
   record: 'Record',
   askedAt: 'Asked',
+  goesOnFrom: 'Goes on from',
+  conversation: 'Conversation',
+  sageLetter: 'Sage ',
   status: 'Status',
   council: 'Council',
   tokens: 'Tokens',
@@ -234,6 +241,9 @@ const JA: Labels = {
   recommendation: '推奨',
   record: '記録',
   askedAt: '日時',
+  goesOnFrom: '元の審議',
+  conversation: '一連の問い',
+  sageLetter: '賢者',
   status: '状態',
   council: '評議',
   tokens: 'トークン',

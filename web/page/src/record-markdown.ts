@@ -98,6 +98,14 @@ export function standingOf(verdict: Complete, labels: Labels): string {
   return agrees ? labels.agrees : labels.differs
 }
 
+/** Who is Sage A, B and C in the judge's words; empty where nobody or a panel judged. */
+export function orderOf({ judge, judge_order: order }: Snapshot, labels: Labels): string {
+  if (!judge.complete || (judge.complete.panel ?? []).length > 0) return ''
+  return order
+    .map((sage, index) => `${labels.sageLetter}${'ABC'.charAt(index)} = ${nameOf(sage)}`)
+    .join(labels.comma)
+}
+
 /** What one model of a panel came to. */
 export function seatOf(vote: PanelVote, labels: Labels): string {
   const { model, final_decision: decision, sage_scores = {}, error = '', speaks } = vote
@@ -364,10 +372,13 @@ class Page {
 
   #more(): void {
     const labels = this.#labels
-    const { trace_id, started_at, status, council, sages } = this.#snapshot
+    const { trace_id, started_at, status, council, sages, fork_of, conversation_id } =
+      this.#snapshot
     this.#line(`## ${labels.headings.more}\n`)
     this.#item(`${labels.record}: ${trace_id}`)
     if (started_at !== undefined) this.#item(`${labels.askedAt}: ${minuteOf(started_at)}`)
+    if (fork_of !== undefined) this.#item(`${labels.goesOnFrom}: ${fork_of}`)
+    if (conversation_id !== undefined) this.#item(`${labels.conversation}: ${conversation_id}`)
     this.#item(`${labels.status}: ${labels.statuses[status]}`)
     if (council) this.#item(`${labels.council}: ${councilName(council, labels)}`)
     this.#item(this.#spent())
@@ -403,8 +414,17 @@ class Page {
     if (!complete) return
     const word = labels.decisions[complete.final_decision]
     this.#text += `\n### ${inert(this.#who('solomon'))}: ${word}\n\n`
-    this.#quote(complete.reasoning)
-    this.#text += '\n'
+    const spoken = this.#snapshot.judge.text
+    if (!spoken.includes(complete.reasoning)) {
+      this.#quote(complete.reasoning)
+      this.#text += '\n'
+    }
+    if (spoken !== '') {
+      this.#quote(spoken)
+      this.#text += '\n'
+    }
+    const order = orderOf(this.#snapshot, labels)
+    if (order !== '') this.#item(order)
     const { panel = [] } = complete
     for (const vote of panel) this.#item(`${labels.panel}: ${seatOf(vote, labels)}`)
     const label = panel.length > 0 ? labels.median : labels.score

@@ -193,7 +193,7 @@ export function lastOf(text: string): string {
   const sentence = /[。！？\n]|[.!?]\s/u.exec(tail)
   const word = sentence && sentence.index < TAIL / 2 ? sentence : /[\s、，]/u.exec(tail)
   const from = word && word.index < TAIL / 2 ? word.index + word[0].length : 0
-  return `… ${tail.slice(from)}`
+  return `… ${tail.slice(from).trimStart()}`
 }
 
 /** What each of the council had said at the moment, and how it stood. */

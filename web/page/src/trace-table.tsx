@@ -52,7 +52,7 @@ export function TraceTable({ trace }: { trace: Trace }) {
     .sort((left, right) => left.from - right.from)
   return (
     <div className="table-scroll" tabIndex={0} role="group" aria-label={texts.table.caption}>
-      <table className="table">
+      <table className="table trace-table">
         <caption className="visually-hidden">{texts.table.caption}</caption>
         <thead>
           <tr>

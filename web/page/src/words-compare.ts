@@ -14,6 +14,7 @@ export interface CompareWords {
   what: string
   verdict: string
   votes: string
+  leaning: string
   counted: (votes: { approved: number; rejected: number; abstained: number }) => string
   vote: (name: string) => string
   judge: string
@@ -56,6 +57,7 @@ export const COMPARE: Texts<CompareWords> = {
     what: 'What',
     verdict: 'Verdict',
     votes: 'Votes',
+    leaning: 'Leaning before',
     counted: ({ approved, rejected, abstained }) =>
       `${approved} approved, ${rejected} rejected, ${abstained} abstained`,
     vote: (name) => `Vote of ${name}`,
@@ -97,6 +99,7 @@ export const COMPARE: Texts<CompareWords> = {
     what: '項目',
     verdict: '評決',
     votes: '票数',
+    leaning: '事前の考え',
     counted: ({ approved, rejected, abstained }) =>
       `可決${approved}・否決${rejected}・棄権${abstained}`,
     vote: (name) => `${name} の票`,

@@ -241,6 +241,7 @@ export const en: Words = {
   mode: {
     rehearsal: 'REHEARSAL',
     rehearsalNote: 'These answers were written beforehand. No model was asked.',
+    unheard: 'They know nothing of your context or notes.',
     replay: 'REPLAY',
     replayNote: 'What happened is being played back. Nothing is being asked.',
   },
@@ -449,7 +450,7 @@ export const en: Words = {
   },
   carry: {
     again: 'Asked again',
-    follow: 'Follow-up',
+    follow: 'Follows up on',
     againNote: 'A new deliberation, linked to the earlier one. You may change the question.',
     followNote: 'The sages are told the earlier question and its verdict.',
     context: 'What goes along',

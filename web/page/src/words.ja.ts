@@ -241,6 +241,7 @@ export const ja: Words = {
   mode: {
     rehearsal: 'リハーサル',
     rehearsalNote: 'この答えはあらかじめ書かれた台本です。モデルには問い合わせていません。',
+    unheard: '背景や伝えたことは答えに反映されません。',
     replay: '再生',
     replayNote: '実際にあった審議を再生しています。新たな問い合わせはしていません。',
   },
@@ -452,7 +453,7 @@ export const ja: Words = {
   },
   carry: {
     again: '問い直し',
-    follow: '続きの問い',
+    follow: '前の問い',
     againNote: '元の審議に関連づけて、新しく審議します。問いを書き換えてもかまいません。',
     followNote: '賢者には、前の問いとその評決が伝わります。',
     context: '引き継ぐ内容',

@@ -68,7 +68,14 @@ export interface Words {
 
   scenes: { title: string; note: string; play: string; none: string }
   history: { title: string; none: string; open: One; failed: string; more: string }
-  mode: { rehearsal: string; rehearsalNote: string; replay: string; replayNote: string }
+  mode: {
+    rehearsal: string
+    rehearsalNote: string
+    /** Of a rehearsal that was given more than a question. */
+    unheard: string
+    replay: string
+    replayNote: string
+  }
 
   phase: { label: string; sages: string; tally: string; judge: string; verdict: string }
   lane: {

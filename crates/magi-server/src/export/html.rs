@@ -249,11 +249,13 @@ fn judge_of(record: &Record<'_>, complete: &JudgeComplete, labels: &Labels) -> S
     } else {
         format!("<h3>{}</h3>\n{}", escape(labels.said), text(spoken))
     };
+    let order = labels.order(record.snapshot).map(|order| text(&order));
     format!(
-        "<section>\n<h2>{}</h2>\n<h3>{} - {}</h3>\n{}{spoken}{}{}</section>\n",
+        "<section>\n<h2>{}</h2>\n<h3>{} - {}</h3>\n{}{}{spoken}{}{}</section>\n",
         escape(labels.judge),
         who(record, Agent::Judge),
         labels.final_decision(complete.final_decision),
+        order.unwrap_or_default(),
         text(&complete.reasoning),
         list(labels.panel, &panel_of(complete, labels)),
         list(label, &scores),
@@ -272,6 +274,12 @@ fn facts(record: &Record<'_>, labels: &Labels) -> String {
     ];
     if let Some(at) = snapshot.started_at {
         rows.push((labels.asked_at, minute(at)));
+    }
+    if let Some(from) = snapshot.fork_of {
+        rows.push((labels.goes_on_from, from.to_string()));
+    }
+    if let Some(conversation) = &snapshot.conversation_id {
+        rows.push((labels.conversation, conversation.clone()));
     }
     if let Some(council) = &snapshot.council {
         rows.push((labels.council, labels.council_name(council)));

@@ -2,7 +2,8 @@
 
 use magi_council::Preset;
 use magi_event::{
-    Cause, Complete, CouncilInfo, Decision, FinalDecision, Rule, Sage, Status, Timestamp, Votes,
+    Cause, Complete, CouncilInfo, Decision, FinalDecision, Rule, Sage, Snapshot, Status, Timestamp,
+    Votes,
 };
 use magi_model::Lang;
 
@@ -51,6 +52,10 @@ pub(crate) struct Labels {
     pub(super) recommendation: &'static str,
     pub(super) record: &'static str,
     pub(super) asked_at: &'static str,
+    pub(super) goes_on_from: &'static str,
+    pub(super) conversation: &'static str,
+    /// What stands before the letter under which the judge knows a sage.
+    sage_letter: &'static str,
     pub(super) status: &'static str,
     pub(super) council: &'static str,
     pub(super) tokens: &'static str,
@@ -242,6 +247,18 @@ impl Labels {
         }
     }
 
+    /// Says who is Sage A, B and C in the judge's words; nothing where nobody or a panel judged, each of whom
+    /// saw them in an order of its own.
+    pub(super) fn order(&self, snapshot: &Snapshot) -> Option<String> {
+        let complete = snapshot.judge.complete.as_ref();
+        let is_one = complete.is_some_and(|complete| complete.panel.is_empty());
+        let letters = snapshot.judge_order.iter().zip('A'..);
+        let names: Vec<String> = letters
+            .map(|(sage, letter)| format!("{}{letter} = {}", self.sage_letter, super::name(*sage)))
+            .collect();
+        (is_one && !names.is_empty()).then(|| names.join(self.comma))
+    }
+
     /// Says that a model spoke in the place of another one.
     pub(super) fn in_place_of(&self, model: &str) -> String {
         let [before, after] = self.words.in_place_of;
@@ -347,6 +364,9 @@ const ENGLISH: Labels = Labels {
     recommendation: "Recommendation",
     record: "Record",
     asked_at: "Asked",
+    goes_on_from: "Goes on from",
+    conversation: "Conversation",
+    sage_letter: "Sage ",
     status: "Status",
     council: "Council",
     tokens: "Tokens",
@@ -456,6 +476,9 @@ const JAPANESE: Labels = Labels {
     recommendation: "推奨",
     record: "記録",
     asked_at: "日時",
+    goes_on_from: "元の審議",
+    conversation: "一連の問い",
+    sage_letter: "賢者",
     status: "状態",
     council: "評議",
     tokens: "トークン",

@@ -353,6 +353,12 @@ impl Page<'_> {
         if let Some(at) = snapshot.started_at {
             self.item(&format!("{}: {}", labels.asked_at, minute(at)));
         }
+        if let Some(from) = snapshot.fork_of {
+            self.item(&format!("{}: {from}", labels.goes_on_from));
+        }
+        if let Some(conversation) = &snapshot.conversation_id {
+            self.item(&format!("{}: {conversation}", labels.conversation));
+        }
         let status: Status = snapshot.status;
         self.item(&format!(
             "{}: {}",
@@ -429,8 +435,18 @@ impl Page<'_> {
         let word = labels.final_decision(complete.final_decision);
         let who = inert(&self.who(Agent::Judge));
         let _ = write!(self.text, "\n### {who}: {word}\n\n");
-        self.quote(&complete.reasoning);
-        self.text.push('\n');
+        let spoken = &self.record.snapshot.judge.text;
+        if !spoken.contains(&complete.reasoning) {
+            self.quote(&complete.reasoning);
+            self.text.push('\n');
+        }
+        if !spoken.is_empty() {
+            self.quote(spoken);
+            self.text.push('\n');
+        }
+        if let Some(order) = labels.order(self.record.snapshot) {
+            self.item(&order);
+        }
         for vote in panel_of(complete, labels) {
             self.item(&format!("{}: {vote}", labels.panel));
         }

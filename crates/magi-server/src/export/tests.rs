@@ -225,6 +225,48 @@ fn judged_by_panel(snapshot: &mut Snapshot, decision: &str) {
 }
 
 #[test]
+fn the_judge_is_quoted_whole_with_a_key_to_its_letters_and_links_are_named() {
+    for (lang, key, from, conversation) in [
+        (
+            "en",
+            "Sage A = MELCHIOR, Sage B = CASPAR",
+            "Goes on from",
+            "Conversation",
+        ),
+        (
+            "ja",
+            "賢者A = MELCHIOR、賢者B = CASPAR",
+            "元の審議",
+            "一連の問い",
+        ),
+    ] {
+        let mut snapshot = snapshot(lang);
+        snapshot.judge.text = "Sage B is right.\n\nAnd answered.".into();
+        snapshot.judge_order = vec![Sage::Melchior, Sage::Caspar];
+        snapshot.fork_of = Some(snapshot.trace_id);
+        snapshot.conversation_id = Some("spring".into());
+        let id = snapshot.trace_id;
+        let text = record(&snapshot).markdown();
+        for line in [
+            "> Sage B is right.\n>\n> And answered.\n".to_owned(),
+            format!("\n* {key}\n"),
+            format!("\n* {from}: {id}\n"),
+            format!("\n* {conversation}: spring\n"),
+        ] {
+            assert!(text.contains(&line), "{line} in {text}");
+        }
+        let page = record(&snapshot).html();
+        for part in [
+            key.to_owned(),
+            format!("<dt>{from}</dt><dd>{id}</dd>"),
+            format!("<dt>{conversation}</dt><dd>spring</dd>"),
+        ] {
+            assert!(page.contains(&part), "{part} in {page}");
+        }
+    }
+}
+
+#[test]
 fn the_record_lists_what_each_of_a_panel_decided() {
     let mut english = snapshot("en");
     judged_by_panel(&mut english, "REJECTED");

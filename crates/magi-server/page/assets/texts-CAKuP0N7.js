@@ -1,1 +1,0 @@
-import{r as e}from"./settings-CoS1uQb5.js";var t=t=>t[e().lang];export{t};

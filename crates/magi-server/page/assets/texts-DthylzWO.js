@@ -1,0 +1,1 @@
+import{r as e}from"./settings-DiR9urfX.js";var t=t=>t[e().lang];export{t};
