@@ -169,7 +169,7 @@ test.runIf(real)('two tabs agree, whoever says the word', async () => {
   await one.getByRole('button', { name: 'Go on' }).click()
   await inBoth('[data-notice=paused]', 'detached')
   await other.getByRole('button', { name: 'Stop BALTHASAR' }).click()
-  await inBoth('.lane[data-agent=balthasar] .vote[data-kind=ABSTAINED]')
+  await inBoth('.lane[data-agent=balthasar] .vote[data-kind=STOPPED]')
   const { denied, both } = await watching
   expect(denied).toEqual([])
   expect(both).toBeGreaterThan(20)

@@ -2,9 +2,10 @@
 import type { Page } from 'playwright-core'
 import { createElement } from 'react'
 import { renderToStaticMarkup } from 'react-dom/server'
+import { sealOfVote } from '../page/src/format.ts'
 import { Prose } from '../page/src/prose.tsx'
 import { firstSentence, groundsOf } from '../page/src/why.ts'
-import { SAGES, sagesOf, type View } from '../stream/src/index.ts'
+import { SAGES, sagesOf, type AgentComplete, type View } from '../stream/src/index.ts'
 
 /** One sage's lane: the attempts that were given up, the text of the newest, the vote's seal, its confidence in percent, its conditions and what would change it. */
 export interface ShownLane {
@@ -66,7 +67,7 @@ export function shownOf(page: Page): Promise<ShownAll> {
         judge: text(document, '.judge .lane-scroll > .prose') ?? '',
         verdict: card && {
           kind: kind(document, '.verdict'),
-          votes: texts(card, '.count-numbers [data-kind]').map(Number),
+          votes: texts(card, '.count-number').map((one) => Number.parseInt(one, 10)),
           seals: all(card, '.count-votes li').map((one) => kind(one, '.seal')),
           lead: text(card, '.verdict-lead'),
           recommendation: text(card, '.verdict-recommendation p'),
@@ -80,6 +81,8 @@ export function shownOf(page: Page): Promise<ShownAll> {
     [...SAGES],
   )
 }
+
+const sealOf = (vote: AgentComplete | undefined): string | null => (vote ? sealOfVote(vote) : null)
 
 /** What must stand there once the deliberation is complete. */
 export function toldOf(view: View): ShownAll {
@@ -95,7 +98,7 @@ export function toldOf(view: View): ShownAll {
     const lane: ShownLane = {
       past: past.length,
       text: drawn(text),
-      vote: vote?.decision ?? null,
+      vote: sealOf(vote),
       confidence: typeof vote?.confidence === 'number' ? Math.round(vote.confidence * 100) : null,
       points: [vote?.conditions ?? [], vote?.would_change ?? []].filter((list) => list.length > 0),
     }
@@ -108,7 +111,7 @@ export function toldOf(view: View): ShownAll {
     verdict: {
       kind: data.final_decision,
       votes: [approved, rejected, abstained],
-      seals: sages.map((sage) => view.sages[sage].vote?.decision ?? null),
+      seals: sages.map((sage) => sealOf(view.sages[sage].vote)),
       lead: grounds === undefined ? data.summary || null : firstSentence(grounds),
       recommendation: ['', data.summary].includes(data.recommendation) ? null : data.recommendation,
       dissent: judgment.dissent?.text ?? null,
