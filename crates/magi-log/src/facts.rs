@@ -218,7 +218,7 @@ impl Folding {
     /// Takes in what an agent goes on to say.
     fn hear(&mut self, agent: Agent, text: &str) {
         let speech = self.speech.entry(agent).or_default();
-        // No character is shorter than a byte, so what is indexed is in it whole.
+        // No character is longer than four bytes, so what is indexed is in it whole.
         if speech.len() < 4 * INDEXED_CHARS {
             speech.push_str(text);
         }

@@ -221,8 +221,7 @@ export class Archive {
       .store.index('created_at')
       .openCursor(range, 'prev')
     for (; at && items.length <= limit; at = await at.continue())
-      if (at.value.followed_by === undefined && wanted(at.value))
-        items.push({ ...at.value, title: at.value.title ?? '' })
+      if (at.value.followed_by === undefined && wanted(at.value)) items.push(listed(at.value))
     const more = items.length > limit
     const shown = items.slice(0, limit)
     return { items: shown, next: more ? shown.at(-1)?.created_at : undefined }
@@ -298,7 +297,7 @@ export class Archive {
   async item(id: string): Promise<Listed | undefined> {
     await this.flush()
     const row = await (await this.#database()).get('deliberations', id)
-    return row && { ...row, title: row.title ?? '' }
+    return row && listed(row)
   }
 
   /** Those that went on from this one by somebody's wish, newest first. */
@@ -307,7 +306,7 @@ export class Archive {
     const rows = await (await this.#database()).getAllFromIndex('deliberations', 'created_at')
     return rows
       .filter((row) => row.fork_of === id)
-      .map((row) => ({ ...row, title: row.title ?? '' }))
+      .map(listed)
       .reverse()
   }
 
@@ -324,6 +323,11 @@ export class Archive {
     })
     return this.#db
   }
+}
+
+/** The row as a list has it: what it is only searched by stays behind. */
+function listed({ said: _said, context: _context, ...row }: Row): Listed {
+  return { ...row, title: row.title ?? '' }
 }
 
 function heard({ row, speech }: Open, event: Event): void {

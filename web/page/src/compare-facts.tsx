@@ -19,6 +19,8 @@ import type { Words } from './words.ts'
 export interface Side {
   view: View
   item: Listed | undefined
+  /** What a person wrote is kept, and could not be read. */
+  unread?: true
 }
 
 /** One fact of both: what is compared, empty where there is nothing, and how it is drawn. */
@@ -141,6 +143,7 @@ function groundFacts(make: Make, { words, texts }: AllWords): Fact[] {
 
 /** What a person made of it. */
 const ownFacts = (make: Make, { words, texts }: AllWords): Fact[] => [
+  make(texts.notes, ({ unread }) => unread && texts.unread, { long: true }),
   make(texts.leaning, ({ item }) => parse(item?.my_decision ?? '').leaning, { long: true }),
   make(
     words.room.decision.title,

@@ -18,11 +18,15 @@ import { COMPARE } from './words-compare.ts'
 
 type Read = Side | { why: string } | undefined
 
-/** Reads one of the two, and what a person wrote beside it where that is kept and can be read. */
+/** Reads one of the two, and what a person wrote beside it where that is kept. */
 async function sideOf(way: Way, id: string): Promise<Side> {
   const view = viewOf(await way.library.snapshot(id))
   const keeper = keeperOf(way, can(view, 'history'))
-  return { view, item: await keeper?.item(id).catch(() => undefined) }
+  try {
+    return { view, item: await keeper?.item(id) }
+  } catch {
+    return { view, item: undefined, unread: true }
+  }
 }
 
 /** Reads one of the two. */

@@ -7,6 +7,7 @@ import type { Asked as Gated } from './gate.tsx'
 import { sealOfListed, votesText } from './format.ts'
 import { Play } from './icons.tsx'
 import { OwnNote } from './own-note.tsx'
+import { presetTitle } from './preset-title.ts'
 import { hashOf } from './route.ts'
 import { Seal } from './seal.tsx'
 import { useWords } from './settings.tsx'
@@ -167,10 +168,7 @@ function Scenes({ onPlay }: { onPlay: (scene: Question) => void }) {
   const asked = useAsked(() => door.scenes())
   const presets = useAsked(() => door.presets())
   const words = useWords()
-  const titleOf = (name: string): string => {
-    const known = presets.state === 'there' ? presets.value : []
-    return known.find((preset) => preset.name === name)?.title[words.code] || name
-  }
+  const known = presets.state === 'there' ? presets.value : []
   if (asked.state !== 'there' || asked.value.length === 0) return null
   // The scenes in the reader's language stand first.
   const scenes = [...asked.value].sort(
@@ -191,7 +189,8 @@ function Scenes({ onPlay }: { onPlay: (scene: Question) => void }) {
               <span lang={scene.lang}>{scene.question}</span>
               <span className="scene-lang">
                 {scene.lang === 'ja' ? '日本語' : 'English'}
-                {scene.preset !== 'default' && ` · ${words.room.preset.of(titleOf(scene.preset))}`}
+                {scene.preset !== 'default' &&
+                  ` · ${words.room.preset.of(presetTitle(known, scene.preset, words.code))}`}
               </span>
             </Button>
           </li>

@@ -1,5 +1,6 @@
 import { useMemo } from 'react'
 import { useAsked } from './use-asked.ts'
+import { presetTitle } from './preset-title.ts'
 import { useTexts } from './texts.ts'
 import { useWay } from './way.ts'
 import { useSettings } from './settings.tsx'
@@ -13,7 +14,6 @@ export function usePresetNames(): (name: string) => string {
   const asked = useAsked(() => door.presets())
   return useMemo(() => {
     const presets = asked.state === 'there' ? asked.value : []
-    const titles = new Map(presets.map(({ name, title }) => [name, title[lang] || name]))
-    return (name) => (name === 'custom' ? custom : (titles.get(name) ?? name))
+    return (name) => (name === 'custom' ? custom : presetTitle(presets, name, lang))
   }, [asked, lang, custom])
 }

@@ -14,6 +14,9 @@ export interface CompareWords {
   what: string
   verdict: string
   votes: string
+  /** Stands there only where what a person wrote could not be read. */
+  notes: string
+  unread: string
   leaning: string
   counted: (votes: { approved: number; rejected: number; abstained: number }) => string
   vote: (name: string) => string
@@ -57,6 +60,8 @@ export const COMPARE: Texts<CompareWords> = {
     what: 'What',
     verdict: 'Verdict',
     votes: 'Votes',
+    notes: 'Your notes',
+    unread: 'could not be read',
     leaning: 'Leaning before',
     counted: ({ approved, rejected, abstained }) =>
       `${approved} approved, ${rejected} rejected, ${abstained} abstained`,
@@ -99,6 +104,8 @@ export const COMPARE: Texts<CompareWords> = {
     what: '項目',
     verdict: '評決',
     votes: '票数',
+    notes: '自分の記録',
+    unread: '読み込めませんでした',
     leaning: '事前の考え',
     counted: ({ approved, rejected, abstained }) =>
       `可決${approved}・否決${rejected}・棄権${abstained}`,

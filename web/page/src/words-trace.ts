@@ -22,7 +22,6 @@ export interface TraceWords {
   views: { label: string; timeline: string; table: string; cost: string }
   none: string
   notWhole: string
-  axis: string
   plot: string
   net: string
   bars: Record<BarKind, string>
@@ -68,7 +67,6 @@ export const TRACE: Texts<TraceWords> = {
     none: 'Nothing has happened yet.',
     notWhole:
       'The log is no longer kept from its beginning, so what happened when cannot be drawn.',
-    axis: 'Seconds since the question',
     plot: 'Timeline: press or drag to see a moment; the slider below does the same by keyboard',
     net: 'Council and connection',
     bars: {
@@ -164,7 +162,6 @@ export const TRACE: Texts<TraceWords> = {
     views: { label: '表示', timeline: '時間軸', table: '表', cost: '費用' },
     none: 'まだ何も起きていません。',
     notWhole: 'ログの冒頭がもう保存されていないため、時間の流れを描けません。',
-    axis: '問うてからの秒数',
     plot: '時間軸: 押すかドラッグするとその時点を表示します。下のスライダーならキーボードでも操作できます',
     net: '評議全体と接続',
     bars: {

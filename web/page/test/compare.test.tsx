@@ -86,3 +86,9 @@ test('a row that neither has is not there; the verdict and the votes always are'
   expect(rows(mute, mute)['Conditions']).toBeUndefined()
   expect(rows(mute, mute)['Recommended']).toBeUndefined()
 })
+
+test('notes that could not be read are said to be, and are not taken for none', () => {
+  const unread: Side = { ...billing, item: undefined, unread: true }
+  expect(rows(unread, ekimae)['Your notes']).toEqual(['could not be read', ''])
+  expect(rows(billing, ekimae)['Your notes']).toBeUndefined()
+})

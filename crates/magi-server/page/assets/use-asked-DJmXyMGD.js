@@ -1,1 +1,0 @@
-import{n as e}from"./rolldown-runtime-WkwZ5CU-.js";import{xt as t}from"./settings-DiR9urfX.js";var n=e(t(),1);function r(e){let[t,r]=(0,n.useState)({state:`asking`});return(0,n.useEffect)(()=>{let t=!0;return e().then(e=>t&&r({state:`there`,value:e}),()=>t&&r({state:`failed`})),()=>{t=!1}},[]),t}export{r as t};
