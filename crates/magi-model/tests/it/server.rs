@@ -1,5 +1,7 @@
 //! A server of one socket that does as it is told, byte by byte.
 
+use std::io::ErrorKind;
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
@@ -55,14 +57,22 @@ impl Server {
     }
 }
 
-/// Writes a whole response with its length.
+/// Writes a whole response with its length, or as much of its body as the client wants: one that cuts a long
+/// error closes before its end.
 pub(crate) async fn respond(socket: &mut TcpStream, status: &str, headers: &str, body: &[u8]) {
     let head = format!(
         "HTTP/1.1 {status}\r\n{headers}content-length: {}\r\n\r\n",
         body.len()
     );
     socket.write_all(head.as_bytes()).await.unwrap();
-    socket.write_all(body).await.unwrap();
+    match socket.write_all(body).await {
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::BrokenPipe | ErrorKind::ConnectionReset
+            ) => {}
+        written => written.unwrap(),
+    }
 }
 
 /// Reads one request with its body.
